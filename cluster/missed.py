@@ -94,7 +94,7 @@ def _reloaded(stock: Stock, seat_map: SeatMap | None, now: float) -> Missed:
         views = seat_map.views
         free = [SeatView(seat.id, "available") for seat in seat_map.layout.seats if seat.id not in views]
         seats = (*views.values(), *free)
-    screening_id, epoch, seq, available, capacity, _ = stock
+    screening_id, epoch, seq, available, capacity = stock[:5]
     change = SeatsShown(screening_id, epoch, seq, now, ALL_SEATS_SHOWN, seats, available, capacity)
     return Missed(Position(epoch, seq), (change,), reloaded=True)
 

@@ -26,6 +26,7 @@ from engine.events import HoldEvent, HoldsReleased, SeatsHeld
 from engine.handover import Handover
 from engine.records import Layout, make
 from engine.replies import Changes, Reply, Toggled
+from engine.sale_rules import ALWAYS, Window
 from engine.views import SeatMap, SeatsChanged, SeatsShown, SeatView, Shown
 
 __all__ = [
@@ -95,11 +96,11 @@ def decode_reply(data: object, layout_of: LayoutOf) -> Answer:
     reply = decode(_REPLIES, "reply", data)
     if type(reply) is not _SeatMapRow:
         return cast(Answer, reply)
-    screening_id, epoch, seq, room_id, version, views = reply
+    screening_id, epoch, seq, room_id, version, views, window = reply
     layout = layout_of(room_id, version)
     if layout is None:
         raise LayoutMissing(room_id, version)
-    return SeatMap(screening_id, epoch, seq, layout, {view.seat_id: view for view in views})
+    return SeatMap(screening_id, epoch, seq, layout, {view.seat_id: view for view in views}, window)
 
 
 def encode_change(change: SeatsChanged) -> bytes:
@@ -131,6 +132,7 @@ class _SeatMapRow(NamedTuple):
     room_id: int
     version: int
     views: tuple[SeatView, ...]
+    window: Window = ALWAYS
 
 
 class _ToggledRow(NamedTuple):
@@ -142,6 +144,7 @@ class _ChangesRow(NamedTuple):
     epoch: int
     seq: int
     missed: tuple[bytes, ...] | None
+    window: Window = ALWAYS
 
 
 _SHOWN = {kind: Form(kind, tuple[shown, ...]) for kind, shown in SHOWN.items()}  # type: ignore[valid-type]
@@ -176,8 +179,10 @@ def _form_with_seats(kind: int, change: Any) -> Form:
 
 
 def _pack_seat_map(seat_map: SeatMap) -> _SeatMapRow:
-    screening_id, epoch, seq, layout, views = seat_map
-    return _SeatMapRow(screening_id, epoch, seq, layout.room_id, layout.version, tuple(views.values()))
+    screening_id, epoch, seq, layout, views, window = seat_map
+    return _SeatMapRow(
+        screening_id, epoch, seq, layout.room_id, layout.version, tuple(views.values()), window
+    )
 
 
 def _pack_toggled(toggled: Toggled) -> _ToggledRow:
@@ -195,31 +200,31 @@ def _unpack_toggled(row: _ToggledRow) -> Toggled:
 
 
 def _pack_changes(changes: Changes) -> _ChangesRow:
-    epoch, seq, missed = changes
+    epoch, seq, missed, window = changes
     if missed is None:
-        return _ChangesRow(epoch, seq, None)
+        return _ChangesRow(epoch, seq, None, window)
     encoded, length = [], 0
     for change in missed:
         data = _encode[type(change)](change)
         length += len(data)
         if length > MISSED_BYTES_LIMIT:
-            return _ChangesRow(epoch, seq, None)
+            return _ChangesRow(epoch, seq, None, window)
         encoded.append(data)
-    return _ChangesRow(epoch, seq, tuple(encoded))
+    return _ChangesRow(epoch, seq, tuple(encoded), window)
 
 
 def _unpack_changes(row: _ChangesRow) -> Changes:
     """If a change is of a kind that this node does not know, the client gets the whole seat map."""
-    epoch, seq, missed = row
+    epoch, seq, missed, window = row
     if missed is None:
-        return Changes(epoch, seq, None)
+        return Changes(epoch, seq, None, window)
     try:
         changes = tuple([decode_change(change) for change in missed])
     except NotUnderstood:
-        return Changes(epoch, seq, None)
+        return Changes(epoch, seq, None, window)
     if any(type(change) is ChangeLeftOut for change in changes):
-        return Changes(epoch, seq, None)
-    return Changes(epoch, seq, cast(tuple[SeatsChanged, ...], changes))
+        return Changes(epoch, seq, None, window)
+    return Changes(epoch, seq, cast(tuple[SeatsChanged, ...], changes), window)
 
 
 def _form_of(kind: int, record: type) -> Form:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from engine.events import HoldsExtended, HoldsReleased, SeatsBlocked, SeatsHeld, SeatsUnblocked
 from engine.records import Block, Hold, Ticket
+from engine.sale_rules import ALWAYS, NO_WINDOWS, Window
 from engine.views import SeatMap, SeatsChanged
 
 
@@ -101,6 +102,8 @@ class Stock(NamedTuple):
         available: free seats and places.
         capacity: all seats and places.
         ticket_types: by id.
+        window: when the screening or event is on sale.
+        type_windows: when ticket types are on sale, by id, without those that always are.
     """
 
     screening_id: int
@@ -109,6 +112,8 @@ class Stock(NamedTuple):
     available: int
     capacity: int
     ticket_types: Mapping[int, StockLevel]
+    window: Window = ALWAYS
+    type_windows: Mapping[int, Window] = NO_WINDOWS
 
 
 class BlockLevel(NamedTuple):
@@ -137,11 +142,13 @@ class Changes(NamedTuple):
         seq: number of the last visible change.
         missed: the changes after `since`, oldest first. None if they are no longer kept or `since` is of
             another epoch; then the client needs the whole `SeatMap`.
+        window: when the screening is on sale.
     """
 
     epoch: int
     seq: int
     missed: tuple[SeatsChanged, ...] | None
+    window: Window = ALWAYS
 
 
 Reply = (

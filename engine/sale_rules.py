@@ -5,6 +5,7 @@ A screening without rules pays nothing for them: its holds are not checked one b
 (`ScreeningState.unchecked_seats`).
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -15,6 +16,30 @@ class OrphanRule(StrEnum):
     OFF = "off"
     WARN = "warn"
     ENFORCE = "enforce"
+
+
+class Window(NamedTuple):
+    """When something is on sale. Times are seconds since the epoch.
+
+    Attributes:
+        sales_start: sales open at this time; None for always.
+        sales_end: sales close at this time; None for never.
+    """
+
+    sales_start: float | None = None
+    sales_end: float | None = None
+
+    def within(self, other: "Window") -> "Window":
+        """The time at which both windows are open."""
+        starts = [start for start in (self.sales_start, other.sales_start) if start is not None]
+        ends = [end for end in (self.sales_end, other.sales_end) if end is not None]
+        return Window(max(starts, default=None), min(ends, default=None))
+
+
+ALWAYS = Window()
+
+NO_WINDOWS: Mapping[int, Window] = {}
+"""Stands for ticket types that are always on sale; never changed."""
 
 
 class SaleRules(NamedTuple):
@@ -35,6 +60,11 @@ class SaleRules(NamedTuple):
     max_per_user: int | None = None
     sales_start: float | None = None
     sales_end: float | None = None
+
+    @property
+    def window(self) -> Window:
+        """When the screening or event is on sale."""
+        return Window(self.sales_start, self.sales_end)
 
 
 NO_RULES = SaleRules()

@@ -6,12 +6,16 @@ it.
 """
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from engine.records import TicketType
+from engine.records import ScreeningInfo, TicketType
 from engine.rule_errors import NotOnSale
-from engine.sale_rules import SaleRules
+from engine.sale_rules import ALWAYS, NO_WINDOWS, SaleRules, Window
 from engine.selling_errors import SalesClosed
+
+SALES_OPENED, SALES_ENDED = "sales_opened", "sales_ended"
+"""Causes of the changes by which watchers learn that sales have opened or closed."""
 
 
 class _Closed(NamedTuple):
@@ -34,6 +38,31 @@ def require_type_on_sale(kind: TicketType, now: float) -> None:
     closed = _Closed("sales have been closed") if kind.closed else _closed(start, end, now)
     if closed:
         raise SalesClosed(kind.id, closed.reason, start, end, closed.retry_after_seconds)
+
+
+def type_windows(info: ScreeningInfo) -> Mapping[int, Window]:
+    """When the ticket types of an event are on sale, by id, without those that always are."""
+    event = info.rules.window
+    windows = {
+        kind.id: Window(kind.sales_start, kind.sales_end).within(event) for kind in info.ticket_types.values()
+    }
+    return {kind_id: window for kind_id, window in windows.items() if window != ALWAYS} or NO_WINDOWS
+
+
+def whole_window(info: ScreeningInfo, windows: Mapping[int, Window]) -> Window:
+    """When anything of a screening or event is on sale.
+
+    Args:
+        info: the screening or event.
+        windows: its `type_windows`.
+    """
+    if not info.ticket_types:
+        return info.rules.window
+    each = [windows.get(kind_id, ALWAYS) for kind_id in info.ticket_types]
+    starts = [window.sales_start for window in each if window.sales_start is not None]
+    ends = [window.sales_end for window in each if window.sales_end is not None]
+    number = len(each)
+    return Window(min(starts) if len(starts) == number else None, max(ends) if len(ends) == number else None)
 
 
 def _closed(start: float | None, end: float | None, now: float) -> _Closed | None:

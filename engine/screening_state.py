@@ -19,7 +19,8 @@ from engine.ports import IdSource, LoadedScreening
 from engine.prices import Prices
 from engine.records import Hold, Ticket, make
 from engine.replies import Changes, Reply, Stock, StockLevel
-from engine.sale_rules import NO_RULES
+from engine.sale_rules import ALWAYS, NO_RULES
+from engine.sales_windows import type_windows, whole_window
 from engine.seat_inventory import SeatInventory
 from engine.seat_records import Availability, PendingWrite
 from engine.seat_states import SeatAction, SeatStatus
@@ -88,6 +89,7 @@ class ScreeningState:
         unchecked_seats: a holder without seats may hold so many free seats without a call of
             `require_within_limits`. It is 0 if there are rules, and in a free room, which may be full
             although the named seats are free.
+        window: when any of it is on sale.
     """
 
     __slots__ = (
@@ -96,6 +98,7 @@ class ScreeningState:
         "_first_seq",
         "_map",
         "_seated",
+        "_type_windows",
         "_visible_seq",
         "closed",
         "continued",
@@ -115,6 +118,7 @@ class ScreeningState:
         "starts_at",
         "ticket_ids",
         "unchecked_seats",
+        "window",
     )
 
     def __init__(
@@ -141,10 +145,12 @@ class ScreeningState:
         self.lives = HoldLives(policy.hold_life_seconds, by_ticket_type=bool(loaded.info.ticket_types))
         self.hold_seconds = min(policy.hold_seconds, policy.hold_life_seconds)
         self.rules = rules = loaded.info.rules
+        self._type_windows = type_windows(loaded.info)
+        self.window = whole_window(loaded.info, self._type_windows)
         self.unchecked_seats = 0 if loaded.info.free_seats or rules != NO_RULES else policy.held_seats_limit
         self.pending_writes: dict[int, PendingWrite] = {}
         self.closed = False
-        self.guarded = rules.sales_start is not None or rules.sales_end is not None
+        self.guarded = rules.window != ALWAYS
         self.seq = self._visible_seq = self._first_seq = loaded.seq
         self._change_memory = change_memory
         self._changes: deque[SeatsChanged] | None = None
@@ -185,7 +191,12 @@ class ScreeningState:
         """All seats; the same object until something visible changes."""
         if self._map is None:
             self._map = SeatMap(
-                self.screening_id, self.epoch, self._visible_seq, self.seats.layout, self.seats.views()
+                self.screening_id,
+                self.epoch,
+                self._visible_seq,
+                self.seats.layout,
+                self.seats.views(),
+                self.window,
             )
         return self._map
 
@@ -202,6 +213,8 @@ class ScreeningState:
             self.seats.available,
             self.seats.capacity,
             levels,
+            self.window,
+            self._type_windows,
         )
 
     def changes_since(self, epoch: int, since: int) -> Changes:
@@ -216,7 +229,7 @@ class ScreeningState:
         missed = None
         if epoch == self.epoch and forgotten_seq <= since <= self._visible_seq:
             missed = tuple(change for change in changes if change.seq > since)
-        return Changes(self.epoch, self._visible_seq, missed)
+        return Changes(self.epoch, self._visible_seq, missed, self.window)
 
     def figures(self, queue: int, now: float) -> ScreeningFigures:
         """What operators see of the screening.

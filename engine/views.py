@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from engine.records import Hold, Layout, Ticket, TicketStatus, make
+from engine.sale_rules import ALWAYS, Window
 
 
 class SeatView(NamedTuple):
@@ -38,6 +39,7 @@ class SeatMap(NamedTuple):
         layout: the seats, shared between screenings.
         views: seats by id; those that are absent are available and had no previous holder. Places of ticket
             types are not included.
+        window: when the screening is on sale.
     """
 
     screening_id: int
@@ -45,6 +47,7 @@ class SeatMap(NamedTuple):
     seq: int
     layout: Layout
     views: Mapping[int, SeatView]
+    window: Window = ALWAYS
 
 
 Shown = Hold | Ticket | SeatView

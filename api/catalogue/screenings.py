@@ -235,7 +235,7 @@ async def list_available_seats(call: Call, screening_id: int) -> Answer:
     The version headers are those of the screening's availability.
     """
     seat_map: SeatMap = await call.ask(ReadSeats(screening_id))
-    return seats_answer(seat_map, call.services.seat_maps.available(seat_map))
+    return seats_answer(call, seat_map, call.services.seat_maps.available(seat_map))
 
 
 class SeatPrice(Schema):

@@ -106,4 +106,4 @@ async def get_showtime(call: Call, showtime_id: int) -> Document:
 async def list_showtime_seats(call: Call, showtime_id: int) -> Answer:
     """List all seats of a showtime with their status: the availability of its screening."""
     seat_map: SeatMap = await call.ask(ReadSeats(showtime_id))
-    return seats_answer(seat_map, call.services.seat_maps.public(seat_map))
+    return seats_answer(call, seat_map, call.services.seat_maps.public(seat_map))

@@ -12,6 +12,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 
 from api.rest.fields import LARGEST_ID
 from api.ws.messages import BadMessage, Ping, Pong, message_type, timestamp_field
+from api.ws.sales import sales_end_field, sales_start_field, server_time_field
 
 _EVENT, _AT = 123, "2024-11-11T10:30:00.000Z"
 _DECIMAL_ID = re.compile(r"[0-9]{1,19}", re.ASCII)
@@ -43,7 +44,13 @@ class _ServerMessage(Schema):
     timestamp = timestamp_field("When it happened, in UTC", _AT, required=True)
 
 
-class EventConnectionEstablished(_ServerMessage):
+class _WithSales(_ServerMessage):
+    serverTime = server_time_field()
+    salesStart = sales_start_field()
+    salesEnd = sales_end_field()
+
+
+class EventConnectionEstablished(_WithSales):
     """First message: the client is authenticated."""
 
     type = message_type("connection_established")
@@ -59,7 +66,7 @@ class _OfEvent(_ServerMessage):
     eventId = _event_id(required=True)
 
 
-class EventSubscribed(_OfEvent):
+class EventSubscribed(_OfEvent, _WithSales):
     """The client is subscribed to an event; the current counts follow immediately."""
 
     type = message_type("subscribed")
@@ -91,6 +98,18 @@ class EventBookingCancelled(_OfEvent):
 
     type = message_type("booking_cancelled")
     availableSeats = _available()
+
+
+class EventSalesOpened(_OfEvent):
+    """Sales of the event, or of some of its ticket types, have opened."""
+
+    type = message_type("sales_opened")
+
+
+class EventSalesEnded(_OfEvent):
+    """Sales of the event, or of some of its ticket types, have closed."""
+
+    type = message_type("sales_ended")
 
 
 class EventHoldExpiring(_OfEvent):
@@ -189,6 +208,8 @@ EVENT_SERVER_MESSAGES: tuple[type[Schema], ...] = (
     EventSeatUpdate,
     EventBookingCreated,
     EventBookingCancelled,
+    EventSalesOpened,
+    EventSalesEnded,
     EventHoldExpiring,
     EventStatistics,
     EventError,

@@ -16,11 +16,13 @@ from api.events.updates import EventUpdates, counts_frame
 from api.identity.tokens import Identity, InvalidToken
 from api.limiter import network_of
 from api.rest.fields import LARGEST_ID
+from api.rest.styles import camel_case
 from api.services import Totals
 from api.wire import SESSION_PREFIX, holder_of
 from api.ws.feed import Position, Watcher
 from api.ws.frames import POLICY_VIOLATION
 from api.ws.messages import BadMessage
+from api.ws.sales import window_fields
 from api.ws.socket import REFUSALS, ClientSocket, CloseReason, HandshakeRequest, NoToken, SocketServices
 from api.ws.socket_counts import SocketCounts
 from engine.commands import ReadStock
@@ -186,7 +188,9 @@ class EventSocket(ClientSocket):
         watcher.buffer()
         stock: Stock = await self.in_time(self.services.screenings.ask(ReadStock(event_id)))
         now = self.services.clock.now()
-        self.send_message(**confirmation, timestamp=self.timestamp())
+        at = self.timestamp()
+        sales = {camel_case(name): value for name, value in window_fields(stock.window, at).items()}
+        self.send_message(**confirmation, **sales, timestamp=at)
         self.outbox.send(counts_frame(stock, now))
         missed = watcher.follow(Position(stock.epoch, stock.seq))
         self.services.observer.frames_sent(1 + missed)

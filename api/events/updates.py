@@ -13,6 +13,7 @@ from api.wire import timestamp
 from api.ws.expiring import Expiring, expiring_holds
 from api.ws.feed import Changes, Frames
 from api.ws.outbox import text_frame
+from api.ws.sales import SALES
 from engine.events import (
     HoldsExpiring,
     HoldsExtended,
@@ -30,7 +31,7 @@ _BOOKING_TYPES: Mapping[str, str] = {
     TicketsLapsed.kind: "booking_cancelled",
 }
 
-_UNCOUNTED = frozenset({HoldsExtended.kind, HoldsExpiring.kind, TicketsConfirmed.kind})
+_UNCOUNTED = SALES | {HoldsExtended.kind, HoldsExpiring.kind, TicketsConfirmed.kind}
 """Causes of changes that do not affect availability."""
 
 
@@ -68,6 +69,8 @@ def _frames_of(changes: Changes) -> Iterator[bytes]:
     for change in changes:
         if change.cause in _BOOKING_TYPES:
             yield _booking_frame(change)
+        elif change.cause in SALES:
+            yield _sales_frame(change)
     if any(change.cause not in _UNCOUNTED for change in changes):
         yield counts_frame(changes[-1], changes[-1].at)
 
@@ -101,6 +104,12 @@ def _expiring_frame(event_id: int, expiring: Expiring) -> bytes:
         "remainingSeconds": expiring.remaining_seconds,
         "timestamp": timestamp(expiring.at),
     }
+    return text_frame(orjson.dumps(message))
+
+
+def _sales_frame(change: SeatsChanged) -> bytes:
+    """Encode the message that sales have opened or closed."""
+    message = {"type": change.cause, "eventId": change.screening_id, "timestamp": timestamp(change.at)}
     return text_frame(orjson.dumps(message))
 
 

@@ -12,9 +12,11 @@ from api.rest.fields import Money, Timestamp, text
 from api.rest.local_times import LocalTime, TimeZoneName
 from api.rest.paging import Window
 from api.rest.styles import Content
+from api.wire import new_timestamp, timestamp_or_none
 from engine.commands import ReadStock
 from engine.errors import NotFound
 from engine.replies import Stock, StockLevel
+from engine.sale_rules import ALWAYS
 
 TYPES_SHOWN = 100
 
@@ -55,6 +57,21 @@ class Availability(CamelCaseSchema):
     available = fields.Integer(required=True, metadata={"example": 25})
 
 
+_SERVER_TIME = "By this clock sales open and close."
+
+
+class TicketAvailability(Availability):
+    """Numbers of tickets of one type, and when they are on sale."""
+
+    server_time = Timestamp(required=True, metadata={"description": _SERVER_TIME})
+    sales_start = Timestamp(
+        required=True,
+        allow_none=True,
+        metadata={"description": "When both the event and the type are on sale; null for always."},
+    )
+    sales_end = Timestamp(required=True, allow_none=True)
+
+
 class PublicTicketType(Availability):
     id = identifier("5")
     name = fields.String(required=True, metadata={"example": "Standing"})
@@ -74,6 +91,7 @@ class PublicTicketType(Availability):
 
 
 class EventWithTickets(PublicEvent):
+    server_time = Timestamp(required=True, metadata={"description": _SERVER_TIME})
     ticket_types = fields.List(fields.Nested(PublicTicketType), required=True)
 
 
@@ -113,11 +131,11 @@ async def get_event(call: Call, event_id: int) -> Document:
         for kind in types
         if kind["id"] in stock.ticket_types
     ]
-    return dump(EventWithTickets, {**event, "ticket_types": shown})
+    return dump(EventWithTickets, {**event, "ticket_types": shown, "server_time": call.now})
 
 
 @public_events.get(
-    "/availability/{ticket_type_id}", access=Access.GUEST, answers=Availability, refusals=(NotFound,)
+    "/availability/{ticket_type_id}", access=Access.GUEST, answers=TicketAvailability, refusals=(NotFound,)
 )
 async def get_ticket_availability(call: Call, ticket_type_id: int) -> Document:
     """Get the current availability of a ticket type."""
@@ -125,7 +143,13 @@ async def get_ticket_availability(call: Call, ticket_type_id: int) -> Document:
     stock: Stock = await call.ask(ReadStock(offer.event_id))
     if (level := stock.ticket_types.get(ticket_type_id)) is None:
         raise NotFound("ticket_type", ticket_type_id)
-    return _level(level)
+    window = stock.type_windows.get(ticket_type_id, ALWAYS)
+    return {
+        **_level(level),
+        "serverTime": new_timestamp(call.services.clock.now()),
+        "salesStart": timestamp_or_none(window.sales_start),
+        "salesEnd": timestamp_or_none(window.sales_end),
+    }
 
 
 def _level(level: StockLevel) -> dict[str, Any]:

@@ -23,7 +23,8 @@ _SOCKETS = "/ws/"
 _ORIGINS_KEPT = 1024
 _EXPOSED_HEADERS = (
     "Date, ETag, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Epoch, "
-    f"X-Seq, X-Total-Count, X-Next-Cursor, {REQUEST_ID_HEADER}, {REPLAYED_HEADER}"
+    "X-Seq, X-Server-Time, X-Sales-Start, X-Sales-End, X-Total-Count, X-Next-Cursor, "
+    f"{REQUEST_ID_HEADER}, {REPLAYED_HEADER}"
 )
 
 

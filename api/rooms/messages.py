@@ -12,6 +12,7 @@ from msgspec.json import Decoder
 from api.rooms.directory import ROOM_NAME
 from api.rooms.plain_text import plain_text
 from api.ws.messages import BadMessage, message_type, timestamp_field
+from api.ws.sales import sales_end_field, sales_start_field, server_time_field
 
 _ROOM, _SEAT, _CLIENT = "funcion_123", "A1", "user_1234567890"
 _SEAT_NAME_CHARACTERS = 20
@@ -107,6 +108,9 @@ class RoomJoined(_OfClient):
     """The client has joined the room; `current_selections` follows."""
 
     type = message_type("room_joined")
+    server_time = server_time_field()
+    sales_start = sales_start_field()
+    sales_end = sales_end_field()
 
 
 class RoomLeft(_OfClient):
@@ -162,6 +166,23 @@ class RoomChanged(Schema):
     room_id = _room()
 
 
+class _RoomSales(Schema):
+    room_id = _room(required=True)
+    timestamp = timestamp_field("The server's time", _AT, required=True)
+
+
+class RoomSalesOpened(_RoomSales):
+    """Sales have opened: seats can be selected."""
+
+    type = message_type("sales_opened")
+
+
+class RoomSalesEnded(_RoomSales):
+    """Sales have closed: no more seats can be selected."""
+
+    type = message_type("sales_ended")
+
+
 class SelectionExpiring(_OfClient):
     """Some of the receiver's selections expire soon. Sent once for every deadline, to the holder alone."""
 
@@ -211,6 +232,8 @@ ROOM_SERVER_MESSAGES: tuple[type[Schema], ...] = (
     SeatReleased,
     SeatBooked,
     RoomChanged,
+    RoomSalesOpened,
+    RoomSalesEnded,
     SelectionExpiring,
     RoomError,
 )

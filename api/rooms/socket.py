@@ -246,7 +246,7 @@ class RoomSocket(ClientSocket):
             forget_frames(refusal)
             return
         if self.admitted:
-            self._answers.put(joined_frame(room, self._client_id))
+            self._answers.put(joined_frame(room, self._client_id, seat_map.window, self.timestamp()))
             self.send_frames(self._shared.directory.current_selections(room, seat_map))
             self.services.observer.frames_sent(watcher.follow(Position(seat_map.epoch, seat_map.seq)))
 

@@ -20,7 +20,9 @@ from api.wire import timestamp, timestamp_or_none
 from api.ws.expiring import Expiring, expiring_holds
 from api.ws.feed import Changes, Frames
 from api.ws.outbox import text_frame
+from api.ws.sales import SALES, window_fields
 from engine.records import Hold
+from engine.sale_rules import ALWAYS, Window
 from engine.views import ALL_SEATS_SHOWN, ALTERING, SeatsChanged, SeatView
 
 AVAILABLE, RESERVED, BOOKED = "available", "reserved", "booked"
@@ -137,6 +139,7 @@ class RoomUpdates:
 
     def _together(self, several: "list[_SeatChange]") -> Frames:
         frames = [frame for seat_change in several if (frame := seat_change.frame(self._room))]
+        frames += [sales for change in self._changes if (sales := _sales_frame(self._room, change))]
         if self._altered:
             frames.append(text_frame(orjson.dumps({"type": "room_changed", "room_id": self._room.name})))
         return Frames(b"".join(frames), len(frames))
@@ -182,10 +185,25 @@ def _seat_changes_of(change: SeatsChanged) -> Iterator[_SeatChange]:
     return (_SeatChange(change, view, ended.get(view.seat_id)) for view in change.views)
 
 
-def joined_frame(room: Room, client_id: str) -> bytes:
-    """Encode the message that confirms that a client is in a room."""
-    message = {"type": "room_joined", "room_id": room.name, "client_id": client_id}
+def _sales_frame(room: Room, change: SeatsChanged) -> bytes | None:
+    """Encode the message that sales have opened or closed; None for other changes."""
+    if change.cause not in SALES:
+        return None
+    message = {"type": change.cause, "room_id": room.name, "timestamp": timestamp(change.at)}
     return text_frame(orjson.dumps(message))
+
+
+def joined_frame(room: Room, client_id: str, window: Window = ALWAYS, server_time: str = "") -> bytes:
+    """Encode the message that confirms that a client is in a room.
+
+    Args:
+        room: the room.
+        client_id: the client.
+        window: when its seats are on sale.
+        server_time: the current time, formatted.
+    """
+    message = {"type": "room_joined", "room_id": room.name, "client_id": client_id}
+    return text_frame(orjson.dumps(message | window_fields(window, server_time)))
 
 
 def selections_frame(room: Room, views: Iterable[SeatView]) -> bytes:

@@ -7,7 +7,6 @@ pointers and bytes in proportion to the size of the room.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,9 +16,10 @@ from marshmallow import Schema, fields, validate
 
 from api.bodies import Body
 from api.lru_cache import LruCache
-from api.rest.endpoint import Answer
-from api.wire import price, timestamp_or_none, user_id_of
+from api.rest.endpoint import Answer, Call
+from api.wire import new_timestamp, price, timestamp, timestamp_or_none, user_id_of
 from engine.records import Layout, Seat
+from engine.sale_rules import ALWAYS
 from engine.views import SeatMap, SeatView
 
 AVAILABLE, RESERVED, RESERVED_BY_ME = "available", "reserved", "reserved_by_me"
@@ -31,6 +31,9 @@ VERSION_HEADERS = {
     "ETag": "Version of the seats; send it as If-None-Match.",
     "X-Epoch": "Ownership period that X-Seq counts in; the same as `epoch` on the WebSocket.",
     "X-Seq": "Last change contained in the response; the same as `seq` on the WebSocket.",
+    "X-Server-Time": "The server's time, to the millisecond; only if there is a sales window.",
+    "X-Sales-Start": "When sales open, if they have not always been open.",
+    "X-Sales-End": "When sales close, if they do before the screening starts.",
 }
 
 
@@ -192,19 +195,25 @@ class SeatMapEncoder:
         return fragments
 
 
-def seats_answer(seat_map: SeatMap, body: Body, reader: str = "") -> Answer:
-    """Return a response with a screening's seats and version headers.
+def seats_answer(call: Call, seat_map: SeatMap, body: Body, reader: str = "") -> Answer:
+    """Return a response with a screening's seats, version headers, and when it is on sale.
 
     Args:
+        call: the request, for the server's time.
         seat_map: the engine's reply.
         body: the encoded seats.
         reader: part of the ETag that tells personal responses apart; empty for public ones.
     """
-    return Answer(200, body, _version_headers(seat_map.epoch, seat_map.seq, reader))
+    headers = _version_headers(seat_map.epoch, seat_map.seq, reader)
+    if (window := seat_map.window) != ALWAYS:
+        times = (("X-Sales-Start", window.sales_start), ("X-Sales-End", window.sales_end))
+        headers = {**headers, "X-Server-Time": new_timestamp(call.services.clock.now())}
+        headers |= {name: timestamp(at) for name, at in times if at is not None}
+    return Answer(200, body, headers)
 
 
 @lru_cache(_VERSIONS_KEPT)
-def _version_headers(epoch: int, seq: int, reader: str) -> Mapping[str, str]:
+def _version_headers(epoch: int, seq: int, reader: str) -> dict[str, str]:
     return {
         "Cache-Control": "no-cache",
         "ETag": f'W/"{epoch}-{seq}{reader}"',

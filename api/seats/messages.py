@@ -12,6 +12,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 
 from api.rest.fields import LARGEST_ID
 from api.ws.messages import BadMessage, Ping, Pong, message_type, timestamp_field
+from api.ws.sales import sales_end_field, sales_start_field, server_time_field
 
 _SCREENING, _SEAT, _USER, _SEQ, _EPOCH = 123, 42, 7, 1041, 3
 _RESERVED_AT, _EXPIRES_AT = "2026-01-26T18:25:00.000Z", "2026-01-26T18:30:00.000Z"
@@ -82,6 +83,9 @@ class ConnectionConfirmed(Schema):
     message = fields.String(required=True, metadata={"example": "Connected to real-time seat updates"})
     seq = _seq(required=True)
     epoch = _epoch()
+    server_time = server_time_field()
+    sales_start = sales_start_field()
+    sales_end = sales_end_field()
 
 
 class SeatUpdate(SeatState):
@@ -117,6 +121,25 @@ class ScreeningChanged(Schema):
     )
     timestamp = timestamp_field("Time of the change", _RESERVED_AT, required=True)
     epoch = _epoch()
+
+
+class _SalesChanged(Schema):
+    screening_id = _id("The screening", _SCREENING, required=True)
+    timestamp = timestamp_field("The server's time", _RESERVED_AT, required=True)
+    seq = _seq(required=True)
+    epoch = _epoch()
+
+
+class SalesOpened(_SalesChanged):
+    """Sales have opened."""
+
+    type = message_type("sales_opened")
+
+
+class SalesEnded(_SalesChanged):
+    """Sales have closed. Reserved seats can still be bought."""
+
+    type = message_type("sales_ended")
 
 
 class HoldExpiring(Schema):
@@ -169,6 +192,8 @@ SERVER_MESSAGES: tuple[type[Schema], ...] = (
     SeatUpdate,
     BulkSeatUpdate,
     ScreeningChanged,
+    SalesOpened,
+    SalesEnded,
     HoldExpiring,
     Pong,
     SocketError,

@@ -297,7 +297,7 @@ def get_availability(call: Call, screening_id: int) -> Ask:
     """All seats of a screening, with their status."""
 
     def respond(seat_map: SeatMap) -> Answer:
-        return seats_answer(seat_map, call.services.seat_maps.public(seat_map))
+        return seats_answer(call, seat_map, call.services.seat_maps.public(seat_map))
 
     return Ask(ReadSeats(screening_id), respond)
 
@@ -313,7 +313,7 @@ def get_own_availability(call: Call, screening_id: int) -> Ask:
 
     def respond(seat_map: SeatMap) -> Answer:
         own = call.services.seat_maps.personal(seat_map, call.holder)
-        return seats_answer(seat_map, own, reader=f"-{call.user_id}")
+        return seats_answer(call, seat_map, own, reader=f"-{call.user_id}")
 
     return Ask(ReadSeats(screening_id), respond)
 

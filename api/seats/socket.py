@@ -16,10 +16,12 @@ from api.seats.updates import SEAT_ENCODERS, SeatUpdates, snapshot_frames
 from api.wire import holder_of
 from api.ws.feed import Frames, Position, Watcher
 from api.ws.frames import POLICY_VIOLATION
+from api.ws.sales import window_fields
 from api.ws.socket import REFUSALS, ClientSocket, CloseReason, HandshakeRequest, SocketServices
 from api.ws.socket_counts import SocketCounts
 from engine.commands import ReadChanges, ReadSeats
 from engine.replies import Changes
+from engine.sale_rules import Window
 from engine.selling_errors import ScreeningNotFound
 
 _QUERY = WatchQuery()
@@ -89,10 +91,10 @@ class ScreeningSocket(ClientSocket):
             self.services.screenings.ask(ReadChanges(screening_id, *(known or Position(0, 0))))
         )
         if known is None:
-            self._confirm(screening_id, Position(changes.epoch, changes.seq))
+            self._confirm(screening_id, Position(changes.epoch, changes.seq), changes.window)
         else:
             # If the client's position is too old to replay, it gets a snapshot, as if it had no position.
-            self._confirm(screening_id, Position(0, 0) if changes.missed is None else known)
+            self._confirm(screening_id, Position(0, 0) if changes.missed is None else known, changes.window)
             changes = await self._send_missed(watcher, form, changes)
         self.services.observer.frames_sent(watcher.follow(Position(changes.epoch, changes.seq)))
 
@@ -115,13 +117,14 @@ class ScreeningSocket(ClientSocket):
             await self._send_paced(SeatUpdates(form, changes.missed).parts(watcher.holder))
         return changes
 
-    def _confirm(self, screening_id: int, position: Position) -> None:
+    def _confirm(self, screening_id: int, position: Position, window: Window) -> None:
         self.send_message(
             type="connection_confirmed",
             screening_id=screening_id,
             message="Connected to real-time seat updates",
             seq=position.seq,
             epoch=position.epoch,
+            **window_fields(window, self.timestamp()),
         )
 
     async def _send_paced(self, frames: Iterable[bytes]) -> None:

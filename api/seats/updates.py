@@ -19,6 +19,7 @@ from api.wire import price, timestamp, user_id_of
 from api.ws.expiring import Expiring, expiring_holds
 from api.ws.feed import Changes, Encoder, Frames, Position
 from api.ws.outbox import text_frame
+from api.ws.sales import SALES
 from engine.views import ALTERING, SeatMap, SeatsChanged, SeatView
 
 PART_LIMIT_BYTES = 32 * 1024
@@ -44,6 +45,7 @@ class SeatUpdates:
         "_form",
         "_owners",
         "_position",
+        "_sales",
         "_screening_id",
         "_views",
     )
@@ -51,6 +53,7 @@ class SeatUpdates:
     def __init__(self, form: UpdateForm, changes: Sequence[SeatsChanged]) -> None:
         last = changes[-1]
         self._altered = next((change for change in reversed(changes) if change.cause in ALTERING), None)
+        self._sales = [change for change in changes if change.cause in SALES]
         views = {view.seat_id: view for change in changes for view in change.views}
         self._form = form
         self._position = Position(last.epoch, last.seq)
@@ -83,6 +86,8 @@ class SeatUpdates:
         """Yield the frames one by one, for a watcher that catches up at its own pace."""
         if self._altered is not None:
             yield _screening_changed(self._altered, self._position)
+        for change in self._sales:
+            yield _sales_changed(change)
         states = [_seat_state(view, holder) for view in self._views]
         if states:
             yield from self._states(states)
@@ -164,6 +169,18 @@ def _screening_changed(change: SeatsChanged, position: Position) -> bytes:
         "available": change.available,
         "timestamp": timestamp(change.at),
         "epoch": position.epoch,
+    }
+    return text_frame(orjson.dumps(message))
+
+
+def _sales_changed(change: SeatsChanged) -> bytes:
+    """Encode the message that sales have opened or closed."""
+    message = {
+        "type": change.cause,
+        "screening_id": change.screening_id,
+        "timestamp": timestamp(change.at),
+        "epoch": change.epoch,
+        "seq": change.seq,
     }
     return text_frame(orjson.dumps(message))
 

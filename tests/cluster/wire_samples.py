@@ -19,6 +19,7 @@ from engine import selling_errors as selling
 from engine.errors import EngineError
 from engine.handover import Handover, Memory
 from engine.records import Block, Hold, Layout, Paper, Receipt, Refund, Ticket, TicketStatus
+from engine.sale_rules import Window
 from engine.views import SeatMap, SeatsShown, SeatView
 
 NOW = 1_800_000_000.5
@@ -59,6 +60,8 @@ BLOCK = Block(903, 7, "Press", "channel", (44, 45), NOW, "user:1", "press", NOW 
 BLOCKED = events.SeatsBlocked(7, 3, 29, NOW, "user:1", BLOCK, (44, 45), 96, 100)
 
 UNBLOCKED = events.SeatsUnblocked(7, 3, 30, NOW, events.SYSTEM, BLOCK._replace(seat_ids=()), (44,), 97, 100)
+
+WINDOW = Window(NOW + 60, None)
 
 COMMANDS: tuple[Any, ...] = (
     commands.HoldSeats(7, "user:7", (41, 42), "n", "tab-1", "192.0.2.0/24", ("channel:press",)),
@@ -127,9 +130,13 @@ REPLIES: tuple[Any, ...] = (
     replies.Cancelled(TICKET._replace(status=TicketStatus.CANCELLED, cancelled_at=NOW)),
     replies.Cleared((TICKET._replace(status=TicketStatus.LAPSED),), (HOLD,)),
     replies.Lapsed(3),
-    SeatMap(7, 3, 24, LAYOUT, {41: SeatView(41, "reserved", "user:7", NOW + 600, None, NOW, "n"), 44: FREE}),
-    replies.Stock(7, 3, 24, 98, 100, {3: replies.StockLevel(50, 10, 2, 5)}),
-    replies.Changes(3, 24, (HELD, RELEASED, SHOWN)),
+    SeatMap(
+        *(7, 3, 24, LAYOUT),
+        {41: SeatView(41, "reserved", "user:7", NOW + 600, None, NOW, "n"), 44: FREE},
+        WINDOW,
+    ),
+    replies.Stock(7, 3, 24, 98, 100, {3: replies.StockLevel(50, 10, 2, 5)}, WINDOW, {3: WINDOW}),
+    replies.Changes(3, 24, (HELD, RELEASED, SHOWN), WINDOW),
     SeatsUnchanged(7, 3, 24),
     Handover(
         7,
