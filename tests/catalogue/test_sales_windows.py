@@ -1,0 +1,165 @@
+"""Sales windows: nobody gets in early, and everybody can tell how long it will be."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+
+from tests.api.caller import Caller, Response
+from tests.api.cinema import receive
+from tests.api.rooms.test_socket import room_message
+from tests.box_office import Guest, data, make_event, make_type
+from tests.catalogue.members import member
+from tests.catalogue.programme import add_seats, make_room, make_screening
+from tests.house import House
+
+pytestmark = pytest.mark.gen_test(timeout=120)
+
+HOUR = timedelta(hours=1)
+
+
+def after(wait: timedelta) -> str:
+    """A time some time from now, in the API's format."""
+    at = datetime.now(UTC) + wait
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def time_of(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+async def show(house: House, **window: str) -> tuple[int, list[int]]:
+    """A screening with a sales window. Returns its id and those of its seats."""
+    room = await make_room(house)
+    seats = await add_seats(house, room)
+    return await make_screening(house, room, **window), seats
+
+
+def closed(response: Response, start: str | None, end: str | None) -> None:
+    """Check the refusal of a request outside the window, in either style."""
+    assert (response.status, response.code) == (409, "sales_closed"), response.body
+    error = response.json.get("error", response.json)
+    names = ("salesStart", "salesEnd") if "error" in response.json else ("sales_start", "sales_end")
+    assert [error[name] for name in names] == [start, end]
+
+
+def socket_url(house: House, path: str, user: int | None = 7) -> str:
+    token = "" if user is None else f"?token={house.token(user)}"
+    return f"{house.base_url.replace('http', 'ws')}{path}{token}"
+
+
+async def first_of(house: House, path: str) -> dict[str, Any]:
+    """The first message of a socket."""
+    async with connect(socket_url(house, path), proxy=None) as socket:
+        return await receive(socket)
+
+
+async def test_nothing_is_sold_before_and_everybody_sees_when(house: House) -> None:
+    start, end = after(HOUR), after(2 * HOUR)
+    screening, seats = await show(house, sales_start=start, sales_end=end)
+    user = house.user(7)
+    refusals = [
+        await user.reserve(screening, seats[:1]),
+        await user.toggle(screening, seats[0]),
+        await user.book(screening, seats[:1]),
+    ]
+    for refused in refusals:
+        closed(refused, start, end)
+        assert 3000 < int(refused.headers["Retry-After"]) <= 3600
+    refused = await user.book(screening, seats[:1], payment_id="pay-1")
+    assert (refused.code, refused.json["reason"]) == ("refund_required", "sales_closed")
+
+    shown = await house.guest.availability(screening)
+    own = await user.own_availability(screening)
+    for answer in (shown, own):
+        assert (answer.headers["X-Sales-Start"], answer.headers["X-Sales-End"]) == (start, end)
+        assert HOUR / 2 < time_of(start) - time_of(answer.headers["X-Server-Time"]) <= HOUR
+    unchanged = await house.guest.availability(screening, headers={"If-None-Match": shown.headers["ETag"]})
+    assert (unchanged.status, unchanged.headers["X-Sales-Start"]) == (304, start)
+
+    confirmed = await first_of(house, f"/ws/screenings/{screening}")
+    followed = await first_of(house, f"/ws/events/{screening}")
+    assert (confirmed["sales_start"], confirmed["sales_end"]) == (start, end)
+    assert (followed["salesStart"], followed["salesEnd"]) == (start, end)
+    async with connect(socket_url(house, "/ws/tab", None), proxy=None) as tab:
+        room = f"funcion_{screening}"
+        await tab.send(room_message("join_room", room=room))
+        joined = await receive(tab)
+        await receive(tab)
+        await tab.send(room_message("select_seat", "A1", room=room))
+        refused_seat = await receive(tab)
+    assert (joined["sales_start"], joined["sales_end"]) == (start, end)
+    for time in (confirmed["server_time"], followed["serverTime"], joined["server_time"]):
+        assert HOUR / 2 < time_of(start) - time_of(time) <= HOUR
+    assert (refused_seat["code"], refused_seat["sales_start"]) == ("sales_closed", start)
+
+
+async def test_a_screening_without_a_window_says_nothing_of_it(house: House) -> None:
+    screening, _ = await show(house)
+    headers = (await house.guest.availability(screening)).headers
+    assert not {"X-Sales-Start", "X-Sales-End", "X-Server-Time"} & set(headers)
+    assert "server_time" not in await first_of(house, f"/ws/screenings/{screening}")
+
+
+async def test_after_the_end_only_what_is_held_can_be_bought(house: House) -> None:
+    screening, seats = await show(house)
+    await house.user(7).reserve(screening, seats[:2])
+    over = after(-HOUR)
+    changed = await house.admin.send("PUT", f"/api/v1/screenings/{screening}", {"sales_end": over})
+    assert changed.json["sales_end"] == over
+    refused = await house.user(7).reserve(screening, seats[2:3])
+    closed(refused, None, over)
+    assert "Retry-After" not in refused.headers
+    assert (await house.user(7).book(screening, seats[:1])).status == 201
+    assert (await house.user(7).toggle(screening, seats[1])).status == 200
+
+
+async def test_an_administrator_sells_by_hand_before_sales_open(house: House) -> None:
+    screening, seats = await show(house, sales_start=after(HOUR))
+    user = (await member(house)).user_id
+    sales = f"/api/v1/ops/screenings/{screening}/sales"
+    assert (await house.admin.send("POST", sales, {"seat_ids": seats[:1], "user_id": user})).status == 201
+
+
+async def test_nobody_gets_in_early_at_the_opening(house: House) -> None:
+    """Many ask all the time; what was reserved was reserved after the opening."""
+    wait = timedelta(seconds=2)
+    screening, seats = await show(house)
+    start = after(wait)
+    changed = await house.admin.send("PUT", f"/api/v1/screenings/{screening}", {"sales_start": start})
+    assert changed.status == 200
+    user, seat = house.user(7), seats[0]
+    while (answer := await user.reserve(screening, [seat])).status == 409:
+        closed(answer, start, None)
+    assert answer.status == 201
+    assert time_of(answer.json["reservations"][0]["reserved_at"]) >= time_of(start)
+
+
+class TestEvents:
+    async def test_the_event_and_the_type_must_be_on_sale(self, house: House) -> None:
+        start, later, end = after(HOUR), after(2 * HOUR), after(3 * HOUR)
+        event = await make_event(house, salesStart=start, salesEnd=end)
+        early, late = await make_type(house, event), await make_type(house, event, "Late", salesStart=later)
+        guest = Guest(house, "session-of-ada")
+        for kind in (early, late):
+            closed(await guest.reserve(kind), start, end)
+        for kind, opening in ((early, start), (late, later)):
+            left: Any = await guest.left(kind)
+            assert (left["salesStart"], left["salesEnd"], left["available"]) == (opening, end, 20)
+            assert timedelta() < time_of(opening) - time_of(left["serverTime"]) <= 2 * HOUR
+        shown = data(await Caller(house.base_url).send("GET", f"/api/public/events/{event}"))
+        assert (shown["salesStart"], shown["salesEnd"]) == (start, end)
+        assert "serverTime" in shown
+        assert [kind["onSale"] for kind in shown["ticketTypes"]] == [False, False]
+        followed = await first_of(house, f"/ws/events/{event}")
+        assert (followed["salesStart"], followed["salesEnd"]) == (start, end)
+
+    async def test_a_type_of_an_open_event_opens_later(self, house: House) -> None:
+        start = after(HOUR)
+        event = await make_event(house, salesStart=after(-HOUR))
+        kind = await make_type(house, event, salesStart=start)
+        refused = await Guest(house, "session-of-ada").reserve(kind)
+        closed(refused, start, None)
+        assert refused.json["error"]["ticketTypeId"] == kind
+        assert 3000 < int(refused.headers["Retry-After"]) <= 3600
