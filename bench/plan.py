@@ -59,7 +59,7 @@ class Plan:
     activations: int = 200
     engine_holds: int = 100_000
     best_halls: tuple[int, ...] = (5_000, 50_000)
-    parties: int = 2000
+    parties: int = 1000
 
 
 SMALL = Plan(

@@ -1,6 +1,6 @@
 """The decision which seats are the best for a party, in half full halls, without I/O.
 
-A hall is full where its parties have chosen the best seats before, or in places as chance had it.
+Either the better half of the seats is taken, as it is after many parties, or a half chosen by chance.
 """
 
 import gc
@@ -8,6 +8,7 @@ import random
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from math import hypot
 from time import perf_counter
 
 from bench.load.process import LoadProcess
@@ -20,7 +21,9 @@ from engine.commands import HoldBest, HoldSeats, ReleaseHolds
 from engine.memory import MemoryIds
 from engine.policy import Policy
 from engine.ports import LoadedScreening
+from engine.records import Layout
 from engine.screening import Screening
+from engine.seat_ranking import default_focus
 from frontrow.collector import freeze_startup_objects
 
 _LARGEST_PARTY = 6
@@ -46,9 +49,9 @@ class Parties:
         gc.enable()
         freeze_startup_objects()
         chance, tally, now = random.Random(_SEED), Tally(), SystemClock().now()
-        loaded = LoadedScreening(INFO, hall_of(self.seats), 1, (), ())
-        screening = Screening(loaded, Policy(), MemoryIds(), MemoryIds())
-        self._fill(screening, chance, now)
+        layout = hall_of(self.seats)
+        screening = Screening(LoadedScreening(INFO, layout, 1, (), ()), Policy(), MemoryIds(), MemoryIds())
+        self._fill(screening, layout, chance, now)
         for party in range(_LARGEST_PARTY + self.parties):
             # The first ones make the rankings, once for all screenings of a room.
             size = party + 1 if party < _LARGEST_PARTY else chance.randint(1, _LARGEST_PARTY)
@@ -63,20 +66,19 @@ class Parties:
         tally.seconds = sum(tally.latencies)
         return tally
 
-    def _fill(self, screening: Screening, chance: random.Random, now: float) -> None:
+    def _fill(self, screening: Screening, layout: Layout, chance: random.Random, now: float) -> None:
+        focus = default_focus(layout)
+        seats = list(layout.seats)
         if self.scattered:
-            for seat_id in chance.sample(range(1, self.seats + 1), self.seats // 2):
-                screening.handle(HoldSeats(1, f"seat:{seat_id}", (seat_id,)), now)
-            return
-        sold = 0
-        while sold < self.seats // 2:
-            size = chance.randint(1, _LARGEST_PARTY)
-            screening.handle(HoldBest(1, f"party:{sold}", size), now)
-            sold += size
+            chance.shuffle(seats)
+        else:
+            seats.sort(key=lambda seat: hypot(seat.x - focus.x, seat.y - focus.y))
+        for seat in seats[: self.seats // 2]:
+            screening.handle(HoldSeats(1, f"seat:{seat.id}", (seat.id,)), now)
 
 
 async def prepare(stage: Stage) -> Contenders:
-    """Prepare a hall of 5,000 seats and one of 50,000, each filled in both ways."""
+    """Prepare halls, each filled in both ways."""
     process = stage.stack.enter_context(closing(LoadProcess(stage.placement.server)))
     contenders = {}
     for seats in stage.plan.best_halls:
