@@ -39,6 +39,7 @@ COMMANDS: Mapping[int, type] = {
     22: commands.UnblockSeats,
     23: commands.ReadBlocks,
     24: commands.HoldBest,
+    25: commands.HoldSeatsFor,
 }
 
 CHANGES: Mapping[int, type] = {
@@ -52,6 +53,7 @@ CHANGES: Mapping[int, type] = {
     37: events.HoldsExpiring,
     38: events.SeatsBlocked,
     39: events.SeatsUnblocked,
+    59: events.SeatsHeldFor,
 }
 
 REPLIES: Mapping[int, type] = {

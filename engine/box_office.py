@@ -28,7 +28,7 @@ from engine.selling_errors import (
     TicketNotFound,
     TicketNotPending,
 )
-from engine.vouching import vouched_by
+from engine.vouching import COUNTER_PAYMENT, vouched_by
 
 _OVER = frozenset({TicketStatus.CANCELLED, TicketStatus.LAPSED})
 
@@ -87,8 +87,8 @@ class BoxOffice:
             if refund is None or refund.holder != command.holder:
                 raise refusal
             raise RefundRequired(refund, refusal) from refusal
-        if command.payment_pending:
-            raise refusal  # nothing has been paid yet
+        if command.payment_pending or command.payment_id.startswith(COUNTER_PAYMENT):
+            raise refusal  # nothing has been paid yet, or the money is still on the counter
         screening_id, holder, seat_ids = command[:3]
         await self._flushing.flushed(screening_id)
         agreed_cents = await self._ledger.agreed_price(screening_id, holder, seat_ids, held=held)
@@ -104,7 +104,7 @@ class BoxOffice:
             *(command.payment_id, screening_id, holder),
             _paid(agreed_cents, command.expected_total_cents),
             refusal.code,
-            vouched_by=vouched_by(command.actor),
+            vouched_by=vouched_by(command.actor, command.payment_id),
         )
         try:
             await self._refund(unusable, refusal)
@@ -190,7 +190,7 @@ class BoxOffice:
             left_cents -= amount_cents
             unusable = UnusablePayment(
                 *(payment_id, ticket.screening_id, ticket.holder, amount_cents, refusal.code, ticket),
-                vouched_by=vouched_by(actor),
+                vouched_by=vouched_by(actor, payment_id),
             )
             refund = await self._ledger.owe(unusable) or refund
         raise refusal if refund is None else RefundRequired(refund, refusal)
@@ -344,7 +344,7 @@ class BoxOffice:
         amount_cents = _paid(ticket.price_cents, expected_cents)
         unusable = UnusablePayment(
             *(payment_id, ticket.screening_id, ticket.holder, amount_cents, refusal.code, ticket),
-            vouched_by=vouched_by(actor),
+            vouched_by=vouched_by(actor, payment_id),
         )
         try:
             await self._refund(unusable, refusal)

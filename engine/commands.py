@@ -129,6 +129,28 @@ class ReleaseHolds(NamedTuple):
     origin: str | None = None
 
 
+class HoldSeatsFor(NamedTuple):
+    """Hold all seats or none for somebody by hand. Seats that the holder already holds stay as they are. →
+    `Held`
+
+    Attributes:
+        actor: who gives the command.
+        taken_from: a holder whose holds of the seats pass to `holder`, at the agreed prices. None for nobody.
+        beyond_limit: the holder may exceed the organiser's limits per person.
+        access: as in `HoldSeats`.
+        note: kept with the holds.
+    """
+
+    screening_id: int
+    holder: str
+    seat_ids: tuple[int, ...]
+    actor: str
+    taken_from: str | None = None
+    beyond_limit: bool = False
+    access: tuple[str, ...] = ()
+    note: str | None = None
+
+
 class RevokeHolds(NamedTuple):
     """Release a holder's holds of some seats by hand. Seats that the holder does not hold are ignored. →
     `HoldsReleased`, or `Released` if there was nothing to release.
@@ -160,6 +182,7 @@ class BookSeats(NamedTuple):
         booking_id: the booking that the tickets belong to, if it is not a new one.
         unvouched: nobody vouches for the payment, so tickets that cost something are pending until then.
         access: as in `HoldSeats`.
+        free_because: why the tickets cost nothing; None if they cost what they do.
     """
 
     screening_id: int
@@ -177,6 +200,7 @@ class BookSeats(NamedTuple):
     booking_id: int | None = None
     unvouched: bool = False
     access: tuple[str, ...] = ()
+    free_because: str | None = None
 
 
 class SellSeats(NamedTuple):
@@ -185,8 +209,9 @@ class SellSeats(NamedTuple):
     Attributes:
         holder: who gets the tickets.
         actor: who sells them.
-        payment_id, receipt, access: as in `BookSeats`.
+        payment_id, receipt, access, free_because: as in `BookSeats`.
         beyond_limit: the holder may exceed the organiser's limits per person.
+        taken_from: whose holds of the seats are sold, instead of those of `holder`; None for nobody.
     """
 
     screening_id: int
@@ -197,6 +222,8 @@ class SellSeats(NamedTuple):
     receipt: Receipt | None = None
     beyond_limit: bool = False
     access: tuple[str, ...] = ()
+    free_because: str | None = None
+    taken_from: str | None = None
 
 
 class ConfirmTicket(NamedTuple):
@@ -372,6 +399,7 @@ Command = (
     | ToggleSeats
     | ExtendHolds
     | ReleaseHolds
+    | HoldSeatsFor
     | RevokeHolds
     | BookSeats
     | SellSeats

@@ -125,6 +125,14 @@ class PlacesHeld(HoldEvent):
     ended: tuple[Hold, ...] = ()
 
 
+class SeatsHeldFor(HoldEvent):
+    """`actor` has had free seats held for somebody else."""
+
+    __slots__ = ()
+    kind = cause = SeatsHeld.kind
+    ended: tuple[Hold, ...] = ()
+
+
 class HoldsExtended(HoldEvent):
     """Holds have later deadlines."""
 
@@ -266,6 +274,7 @@ class SeatsUnblocked(BlockEvent):
 Event = (
     SeatsHeld
     | PlacesHeld
+    | SeatsHeldFor
     | HoldsExtended
     | HoldsReleased
     | HoldsExpired

@@ -7,7 +7,7 @@ keeps for clients that resume.
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, Self
 
-from engine.events import PlacesHeld, SeatsHeld
+from engine.events import PlacesHeld, SeatsHeld, SeatsHeldFor
 from engine.views import SeatsChanged
 
 RATE_SECONDS = 2.0
@@ -112,7 +112,7 @@ def holds_per_second(kept: Collection[SeatsChanged], limit: int, now: float) -> 
     for change in reversed(kept):  # type: ignore[call-overload]  # a deque can be reversed
         if change.at <= begin:
             break
-        number += isinstance(change, SeatsHeld | PlacesHeld)
+        number += isinstance(change, SeatsHeld | PlacesHeld | SeatsHeldFor)
     else:
         if len(kept) >= limit > 0:
             seconds = max(now - next(iter(kept)).at, _SHORTEST_SECONDS)

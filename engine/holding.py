@@ -105,7 +105,7 @@ def _hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Deci
         reservation = tuple(
             first._replace(id=hold_id, seat_id=seat_id) for hold_id, seat_id in enumerate(seat_ids, next_id)
         )
-        state.seats.hold_places(reservation)
+        state.seats.hold_each(reservation)
         reservations.append(reservation)
         next_id += quantity
     if command.guest_network is not None:

@@ -19,6 +19,7 @@ from engine.events import (
     HoldsReleased,
     PlacesHeld,
     SeatsHeld,
+    SeatsHeldFor,
     TicketsConfirmed,
     TicketsIssued,
 )
@@ -89,9 +90,11 @@ class MemoryDatabase:
             if key in self.events:
                 continue
             self.events[key] = event
-            if isinstance(event, TicketsIssued | TicketsConfirmed) and (voucher := vouched_by(event.actor)):
+            if isinstance(event, TicketsIssued | TicketsConfirmed):
                 paid = {ticket.payment_id for ticket in event.tickets if ticket.payment_id is not None}
-                self.vouchers = {**dict.fromkeys(paid, voucher), **self.vouchers}
+                for payment_id in paid:
+                    if voucher := vouched_by(event.actor, payment_id):
+                        self.vouchers.setdefault(payment_id, voucher)
             if isinstance(event, TicketsIssued):
                 self._keep(event.converted, "converted")
                 self._put(event.tickets)
@@ -99,7 +102,7 @@ class MemoryDatabase:
                 self._keep(event.holds, "released")
             elif isinstance(event, HoldsExpired):
                 self._keep(event.holds, "expired")
-            elif isinstance(event, SeatsHeld | PlacesHeld | HoldsExtended):
+            elif isinstance(event, SeatsHeld | PlacesHeld | SeatsHeldFor | HoldsExtended):
                 self._keep(event.holds, "active")
             elif isinstance(event, BlockEvent):
                 self.blocks[event.block.id] = event.block

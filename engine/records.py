@@ -305,6 +305,9 @@ class Ticket(NamedTuple):
         payment_deadline: when a pending ticket lapses; None once it is confirmed.
         code: identifies it where it is shown; unique over all tickets.
         paper: what is printed on it; the engine does not interpret it.
+        held_at: when its seat was held before it was booked; None if it was free.
+        sold_by: who has sold it or confirmed its payment, if that was not its holder.
+        free_because: why it was given away; None if it was not.
     """
 
     id: int
@@ -321,6 +324,9 @@ class Ticket(NamedTuple):
     payment_deadline: float | None = None
     code: str | None = None
     paper: bytes | None = None
+    held_at: float | None = None
+    sold_by: str | None = None
+    free_because: str | None = None
 
 
 class UnusablePayment(NamedTuple):

@@ -11,7 +11,7 @@ commit `settle` finishes it; if the database rejects it, `abort` undoes it.
 from collections.abc import Callable, Collection
 from typing import Any
 
-from engine import blocks, holding, selling
+from engine import blocks, counter, holding, selling
 from engine.best_seats import hold_best
 from engine.commands import (
     BlockSeats,
@@ -26,6 +26,7 @@ from engine.commands import (
     HoldBest,
     HoldPlaces,
     HoldSeats,
+    HoldSeatsFor,
     ReadBlocks,
     ReadChanges,
     ReadReservation,
@@ -211,6 +212,7 @@ _HANDLERS: dict[type, Callable[[ScreeningState, Any, float], Decision]] = {
     ExtendHolds: holding.extend_holds,
     ReleaseHolds: holding.release_holds,
     ReleaseLapsed: holding.release_lapsed,
+    HoldSeatsFor: counter.hold_seats_for,
     RevokeHolds: holding.revoke_holds,
     BookSeats: selling.book_seats,
     SellSeats: selling.sell_seats,

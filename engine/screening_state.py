@@ -43,7 +43,13 @@ TicketEvent = TypeVar(
 )
 
 HoldEventType = TypeVar(
-    "HoldEventType", ev.PlacesHeld, ev.HoldsExtended, ev.HoldsReleased, ev.HoldsExpired, ev.HoldsExpiring
+    "HoldEventType",
+    ev.PlacesHeld,
+    ev.SeatsHeldFor,
+    ev.HoldsExtended,
+    ev.HoldsReleased,
+    ev.HoldsExpired,
+    ev.HoldsExpiring,
 )
 
 _LIVE_AFTER = frozenset({SeatAction.ISSUE, SeatAction.CONFIRM})

@@ -210,10 +210,11 @@ class SeatInventory:
         unpaid[holder] = unpaid[holder] + seat_ids if holder in unpaid else seat_ids
         self.deadlines.append(held.expires_at, held)
 
-    def hold_places(self, holds: Sequence[Hold]) -> None:
-        """HOLD free places of ticket types for one holder."""
+    def hold_each(self, holds: Sequence[Hold]) -> None:
+        """HOLD available seats or places for one holder, with a record for each."""
         for hold in holds:
             require(self.status(hold.seat_id), SeatAction.HOLD)
+            self._vacated.pop(hold.seat_id, None)
             self._occupy(hold.seat_id, hold)
             self.deadlines.append(hold.expires_at, hold)
         self.hold_count += len(holds)

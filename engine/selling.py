@@ -58,6 +58,7 @@ def book_seats(
         actor: who sells by hand; None if the holder buys.
         beyond_limit: as in `SellSeats`.
     """
+    seller = actor or command.actor
     if state.info.free_seats:
         raise NothingForSale(state.screening_id)
     wanted = state.named(command)
@@ -73,12 +74,16 @@ def book_seats(
         raise NotHeld(free)
     if free and actor is None:
         require_on_sale(state.rules, now)
-    state.require_within_limits(command.holder, len(free), beyond_limit=beyond_limit)
-    if command.owner not in (None, command.holder):
+    owner = command.owner or command.holder
+    passes_on = owner != command.holder
+    state.require_within_limits(command.holder, len(free), beyond_limit=beyond_limit or passes_on)
+    if passes_on and not beyond_limit:
         ordered = Counter(ticket_type_of(seat_id) for seat_id in wanted if seat_id < 0)
-        state.require_for_person(command.owner, len(wanted), ordered=ordered)
+        state.require_for_person(owner, len(wanted), ordered=ordered)
     converted = tuple(h for h in map(state.seats.record, wanted) if isinstance(h, Hold))
     prices = _prices(state, wanted, converted)
+    if command.free_because is not None:
+        prices = [0] * len(wanted)
     if command.unvouched and any(prices):
         command = command._replace(payment_pending=True)
     if command.payment_pending:
@@ -88,8 +93,9 @@ def book_seats(
     if command.expected_total_cents is not None:
         _require_total(command.expected_total_cents, sum(prices))
     first_id = state.ticket_ids.take(len(wanted))
+    held_at = min([hold.reserved_at for hold in converted], default=None)
     tickets = tuple(
-        _ticket(state, command, first_id, number, seat_id, price_cents, now)
+        _ticket(state, command, first_id, number, seat_id, price_cents, now, held_at, seller)
         for number, (seat_id, price_cents) in enumerate(zip(wanted, prices, strict=True))
     )
     reply = Booked(tickets)
@@ -100,7 +106,7 @@ def book_seats(
         reply,
         now,
         command.holder,
-        actor=actor or command.actor,
+        actor=seller,
         payment_id=command.payment_id,
         converted=converted,
     )
@@ -110,8 +116,12 @@ def book_seats(
 
 def sell_seats(state: ScreeningState, command: SellSeats, now: float) -> Decision:
     """Issue paid tickets by hand."""
-    screening_id, holder, seat_ids, actor, payment_id, _, beyond_limit, access = command
-    booking = BookSeats(screening_id, holder, seat_ids, payment_id, access=access)
+    screening_id, holder, seat_ids, actor, payment_id, _, beyond_limit, access, free_because, taken_from = (
+        command
+    )
+    booking = BookSeats(screening_id, holder, seat_ids, payment_id, access=access, free_because=free_because)
+    if taken_from is not None:
+        booking = booking._replace(holder=taken_from, owner=holder)
     return book_seats(state, booking, now, actor, beyond_limit=beyond_limit)
 
 
@@ -153,6 +163,7 @@ def confirm_tickets(state: ScreeningState, command: ConfirmTickets, now: float) 
             confirmed_at=now,
             payment_id=command.payment_id,
             payment_deadline=None,
+            sold_by=command.actor or ticket.sold_by,
         )
         if ticket.id in pending
         else ticket
@@ -263,6 +274,8 @@ def _ticket(
     seat_id: int,
     price_cents: int,
     now: float,
+    held_at: float | None,
+    seller: str | None,
 ) -> Ticket:
     pending = command.payment_pending
     code, paper = command.papers[number] if command.papers else (None, None)
@@ -280,6 +293,9 @@ def _ticket(
         payment_deadline=now + state.policy.payment_window_seconds if pending else None,
         code=code,
         paper=paper,
+        held_at=held_at,
+        sold_by=seller,
+        free_because=command.free_because,
     )
 
 

@@ -149,7 +149,7 @@ class VouchedPayments:
         Returns:
             The id to go on with: another one if another holder has named this payment.
         """
-        voucher = vouched_by(actor)
+        voucher = vouched_by(actor, payment_id)
         if voucher is None or await self._ledger.vouch(payment_id, holder, voucher):
             return payment_id
         own_id = vouched_payment(payment_id)

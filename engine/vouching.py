@@ -13,14 +13,19 @@ VOUCHERS = {PAYMENTS_SERVICE: "service", "provider:stripe": "stripe"}
 VOUCHED_PAYMENT = "vouched:"
 """Prefix of the payment ids that buyers cannot name."""
 
+COUNTER_PAYMENT = "counter:"
+"""Prefix of the ids of payments that administrators have taken at the counter. Callers must not use it."""
+
 
 def provider_actor(provider: str) -> str:
     """The actor of what a payment provider's notice causes."""
     return f"provider:{provider}"
 
 
-def vouched_by(actor: str | None) -> str | None:
+def vouched_by(actor: str | None, payment_id: str | None) -> str | None:
     """What is recorded as `vouched_by` for a payment that this actor confirms; None for buyers and others."""
+    if payment_id is not None and payment_id.startswith(COUNTER_PAYMENT):
+        return "counter"
     return VOUCHERS.get(actor or "")
 
 

@@ -9,6 +9,7 @@ from itertools import accumulate, chain, repeat
 from typing import Any
 
 from engine.events import (
+    SYSTEM,
     Event,
     HoldsExpired,
     HoldsExtended,
@@ -16,13 +17,14 @@ from engine.events import (
     PlacesHeld,
     SeatsBlocked,
     SeatsHeld,
+    SeatsHeldFor,
     SeatsUnblocked,
     TicketsCancelled,
     TicketsConfirmed,
     TicketsIssued,
     TicketsLapsed,
 )
-from engine.records import Hold, IdempotencyRecord, TicketStatus
+from engine.records import Hold, IdempotencyRecord, Ticket, TicketStatus
 from engine.seat_states import SeatStatus
 from engine.vouching import vouched_by
 from persistence.statements import (
@@ -39,13 +41,14 @@ from persistence.statements import (
     Columns,
 )
 
-HoldChange = SeatsHeld | PlacesHeld | HoldsExtended | HoldsReleased | HoldsExpired
+HoldChange = SeatsHeld | PlacesHeld | SeatsHeldFor | HoldsExtended | HoldsReleased | HoldsExpired
 BlockChange = SeatsBlocked | SeatsUnblocked
 TicketChange = TicketsIssued | TicketsConfirmed | TicketsCancelled | TicketsLapsed
 
 HOLD_CHANGES: dict[type[HoldChange], tuple[str, SeatStatus, SeatStatus]] = {
     SeatsHeld: ("active", SeatStatus.AVAILABLE, SeatStatus.HELD),
     PlacesHeld: ("active", SeatStatus.AVAILABLE, SeatStatus.HELD),
+    SeatsHeldFor: ("active", SeatStatus.AVAILABLE, SeatStatus.HELD),
     HoldsExtended: ("active", SeatStatus.HELD, SeatStatus.HELD),
     HoldsReleased: ("released", SeatStatus.HELD, SeatStatus.AVAILABLE),
     HoldsExpired: ("expired", SeatStatus.HELD, SeatStatus.AVAILABLE),
@@ -188,14 +191,15 @@ class Batch:
         ids, _, _, seat_ids, _, prices_cents, *_ = zip(*chain.from_iterable(bookings), strict=True)
         # The other columns are the same for all tickets of a booking.
         first_tickets = zip(*[tickets[0] for tickets in bookings], strict=True)
-        _, booking_ids, _, _, holders, _, statuses, *moments, payment_ids, deadlines, _, _ = first_tickets
-        booked_at, confirmed_at, _ = moments
+        _, booking_ids, _, _, holders, _, statuses, *moments, _, _, held_at, sold_by, reasons = first_tickets
+        booked_at, confirmed_at, _, payment_ids, deadlines = moments
         return [
             *head,
             ["{" + ",".join(each) + "}" for each in from_statuses],
             [SEAT_OF_TICKET[status] for status in statuses],
             *(booking_ids, holders, statuses, booked_at, confirmed_at, payment_ids, deadlines),
-            list(map(vouched_by, head[-1])),
+            *(held_at, sold_by, reasons),
+            list(map(vouched_by, head[-1], payment_ids)),
             *_parts(list(map(len, bookings))),
             *(seat_ids, ids, prices_cents),
         ]
@@ -205,9 +209,9 @@ class Batch:
         for event in self._of_tickets():
             # Whoever cancels a ticket vouches for nothing.
             pays = isinstance(event, TicketsIssued | TicketsConfirmed)
-            voucher = vouched_by(event.actor) if pays else None
             for ticket in event.tickets:
                 payment_id = ticket.payment_id
+                voucher = vouched_by(event.actor, payment_id) if pays else None
                 if payment_id is not None and (voucher or payment_id not in payments):
                     payments[payment_id] = (
                         *(payment_id, ticket.holder, ticket.booking_id, ticket.screening_id, event.at),
@@ -270,7 +274,7 @@ class Batch:
         return [*zip(*rows, strict=True), *parts, tuple(chain.from_iterable(seats))]
 
     def _events(self, seat_ids: Sequence[int], ids: Sequence[int]) -> Columns:
-        columns: list[list[Any]] = [[] for _ in range(_HEAD + 3)]
+        columns: list[list[Any]] = [[] for _ in range(_HEAD + 4)]
         sizes: list[int] = []
         for hold_kind, (_, from_status, to_status) in HOLD_CHANGES.items():
             if events := self._by_kind[hold_kind]:
@@ -278,19 +282,22 @@ class Batch:
                 from_statuses = list(map(_repeated, repeat(from_status.value), counts))
                 to_statuses = [to_status.value] * len(events)
                 sizes += counts
-                _extend(columns, events, hold_kind.kind, from_statuses, to_statuses)
+                holders = [_holder_by_hand(event.actor, event.holds) for event in events]
+                _extend(columns, events, hold_kind.kind, from_statuses, to_statuses, holders)
         for ticket_kind in TICKET_CHANGES:
             if events := self._by_kind[ticket_kind]:
                 sizes += [len(event.tickets) for event in events]
                 from_statuses = ["{" + ",".join(event.from_statuses) + "}" for event in events]
                 to_statuses = [SEAT_OF_TICKET[event.tickets[0].status] for event in events]
-                _extend(columns, events, ticket_kind.kind, from_statuses, to_statuses)
+                holders = [_holder_by_hand(event.actor, event.tickets) for event in events]
+                _extend(columns, events, ticket_kind.kind, from_statuses, to_statuses, holders)
         for block_kind, (from_status, to_status) in BLOCK_CHANGES.items():
             if events := self._by_kind[block_kind]:
                 counts = [len(event.seat_ids) for event in events]
                 sizes += counts
                 from_statuses = list(map(_repeated, repeat(from_status.value), counts))
-                _extend(columns, events, events[0].kind, from_statuses, [to_status.value] * len(events))
+                to_statuses = [to_status.value] * len(events)
+                _extend(columns, events, events[0].kind, from_statuses, to_statuses, [None] * len(events))
         return [*columns, *_parts(sizes), seat_ids, ids]
 
     def _of_tickets(self) -> Iterator[TicketChange]:
@@ -307,11 +314,20 @@ def _extend(
     kind: str,
     from_statuses: Sequence[str],
     to_statuses: Sequence[str],
+    holders: Sequence[str | None],
 ) -> None:
     head = list(zip(*events, strict=True))[:_HEAD]
-    more = [*head, [kind] * len(events), from_statuses, to_statuses]
+    more = [*head, [kind] * len(events), from_statuses, to_statuses, holders]
     for column, values in zip(columns, more, strict=True):
         column.extend(values)
+
+
+def _holder_by_hand(actor: str, records: Sequence[Hold | Ticket]) -> str | None:
+    """Return whose seats they are, if somebody else has changed them."""
+    holder = records[0].holder
+    if holder == actor or actor == SYSTEM:
+        return None
+    return holder if all(record.holder == holder for record in records) else None
 
 
 def _parts(sizes: Sequence[int]) -> tuple[list[int], list[int]]:

@@ -56,7 +56,7 @@ TICKETS = """
 SELECT id, booking_id, screening_id, seat_id, holder, (price * 100)::bigint, status,
        extract(epoch FROM booked_at)::float8, extract(epoch FROM confirmed_at)::float8,
        extract(epoch FROM cancelled_at)::float8, payment_id, extract(epoch FROM payment_deadline)::float8,
-       code, paper
+       code, paper, extract(epoch FROM held_at)::float8, sold_by, free_because
 FROM tickets
 """
 
@@ -84,5 +84,6 @@ def ticket_of(row: Row) -> Ticket:
     """Return the ticket in a row of `TICKETS`."""
     values: list[Any] = list(row)
     values[6] = TicketStatus(values[6])
-    values[-1] = None if values[-1] is None else bytes(values[-1])
+    paper = values[13]
+    values[13] = None if paper is None else bytes(paper)
     return Ticket(*values)

@@ -14,10 +14,10 @@ from persistence.tickets import OF_ANY_STATUS
 
 Record = dict[str, Any]
 
-_EVENT = ("epoch", "seq", "at", "kind", "actor", "seat_ids", "from_statuses", "to_status")
+_EVENT = ("epoch", "seq", "at", "kind", "actor", "seat_ids", "from_statuses", "to_status", "holder")
 
 EVENTS_AFTER = """
-SELECT epoch, seq, extract(epoch FROM at)::float8, kind, actor, seat_ids, from_statuses, to_status
+SELECT epoch, seq, extract(epoch FROM at)::float8, kind, actor, seat_ids, from_statuses, to_status, holder
 FROM screening_events
 WHERE screening_id = %s AND (epoch, seq) > (%s, %s)
 ORDER BY epoch, seq
@@ -33,22 +33,22 @@ SELECT count(*),
 FROM screening_events WHERE screening_id = %(id)s
 """
 
-_SEAT_EVENT = ("epoch", "seq", "at", "kind", "actor", "from_status", "to_status")
+_SEAT_EVENT = ("epoch", "seq", "at", "kind", "actor", "from_status", "to_status", "holder")
 
 EVENTS_OF_SEAT = """
 SELECT epoch, seq, extract(epoch FROM at)::float8, kind, actor,
-       from_statuses[array_position(seat_ids, %(seat_id)s)], to_status
+       from_statuses[array_position(seat_ids, %(seat_id)s)], to_status, holder
 FROM screening_events
 WHERE screening_id = %(id)s AND seat_ids @> ARRAY[%(seat_id)s::bigint]
 ORDER BY epoch DESC, seq DESC
 LIMIT %(limit)s
 """
 
-_TICKET = ("ticket_id", "seat_id", "holder", "status", "booked_at", "payment_deadline", "price")
+_TICKET = ("ticket_id", "seat_id", "holder", "status", "booked_at", "payment_deadline", "price", "reason")
 
 _TICKETS = """
 SELECT id, seat_id, holder, status, extract(epoch FROM booked_at)::float8,
-       extract(epoch FROM payment_deadline)::float8, price
+       extract(epoch FROM payment_deadline)::float8, price, free_because
 FROM tickets
 WHERE screening_id = %(id)s AND seat_id
 """
@@ -63,9 +63,14 @@ WHERE screening_id = %(id)s AND {OF_ANY_STATUS}
 
 LIVE_TICKETS = f"{_TICKETS} > 0 AND status IN ('pending', 'confirmed')"
 
-_PERSON = ("user_id", "full_name", "email")
+_PERSON = ("holder", "user_id", "full_name", "email")
 
-PEOPLE = "SELECT id, full_name, email FROM users WHERE id = ANY (%s::bigint[]) AND deleted_at IS NULL"
+PEOPLE = """
+SELECT 'user:' || id, id, full_name, email FROM users
+WHERE id = ANY (%(ids)s::bigint[]) AND deleted_at IS NULL
+UNION ALL
+SELECT holder, id, full_name, coalesce(email, '') FROM guests WHERE id = ANY (%(ids)s::bigint[])
+"""
 
 _OPERATED = (
     "id",
@@ -146,9 +151,10 @@ class EventLog:
                 for seat_id, at, holder in await connection.run(HOLDERS, bound):
                     holders[seat_id, at] = holder
         for event in events:
-            event["holder"] = holders.get((event["seat_ids"][0], event["at"]))
             if event["kind"] == SeatsHeld.kind:
-                event["holder"] = event["actor"]
+                event["holder"] = event["holder"] or event["actor"]
+            else:
+                event["holder"] = holders.get((event["seat_ids"][0], event["at"]))
         return events
 
     async def extent(self, screening_id: int) -> tuple[int, float | None, float | None]:
@@ -186,13 +192,13 @@ class EventLog:
         return _records(_TICKET, await self._connector.run(LIVE_TICKETS, {"id": screening_id}))
 
     async def people(self, user_ids: Collection[int]) -> list[Record]:
-        """Return name and e-mail address of accounts; those that do not exist any more are left out.
+        """Return name and e-mail address of accounts and guests; those that are not known are left out.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
         named = numbers(sorted(user_id for user_id in user_ids if user_id in IDS))
-        return _records(_PERSON, await self._connector.run(PEOPLE, (named,)))
+        return _records(_PERSON, await self._connector.run(PEOPLE, {"ids": named}))
 
     async def operated(
         self, query: str, *, past: bool, screening_id: int | None = None, limit: int, offset: int

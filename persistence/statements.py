@@ -131,15 +131,17 @@ TICKETS = Block(
     """
     INSERT INTO tickets AS stored (
         id, booking_id, screening_id, seat_id, holder, price, status,
-        booked_at, confirmed_at, cancelled_at, payment_id, payment_deadline, code, paper
+        booked_at, confirmed_at, cancelled_at, payment_id, payment_deadline, code, paper, held_at, sold_by,
+        free_because
     )
     SELECT id, booking_id, screening_id, seat_id, holder, price_cents * 0.01, status,
            to_timestamp(booked_at), to_timestamp(confirmed_at), to_timestamp(cancelled_at), payment_id,
-           to_timestamp(payment_deadline), code, paper
+           to_timestamp(payment_deadline), code, paper, to_timestamp(held_at), sold_by, free_because
     FROM {rows}
     ON CONFLICT (id, screening_id) DO UPDATE SET
         status = excluded.status, confirmed_at = excluded.confirmed_at, cancelled_at = excluded.cancelled_at,
-        payment_id = excluded.payment_id, payment_deadline = excluded.payment_deadline
+        payment_id = excluded.payment_id, payment_deadline = excluded.payment_deadline,
+        sold_by = excluded.sold_by
     WHERE stored.status <> excluded.status
     """,
     {
@@ -157,6 +159,9 @@ TICKETS = Block(
         "payment_deadline": "float8",
         "code": "text",
         "paper": "bytea",
+        "held_at": "float8",
+        "sold_by": "text",
+        "free_because": "text",
     },
 )
 
@@ -265,10 +270,10 @@ SALES = Block(
     ),
     logged AS (
         INSERT INTO screening_events (
-            screening_id, epoch, seq, at, kind, actor, seat_ids, from_statuses, to_status
+            screening_id, epoch, seq, at, kind, actor, seat_ids, from_statuses, to_status, holder
         )
         SELECT screening_id, epoch, seq, to_timestamp(at), 'tickets_issued', actor,
-               {seat_ids}[first_seat:last_seat], from_statuses::text[], to_status
+               {seat_ids}[first_seat:last_seat], from_statuses::text[], to_status, nullif(holder, actor)
         FROM sale
         {event_written}
         RETURNING screening_id, epoch, seq
@@ -280,11 +285,11 @@ SALES = Block(
     )
     INSERT INTO tickets (
         id, booking_id, screening_id, seat_id, holder, price, status, booked_at, confirmed_at, payment_id,
-        payment_deadline
+        payment_deadline, held_at, sold_by, free_because
     )
     SELECT {ids}[place], booking_id, screening_id, {seat_ids}[place], holder, {prices_cents}[place] * 0.01,
            status, to_timestamp(booked_at), to_timestamp(confirmed_at), payment_id,
-           to_timestamp(payment_deadline)
+           to_timestamp(payment_deadline), to_timestamp(held_at), sold_by, free_because
     FROM (SELECT *, generate_series(first_seat, last_seat) AS place FROM sale) AS ticket
     {ticket_written}
     """,
@@ -303,6 +308,9 @@ SALES = Block(
         "confirmed_at": "float8",
         "payment_id": "text",
         "payment_deadline": "float8",
+        "held_at": "float8",
+        "sold_by": "text",
+        "free_because": "text",
         "vouched_by": "text",
         "first_seat": "integer",
         "last_seat": "integer",
@@ -336,10 +344,10 @@ EVENTS = Block(
     WITH event AS MATERIALIZED (SELECT * FROM {rows}),
     logged AS (
         INSERT INTO screening_events (
-            screening_id, epoch, seq, at, kind, actor, seat_ids, from_statuses, to_status
+            screening_id, epoch, seq, at, kind, actor, seat_ids, from_statuses, to_status, holder
         )
         SELECT screening_id, epoch, seq, to_timestamp(at), kind, actor,
-               {seat_ids}[first_seat:last_seat], from_statuses::text[], to_status
+               {seat_ids}[first_seat:last_seat], from_statuses::text[], to_status, holder
         FROM event
         {event_written}
         RETURNING screening_id, epoch, seq
@@ -355,6 +363,7 @@ EVENTS = Block(
         "kind": "text",
         "from_statuses": "text",
         "to_status": "text",
+        "holder": "text",
         "first_seat": "integer",
         "last_seat": "integer",
     },

@@ -36,6 +36,19 @@ class TicketEntry(TicketSold):
     cancelled_at = Timestamp(required=True, allow_none=True)
     payment_deadline = Timestamp(required=True, allow_none=True)
     vouched_by = vouched_by_field()
+    sold_by = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Who has sold it or confirmed its payment; null if its holder has.",
+            "example": "user:1",
+        },
+    )
+    reason = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Why it was given away; null if it was not.", "example": "Press"},
+    )
 
 
 class TicketList(Page):
@@ -53,7 +66,7 @@ class TicketList(Page):
 
 
 def _shown(call: Call, record: Record) -> Record:
-    return {**record, "holder": shown(call, record["holder"])}
+    return {**record, **{name: shown(call, record[name]) for name in ("holder", "sold_by")}}
 
 
 collection = Collection(sold_tickets, "ticket", TicketEntry, lambda catalogue: catalogue.tickets)

@@ -75,7 +75,7 @@ def body_example(schema: RequestSchema) -> dict[str, Any]:
     example: dict[str, Any] = {}
     for name, field in schema.load_fields.items():
         written = field.data_key or name
-        if written in schema.exactly_one[1:]:
+        if written in (*schema.exactly_one[1:], *schema.at_most_one[1:]):
             continue
         value = _field_example(field)
         if value is not None:

@@ -34,7 +34,9 @@ If you did not ask, ignore this mail.
 class GuestRows(Protocol):
     """Guests with an e-mail address, as `persistence.catalogue.guests.GuestRows` documents them."""
 
-    async def describe(self, guest_id: int, email: str, full_name: str, language: str) -> dict[str, Any]:
+    async def describe(
+        self, guest_id: int, email: str | None, full_name: str, language: str
+    ) -> dict[str, Any]:
         """Store or replace what a guest has given, and return the record."""
 
     async def forget(self, guest_id: int) -> None:
@@ -83,8 +85,19 @@ class Guests:
             LoginElsewhere: another service issues the tokens.
         """
         known = identity is not None and identity.guest
-        guest_id = identity.user_id if identity and known else FIRST_GUEST_ID + secrets.randbelow(_GUEST_IDS)
+        guest_id = identity.user_id if identity and known else _new_id()
         return self._token(guest_id, self.life_seconds)
+
+    async def register(self, full_name: str, email: str | None) -> int:
+        """Store a new guest who is at the counter, and return its id.
+
+        Args:
+            full_name: the name.
+            email: where mails are sent, also links to the tickets; None for nowhere.
+        """
+        guest_id = _new_id()
+        await self._rows.describe(guest_id, email, full_name, "")
+        return guest_id
 
     async def describe(self, guest_id: int, email: str, full_name: str, language: str) -> dict[str, Any]:
         """Store the name and the e-mail address that a guest buys with, and the language of mails."""
@@ -123,6 +136,10 @@ class Guests:
 
 
 _GUEST_IDS = LARGEST_USER_ID - FIRST_GUEST_ID + 1
+
+
+def _new_id() -> int:
+    return FIRST_GUEST_ID + secrets.randbelow(_GUEST_IDS)
 
 
 async def _admitted(counted: Awaitable[None] | None) -> None:

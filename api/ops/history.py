@@ -206,6 +206,9 @@ class SeatEvent(_Event):
     from_status = fields.String(required=True, validate=_STATES)
     to_status = fields.String(required=True, validate=_STATES)
     ticket_id = fields.Integer(required=True, allow_none=True)
+    reason = fields.String(
+        required=True, allow_none=True, metadata={"description": "Why the ticket was given away."}
+    )
 
 
 class SeatLog(Schema):
@@ -261,14 +264,16 @@ def _name_holders(events: Iterable[dict[str, Any]], tickets: Iterable[Mapping[st
     issued = {ticket["booked_at"]: ticket for ticket in tickets}
     holder = ticket_id = None
     for event in reversed(list(events)):
+        reason = None
         match event["kind"]:
             case "seats_held":
-                holder, ticket_id = event["actor"], None
+                holder, ticket_id = event["holder"] or event["actor"], None
             case "tickets_issued":
                 ticket = issued.get(event["at"])
                 holder = ticket["holder"] if ticket else event["actor"]
                 ticket_id = ticket["ticket_id"] if ticket else None
-        event.update(holder=holder, ticket_id=ticket_id)
+                reason = ticket and ticket["reason"]
+        event.update(holder=holder, ticket_id=ticket_id, reason=reason)
         if event["to_status"] == SeatStatus.AVAILABLE:
             holder = ticket_id = None
 

@@ -50,9 +50,11 @@ class RequestSchema(Schema):
     Attributes:
         exactly_one: fields of which exactly one must be given. The documentation states it; the subclass
             has to check it.
+        at_most_one: fields of which at most one may be given; the subclass has to check it.
     """
 
     exactly_one: ClassVar[tuple[str, ...]] = ()
+    at_most_one: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, limits: Limits = USUAL_LIMITS, **options: Any) -> None:
         self._limits = limits

@@ -42,8 +42,8 @@ def vouched_by_field() -> fields.String:
         required=True,
         allow_none=True,
         metadata={
-            "description": "Who has vouched for the payment: `stripe` or `service`; null if only the buyer "
-            "has named it."
+            "description": "Who has vouched for the payment: `stripe`, `service`, or `counter` if an "
+            "administrator has taken it; null if it has only been named."
         },
     )
 

@@ -15,7 +15,7 @@ from engine.catalogue_errors import TicketNotConfirmed
 from engine.purchases import RESERVATION_PAYMENT
 from engine.records import Ticket, TicketStatus
 from engine.selling_errors import TicketNotFound
-from engine.vouching import VOUCHED_PAYMENT
+from engine.vouching import COUNTER_PAYMENT, VOUCHED_PAYMENT
 
 PAYMENT_ID_LIMIT = 255
 
@@ -110,7 +110,7 @@ def expected_total_field(example: float = 47.97) -> Total:
 
 
 def _validate_unreserved(payment_id: str) -> None:
-    for prefix in (RESERVATION_PAYMENT, VOUCHED_PAYMENT):
+    for prefix in (RESERVATION_PAYMENT, VOUCHED_PAYMENT, COUNTER_PAYMENT):
         if payment_id.startswith(prefix):
             raise ValidationError(f"Must not begin with {prefix}")
 

@@ -29,7 +29,9 @@ class GuestRows:
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
 
-    async def describe(self, guest_id: int, email: str, full_name: str, language: str) -> dict[str, Any]:
+    async def describe(
+        self, guest_id: int, email: str | None, full_name: str, language: str
+    ) -> dict[str, Any]:
         """Store or replace a guest's name, e-mail address and language; return the first two."""
         values = {"id": guest_id, "email": email, "full_name": full_name, "language": language}
         ((stored_email, stored_name),) = await self._connector.run(_DESCRIBE, values)

@@ -41,8 +41,10 @@ TICKETS = Table(
             "cancelled_at",
             "payment_id",
             "payment_deadline",
+            "sold_by",
         ),
         "vouched_by": VOUCHED_BY,
+        "reason": "tickets.free_because",
     },
     filters={
         "status": "tickets.status = %(status)s",

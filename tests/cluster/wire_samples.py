@@ -41,6 +41,9 @@ TICKET = Ticket(
     payment_deadline=NOW + 900,
     code="K7",
     paper=b"\x00\xff",
+    held_at=NOW - 60,
+    sold_by="user:1",
+    free_because="press",
 )
 
 SOLD = Ticket(802, 801, 7, 43, "user:8", 1250, TicketStatus.CONFIRMED, NOW, NOW + 5, code="K8")
@@ -87,6 +90,7 @@ COMMANDS: tuple[Any, ...] = (
         2001,
         True,
         ("house",),
+        "press",
     ),
     commands.ConfirmTicket(
         7, "user:8", 801, 42, "pay-1", Receipt("user:8", "key-2", b"", "ticket"), "admin:1", 1250
@@ -108,6 +112,8 @@ COMMANDS: tuple[Any, ...] = (
     commands.SellSeats(
         *(7, "user:8", (41,), "user:1", "pay-1", Receipt("user:1", "key-3", b"", "tickets"), True),
         ("house",),
+        "press",
+        "session:1",
     ),
     commands.BlockSeats(7, "user:1", "Press", "channel", (44, 45), None, 0, "press", NOW + 86_400),
     commands.UnblockSeats(7, 903, "user:1", (44,)),
@@ -116,6 +122,7 @@ COMMANDS: tuple[Any, ...] = (
         *(7, "user:7", 4, ("standard", "vip"), 2000, True, "Balcony", True, "n", "tab-1", "192.0.2.0/24"),
         ("press",),
     ),
+    commands.HoldSeatsFor(7, "user:8", (41, 42), "user:1", "session:1", True, ("house",), "n"),
 )
 
 REPLIES: tuple[Any, ...] = (
@@ -162,6 +169,7 @@ CHANGES: tuple[Any, ...] = (
     events.HoldsExpiring(7, 3, 28, NOW, events.SYSTEM, (HOLD,), (), 98, 100),
     BLOCKED,
     UNBLOCKED,
+    events.SeatsHeldFor(7, 3, 29, NOW, "user:1", (HOLD,), (HOLD,), 98, 100),
 )
 
 REFUSALS: tuple[EngineError, ...] = (

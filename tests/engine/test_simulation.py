@@ -24,16 +24,26 @@ from engine.commands import (
     HoldBest,
     HoldPlaces,
     HoldSeats,
+    HoldSeatsFor,
     PlaceOrder,
     ReadSeats,
     ReadStock,
     ReleaseHolds,
     ReleaseLapsed,
+    SellSeats,
     ToggleSeats,
 )
 from engine.directory import ScreeningDirectory
 from engine.errors import BadEntry, EngineError
-from engine.events import HoldsExpired, HoldsExtended, HoldsReleased, PlacesHeld, SeatsHeld, TicketsIssued
+from engine.events import (
+    HoldsExpired,
+    HoldsExtended,
+    HoldsReleased,
+    PlacesHeld,
+    SeatsHeld,
+    SeatsHeldFor,
+    TicketsIssued,
+)
 from engine.memory import (
     ManualClock,
     MemoryDatabase,
@@ -51,6 +61,7 @@ from engine.records import Paper, Ticket, TicketStatus, TicketType
 from engine.replies import Booked, Cancelled, Reserved, Stock
 from engine.selling_errors import RefundRequired
 from engine.views import SeatMap
+from engine.vouching import COUNTER_PAYMENT
 from tests.engine.conftest import NOW, make_info, make_layout
 
 SEATS = 12
@@ -60,6 +71,7 @@ LIMIT = 4
 SEEDS_PER_TEST = 50
 TYPE = TicketType(5, 2000, 9, 3)
 PRICES = (1250, 1499, 990)
+BOSS = "user:99"
 
 
 def chosen_seeds() -> list[range]:
@@ -169,6 +181,8 @@ class Process:
                     self.told(await self.purchase(holder, reservation))
                 case 13:
                     await self.screenings.ask(HoldBest(1, holder, rng.randint(1, 3)))
+                case 11:
+                    await self.act_by_hand(holder, seats)
                 case 12 if rng.random() < 0.5:
                     await self.screenings.change(1, self.change_prices)
                 case 10 if reservation:
@@ -181,6 +195,18 @@ class Process:
             self.world.outcomes[refusal.code] += 1
             if isinstance(refusal, RefundRequired):
                 self.world.refunded.add(refusal.refund_id)
+
+    async def act_by_hand(self, holder: str, seats: tuple[int, ...]) -> None:
+        """An administrator reserves, takes over, sells or gives away."""
+        rng = self.world.rng
+        other = rng.choice((None, f"user:{rng.randrange(CLIENTS)}"))
+        if rng.random() < 0.5:
+            await self.screenings.ask(HoldSeatsFor(1, holder, seats, BOSS, other))
+            return
+        reason = rng.choice((None, "Press"))
+        payment_id = None if reason else f"{COUNTER_PAYMENT}cash:{next(self.world.codes)}"
+        sale = SellSeats(1, holder, seats, BOSS, payment_id, free_because=reason, taken_from=other)
+        self.told(await self.screenings.ask(sale))
 
     async def change_prices(self) -> None:
         seat_cents, place_cents = self.world.rng.sample(PRICES, 2)
@@ -317,6 +343,7 @@ class Process:
     def check_prices(self) -> None:
         """What was held costs what it did then, whatever happened since; the rest what it did when sold."""
         agreed: dict[int, int] = {}
+        given_back: dict[int, tuple[float, int]] = {}
         for (_, epoch, _), event in sorted(self.world.database.events.items()):
             # Seat 10 is a VIP seat, 3.49 dearer than the others.
             seat_cents, place_cents = self.world.prices[epoch]
@@ -325,13 +352,22 @@ class Process:
                     present = place_cents if hold.seat_id < 0 else seat_cents + 349 * (hold.seat_id == 10)
                     assert hold.price_cents == present, "held at another price than that of the day"
                     agreed[hold.id] = present
+            elif isinstance(event, SeatsHeldFor):
+                for hold in event.holds:
+                    present = (event.at, seat_cents + 349 * (hold.seat_id == 10))
+                    taken_over = given_back.get(hold.seat_id, present)
+                    agreed[hold.id] = (taken_over if taken_over[0] == event.at else present)[1]
+                    assert hold.price_cents == agreed[hold.id], "held by hand at a wrong price"
             elif isinstance(event, HoldsExtended | HoldsReleased | HoldsExpired):
                 assert all(agreed[hold.id] == hold.price_cents for hold in event.holds), "repriced"
+                if isinstance(event, HoldsReleased) and event.actor == BOSS:
+                    given_back |= {hold.seat_id: (event.at, agreed[hold.id]) for hold in event.holds}
             elif isinstance(event, TicketsIssued):
                 held = {hold.seat_id: agreed[hold.id] for hold in event.converted}
                 for ticket in event.tickets:
                     present = seat_cents + 349 * (ticket.seat_id == 10)
-                    assert ticket.price_cents == held.get(ticket.seat_id, present), "sold at a wrong price"
+                    expected = 0 if ticket.free_because else held.get(ticket.seat_id, present)
+                    assert ticket.price_cents == expected, "sold at a wrong price"
 
 
 async def simulate(seed: int) -> Counter[str]:

@@ -20,10 +20,12 @@ from engine.commands import (
     ExtendHolds,
     HoldBest,
     HoldSeats,
+    HoldSeatsFor,
     ReadChanges,
     ReadStock,
     ReleaseHolds,
     ReleaseLapsed,
+    SellSeats,
     ToggleSeats,
     UnblockSeats,
 )
@@ -40,6 +42,7 @@ from tests.engine.conftest import NOW, Hall
 
 SEATS = 8
 HOLDERS = st.sampled_from(["user:1", "session:x"])
+BOSS = "user:99"
 SEAT_IDS = st.lists(st.integers(1, SEATS), min_size=1, max_size=4).map(tuple)
 LIMIT = 3
 LIFE = 900.0
@@ -352,6 +355,46 @@ class CoreAgainstModel(RuleBasedStateMachine):
                 if state[0] == "pending":
                     self.model.give_up(seat, self.hall.now)
             self.commit(outcome, seats, lambda was: None, holder)
+
+    @rule(holder=HOLDERS, seats=SEAT_IDS, taken_from=st.none() | HOLDERS)
+    def hold_by_hand(self, holder: str, seats: tuple[int, ...], taken_from: str | None) -> None:
+        wanted = dict.fromkeys(seats)
+        passing = ("held", taken_from) if taken_from != holder else None
+        taken = [seat for seat in wanted if self.model.seats.get(seat, ())[:2] == passing]
+        free = [seat for seat in wanted if seat not in self.model.seats]
+        others = tuple(seat for seat in wanted if seat not in taken)
+        legal = self.model.obtainable(holder, others) and self.model.alive(holder, free, self.hall.now)
+        legal = legal and self.fits(holder, [*free, *taken])
+        costs = [self.model.cost(seat) for seat in wanted] if legal else []
+        if outcome := self.attempt(HoldSeatsFor(1, holder, seats, BOSS, taken_from), legal):
+            for seat in taken:
+                self.model.give_back(seat, self.hall.now)
+            self.model.hold(holder, [*free, *taken], self.hall.now)
+            self.model.agreed.update(zip(wanted, costs, strict=True))
+            assert [hold.price_cents for hold in outcome.reply.holds] == costs
+            assert {event.actor for event in outcome.events} <= {BOSS}
+
+    @rule(holder=HOLDERS, seats=SEAT_IDS, taken_from=st.none() | HOLDERS, reason=st.none() | st.just("Press"))
+    def sell_by_hand(
+        self, holder: str, seats: tuple[int, ...], taken_from: str | None, reason: str | None
+    ) -> None:
+        wanted, buyer = dict.fromkeys(seats), taken_from or holder
+        free = [seat for seat in wanted if seat not in self.model.seats]
+        if buyer == holder:
+            fits = self.fits(holder, free)
+        else:
+            limit = self.rules.max_per_user or SEATS
+            fits = self.model.has(holder) + len(wanted) <= limit
+            fits = fits and (not free or self.model.unpaid(buyer) + len(free) <= LIMIT)
+        legal = self.model.obtainable(buyer, tuple(wanted)) and fits
+        costs = [0 if reason else self.model.cost(seat) for seat in wanted] if legal else []
+        command = SellSeats(1, holder, seats, BOSS, free_because=reason, taken_from=taken_from)
+        if outcome := self.attempt(command, legal):
+            tickets = outcome.reply.tickets
+            assert [ticket.price_cents for ticket in tickets] == costs
+            assert {(ticket.holder, ticket.sold_by) for ticket in tickets} == {(holder, BOSS)}
+            self.commit(outcome, wanted, lambda was: ("booked", holder), buyer)
+            self.tickets.update({ticket.seat_id: ticket.id for ticket in tickets})
 
     def commit(self, outcome: Decision, seats: object, becomes: Callable, holder: str) -> None:
         for seat in seats:

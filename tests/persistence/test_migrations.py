@@ -31,6 +31,7 @@ MIGRATIONS = [
     "0017_paid_back",
     "0018_sale_rules",
     "0019_blocks",
+    "0020_by_hand",
 ]
 
 

@@ -18,7 +18,7 @@ OPERATIONS = [
 
 
 async def test_only_administrators_may_use_any_of_it(desk: Desk) -> None:
-    assert len(OPERATIONS) == 10
+    assert len(OPERATIONS) == 11
     assert {endpoint.access for endpoint in OPERATIONS} == {Access.ADMIN}
     ids = {"screening_id": desk.screening_id, "seat_id": desk.seat_ids[0], "mark": "any"}
     for endpoint in OPERATIONS:

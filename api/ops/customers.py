@@ -1,0 +1,111 @@
+"""Who gets seats that an administrator reserves or sells: an account, a new guest, or who has them."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from marshmallow import ValidationError, fields, validates_schema
+
+from api.errors import InvalidInput
+from api.rest.endpoint import Call
+from api.rest.fields import Identifier, RequestSchema, SeatIds, Trimmed, email_address, text
+from api.sales.holders import HOLDER, shown
+from api.sales.sale_rules import beyond_limit_field
+from api.wire import holder_of
+from engine.commands import ReadSeats
+from engine.errors import EngineError, is_final
+from engine.views import SeatMap
+
+HOLDER_LIMIT = 300
+NAME_LIMIT = 200
+
+_UNKNOWN_HOLDER = (
+    "Nobody of this name has one of these seats. Name an account with user_id, or a new guest with guest."
+)
+
+
+class NewGuest(RequestSchema):
+    """A customer without an account. Mails about the tickets are sent to the address, if there is one."""
+
+    full_name = Trimmed(NAME_LIMIT, required=True, metadata={"example": "Ada Byron"})
+    email = email_address(load_default=None, allow_none=True)
+
+
+class ForCustomer(RequestSchema):
+    """Seats, and who gets them: exactly one of `user_id`, `guest` and `holder`."""
+
+    exactly_one = ("user_id", "guest", "holder")
+
+    seat_ids = SeatIds(required=True, metadata={"example": [42, 43]})
+    user_id = Identifier(metadata={"description": "The account that gets them.", "example": 7})
+    guest = fields.Nested(NewGuest)
+    holder = text(
+        HOLDER_LIMIT,
+        metadata={**HOLDER, "description": "Who has some of the seats already, as the hall shows it."},
+    )
+    take_over = text(
+        HOLDER_LIMIT,
+        load_default=None,
+        metadata={
+            **HOLDER,
+            "description": "Whose reservations of these seats pass to the customer, as the hall shows it. "
+            "What has been agreed to be paid stays.",
+        },
+    )
+
+    beyond_limit = beyond_limit_field()
+
+    @validates_schema
+    def _require_one_customer(self, data: dict[str, Any], **_: Any) -> None:
+        if sum(name in data for name in self.exactly_one) != 1:
+            raise ValidationError("Give exactly one of user_id, guest and holder.", "user_id")
+
+
+async def holder_behind(call: Call, screening_id: int, seat_ids: Sequence[int], name: str) -> str | None:
+    """Return who has one of some seats and is shown as `name`; None if nobody is.
+
+    What the engine calls a guest stays on the server, so an alias is looked up among the seats' holders.
+    """
+    seat_map: SeatMap = await call.ask(ReadSeats(screening_id))
+    holders = {seat_map.views[seat_id].holder for seat_id in seat_ids if seat_id in seat_map.views}
+    return next((known for known in holders if known and shown(call, known) == name), None)
+
+
+@asynccontextmanager
+async def customer_of(
+    call: Call,
+    screening_id: int,
+    seat_ids: Sequence[int],
+    user_id: int | None = None,
+    guest: Mapping[str, str | None] | None = None,
+    holder: str | None = None,
+) -> AsyncIterator[str]:
+    """Yield the holder that a request names. A new guest is forgotten again if the engine refuses.
+
+    Args:
+        call: the request.
+        screening_id: the screening.
+        seat_ids: the seats that the customer gets.
+        user_id, guest, holder: as in `ForCustomer`; one of them.
+
+    Raises:
+        NotFound: there is no such account.
+        InvalidInput: nobody of this name has one of the seats.
+    """
+    if user_id is not None:
+        await call.services.catalogue.users.find(user_id)
+        yield holder_of(user_id)
+    elif guest is not None:
+        guests = call.services.guests
+        guest_id = await guests.register(guest["full_name"] or "", guest["email"])
+        try:
+            yield holder_of(guest_id)
+        except EngineError as refusal:
+            if is_final(refusal):
+                await guests.forget(guest_id)
+            raise
+    else:
+        known = await holder_behind(call, screening_id, seat_ids, holder or "")
+        if known is None:
+            raise InvalidInput({"holder": [_UNKNOWN_HOLDER]})
+        yield known
