@@ -21,6 +21,7 @@ from api.catalogue.outbox import outbox
 from api.catalogue.refunds import refunds
 from api.catalogue.reviews import reviews
 from api.catalogue.rooms import rooms
+from api.catalogue.scarcity import scarcity
 from api.catalogue.screenings import screenings
 from api.catalogue.seats import seats
 from api.catalogue.showtimes import showtimes
@@ -51,6 +52,7 @@ from api.public.own_tickets import own_tickets
 from api.public.purchases import purchases
 from api.public.reservations import ticket_reservations
 from api.public.sessions import sessions
+from api.public.waitlist import seat_notices, waitlist, waitlist_administration
 from api.rest.background import BackgroundTasks
 from api.rest.endpoint import Resource
 from api.rest.exchange import AnswerUnknown, Exchange, RestRouter
@@ -94,6 +96,10 @@ RESOURCES = (
     own_tickets,
     ticket_reservations,
     purchases,
+    waitlist,
+    seat_notices,
+    waitlist_administration,
+    scarcity,
     admin_events,
     admin_ticket_types,
     cleanup,

@@ -312,6 +312,7 @@ class Catalogue:
         tickets: as administrators see them; read-only.
         shown_tickets: tickets as their holder sees them; read-only.
         exported_tickets: tickets with their buyers and holders, for administrators; read-only.
+        waitlist: entries of waiting lists; the journal writes them.
     """
 
     users: UserRows
@@ -338,6 +339,7 @@ class Catalogue:
     shown_tickets: Rows
     exported_tickets: Rows
     messages: MessageRows
+    waitlist: Rows
 
 
 RowsOf = Callable[[Catalogue], Rows]

@@ -11,8 +11,10 @@ from engine import block_errors as blocks
 from engine import catalogue_errors as catalogue
 from engine import commands, errors, events, handover, replies, rule_errors, views
 from engine import selling_errors as selling
+from engine import waitlist_errors as waiting
 from engine.errors import EngineError
 from engine.records import Hold, Ticket
+from engine.waitlist_records import WaitlistChanged
 
 COMMANDS: Mapping[int, type] = {
     1: commands.HoldSeats,
@@ -40,6 +42,10 @@ COMMANDS: Mapping[int, type] = {
     23: commands.ReadBlocks,
     24: commands.HoldBest,
     25: commands.HoldSeatsFor,
+    160: commands.JoinWaitlist,
+    161: commands.WatchSeat,
+    162: commands.LeaveWaitlist,
+    163: commands.ReadScarcity,
 }
 
 CHANGES: Mapping[int, type] = {
@@ -54,6 +60,7 @@ CHANGES: Mapping[int, type] = {
     38: events.SeatsBlocked,
     39: events.SeatsUnblocked,
     59: events.SeatsHeldFor,
+    164: WaitlistChanged,
 }
 
 REPLIES: Mapping[int, type] = {
@@ -72,6 +79,8 @@ REPLIES: Mapping[int, type] = {
     51: messages.SeatsUnchanged,
     53: handover.Handover,
     54: replies.Blocks,
+    165: replies.Waiting,
+    166: replies.Scarcity,
 }
 
 PARTS: Mapping[int, type] = {52: messages.ReplyPart}
@@ -124,6 +133,11 @@ REFUSALS: Mapping[int, type[EngineError]] = {
     107: selling.RefundSettled,
     108: selling.NoAdjacentSeats,
     109: selling.ZoneNotFound,
+    170: waiting.NotWaiting,
+    171: waiting.StillAvailable,
+    172: waiting.AlreadyWaiting,
+    173: waiting.WaitlistFull,
+    174: waiting.TooManyWatches,
     110: catalogue.NoAccount,
     111: catalogue.UnknownReference,
     112: catalogue.AlreadyExists,

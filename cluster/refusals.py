@@ -15,6 +15,7 @@ from engine import block_errors as blocks
 from engine import catalogue_errors as catalogue
 from engine import errors, rule_errors
 from engine import selling_errors as selling
+from engine import waitlist_errors as waiting
 from engine.errors import EngineError
 
 _Ids = tuple[int, ...]
@@ -66,6 +67,10 @@ ATTRIBUTES: Mapping[type[EngineError], Mapping[str, Any]] = {
     rule_errors.PersonLimitExceeded: {**_Limit, "bought": int, "ticket_type_id": int | None},
     rule_errors.NotOnSale: _Window,
     blocks.BlockLimitReached: {"limit": int},
+    waiting.StillAvailable: {"available": int},
+    waiting.AlreadyWaiting: {"entry_id": int},
+    waiting.WaitlistFull: {"limit": int},
+    waiting.TooManyWatches: {"limit": int},
 }
 """The attributes of the errors of a class. For a new one the class needs a default of the same name, which
 errors of an older node get."""

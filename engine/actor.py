@@ -116,6 +116,10 @@ class ScreeningActor:
     def hold_count(self) -> int:
         return self._screening.hold_count
 
+    @property
+    def waiting_count(self) -> int:
+        return self._screening.waiting_count
+
     def figures(self) -> ScreeningFigures:
         """What operators see of the screening."""
         return self._screening.figures(self.mailbox_depth, self._shared.clock.now())

@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from engine import blocks
 from engine.events import SeatsUnblocked
 from engine.screening_state import ScreeningState
+from engine.waitlist_records import WAITLIST
 
 ALARMS: Mapping[str, Callable[[ScreeningState, float], Sequence[SeatsUnblocked]]] = {
     blocks.RELEASE: blocks.unblock_due,
+    WAITLIST: lambda state, now: (),  # whoever waits is served after everything else (`engine.offering`)
 }
 """For each name of an alarm: what it does, and sets the alarm again. Its events are also what others see."""
 

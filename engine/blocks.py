@@ -70,7 +70,8 @@ def unblock_seats(state: ScreeningState, command: UnblockSeats, now: float) -> D
     wanted = block.seat_ids if command.seat_ids is None else command.seat_ids
     of_block = set(block.seat_ids)
     seat_ids = tuple([seat_id for seat_id in dict.fromkeys(wanted) if seat_id in of_block])
-    return _durable(state, unblock(state, block, seat_ids, command.actor, now))
+    decision = _durable(state, unblock(state, block, seat_ids, command.actor, now))
+    return decision if state.waitlist is None else state.waitlist.serve(state, decision, now)
 
 
 def unblock(

@@ -350,6 +350,48 @@ class ReadBlocks(NamedTuple):
     screening_id: int
 
 
+class JoinWaitlist(NamedTuple):
+    """Wait for seats, or for places of a ticket type, that others give back. → `Waiting`
+
+    Attributes:
+        quantity: number of seats or places.
+        ticket_type_id: the ticket type; None for seats.
+        together: only adjacent seats will do.
+    """
+
+    screening_id: int
+    holder: str
+    quantity: int
+    ticket_type_id: int | None = None
+    together: bool = False
+
+
+class WatchSeat(NamedTuple):
+    """Ask to be told when a seat is free that somebody else has. → `Waiting`
+
+    Attributes:
+        mail: a mail is sent as well, if an address is known.
+    """
+
+    screening_id: int
+    holder: str
+    seat_id: int
+    mail: bool = False
+
+
+class LeaveWaitlist(NamedTuple):
+    """End an entry of the holder, and release what was offered to it. → `Waiting`
+
+    Attributes:
+        actor: who ends it, if that is not the holder.
+    """
+
+    screening_id: int
+    holder: str
+    entry_id: int
+    actor: str | None = None
+
+
 class ReleaseLapsed(NamedTuple):
     """Release what has lapsed by now, and do what is due, as timers do. → `Lapsed`"""
 
@@ -384,6 +426,12 @@ class ShowStock(NamedTuple):
     screening_id: int
 
 
+class ReadScarcity(NamedTuple):
+    """Read how much is held, and how much of that lapses soon. → `Scarcity`"""
+
+    screening_id: int
+
+
 class ReadChanges(NamedTuple):
     """Read the changes after `since` of `epoch`, if they are still kept. → `Changes`"""
 
@@ -411,15 +459,19 @@ Command = (
     | BlockSeats
     | UnblockSeats
     | ReadBlocks
+    | JoinWaitlist
+    | WatchSeat
+    | LeaveWaitlist
     | ReleaseLapsed
     | ReadSeats
     | ReadReservation
     | ReadStock
     | ShowStock
+    | ReadScarcity
     | ReadChanges
 )
 
 READS: frozenset[type] = frozenset(
-    {ReadSeats, ReadReservation, ReadStock, ShowStock, ReadChanges, ReadBlocks}
+    {ReadSeats, ReadReservation, ReadStock, ShowStock, ReadScarcity, ReadChanges, ReadBlocks}
 )
 """Commands that change nothing."""

@@ -55,7 +55,10 @@ def hold_seats_for(state: ScreeningState, command: HoldSeatsFor, now: float) -> 
         state.seats.hold_each(holds)
         events.append(state.happened(ev.SeatsHeldFor, actor, holds, holds, now))
     held = [record for record in map(state.seats.record, wanted) if isinstance(record, Hold)]
-    return Decision(Held(tuple(held)), tuple(events), tuple(events))
+    decision = Decision(Held(tuple(held)), tuple(events), tuple(events))
+    if taken and state.waitlist is not None:
+        return state.waitlist.serve(state, decision, now)
+    return decision
 
 
 def _price(state: ScreeningState, seat_id: int) -> int:

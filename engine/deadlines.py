@@ -14,7 +14,7 @@ do not move when it is stepped.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 from math import inf
 
@@ -71,6 +71,16 @@ class _Records:
             popped.append(heappop(self._heap)[2])
         self._find_first()
         return sorted(popped, key=deadline_of)
+
+    def up_to(self, until: float) -> Iterator[Lapsing]:
+        """Yield the records with a deadline up to `until`, in no order; some may be stale."""
+        for record in self._queue or ():
+            if deadline_of(record) > until:
+                break
+            yield record
+        for deadline, _, record in self._heap:
+            if deadline <= until:
+                yield record
 
     def keep(self, is_live: Callable[[Lapsing], bool]) -> None:
         """Remove the stale records."""
@@ -160,6 +170,12 @@ class Deadlines(_Records):
             due = sorted(self._warned.pop(now) + due, key=deadline_of)
         self._find_next()
         return due
+
+    def up_to(self, until: float) -> Iterator[Lapsing]:
+        """Yield the records with a deadline up to `until`, in no order; some may be stale."""
+        yield from super().up_to(until)
+        if self._warned:
+            yield from self._warned.up_to(until)
 
     def take_expiring(self, now: float) -> list[Lapsing]:
         """Return the records whose holders have to be warned now, each once. They stay here."""

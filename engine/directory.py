@@ -338,6 +338,11 @@ class ScreeningDirectory:
         """Number of screenings in memory."""
         return len(self._actors)
 
+    @property
+    def waiting_count(self) -> int:
+        """Number of live entries of the waiting lists of the screenings in memory."""
+        return sum(actor.waiting_count for actor in self._actors.values())
+
     def active_ids(self) -> Sequence[int]:
         """Ids of the screenings in memory, ascending."""
         return sorted(self._actors)

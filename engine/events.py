@@ -12,6 +12,7 @@ from typing import NamedTuple
 from engine.records import Block, Hold, Ticket, make
 from engine.seat_states import SeatStatus
 from engine.views import SeatView, Shown, view_of, view_of_kept
+from engine.waitlist_records import WaitlistChanged
 
 SYSTEM = "system"
 """The actor of events without a caller, such as the expiry of a hold."""
@@ -284,5 +285,6 @@ Event = (
     | TicketsLapsed
     | SeatsBlocked
     | SeatsUnblocked
+    | WaitlistChanged
 )
 """Every event. Its class attribute `kind` names it in the log and as the `cause` of what others see."""

@@ -65,7 +65,7 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
     else:
         expires_at = now + state.hold_seconds
     first_id = state.hold_ids.take(number)
-    event = _take(state, holder, free, first_id, now, expires_at, note, origin)
+    event = take(state, holder, free, first_id, now, expires_at, note, origin)
     if network is not None:
         seats.unpaid.come_from(holder, network)
     reply = event if number == len(wanted) else Held(_holds_on(state, wanted))
@@ -87,7 +87,10 @@ def _hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Deci
     for kind_id, quantity in command.orders:
         ordered[kind_id] = ordered.get(kind_id, 0) + quantity
     for kind_id, quantity in ordered.items():
-        _require_on_sale(state, kind_id, quantity, now)
+        require_orderable(state, kind_id, quantity, now)
+        available = state.seats.places[kind_id].available
+        if quantity > available:
+            raise NotEnoughTickets(kind_id, quantity, available)
     total = sum(ordered.values())
     state.require_within_limits(command.holder, total, network=command.guest_network, ordered=ordered)
     expires_at = state.lives.expiry(
@@ -144,11 +147,12 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Dec
     if own:
         released = give_back(state, holder, own, now)
     if free:
-        held = _take(state, holder, free, first_id, now, expires_at)
+        held = take(state, holder, free, first_id, now, expires_at)
         if network is not None:
             state.seats.unpaid.come_from(holder, network)
     events = tuple([event for event in (released, held) if event])
-    return make(Decision, (make(Toggled, (held, released)), events, events, None))
+    decision = make(Decision, (make(Toggled, (held, released)), events, events, None))
+    return _served(state, decision, now) if released else decision
 
 
 def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Decision:
@@ -215,7 +219,7 @@ def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) ->
         rung = alarms.ring(state, now)
         events += rung
         changes += rung
-    return Decision(reply, tuple(events), tuple(changes), write_id)
+    return _served(state, Decision(reply, tuple(events), tuple(changes), write_id), now)
 
 
 def warn_expiring(state: ScreeningState, now: float) -> Decision:
@@ -264,10 +268,15 @@ def _given_back(
         return Decision(Released(()))
     event = give_back(state, actor, seat_ids, now, origin)
     events = (event,)
-    return make(Decision, (event, events, events, None))
+    return _served(state, make(Decision, (event, events, events, None)), now)
 
 
-def _take(
+def _served(state: ScreeningState, decision: Decision, now: float) -> Decision:
+    """Offer what a decision has freed to those who wait, if there is a waiting list."""
+    return decision if state.waitlist is None else state.waitlist.serve(state, decision, now)
+
+
+def take(
     state: ScreeningState,
     holder: str,
     seat_ids: tuple[int, ...],
@@ -277,6 +286,7 @@ def _take(
     note: str | None = None,
     origin: str | None = None,
 ) -> ev.SeatsHeld:
+    """Hold free seats; all checks have passed."""
     seats, screening_id, epoch, seq = state.seats, state.screening_id, state.epoch, state.seq + 1
     free, total = seats.available - len(seat_ids), seats.capacity
     event = make(
@@ -302,17 +312,14 @@ def _take(
     return event
 
 
-def _require_on_sale(state: ScreeningState, ticket_type_id: int, quantity: int, now: float) -> None:
-    """Raise if an order cannot be filled now."""
+def require_orderable(state: ScreeningState, ticket_type_id: int, quantity: int, now: float) -> None:
+    """Raise if a ticket type is not sold now, or not in such a quantity."""
     kind = state.info.ticket_types.get(ticket_type_id)
     if kind is None:
         raise TicketTypeNotFound(ticket_type_id)
     require_type_on_sale(kind, now)
     if quantity > kind.max_per_order:
         raise OrderLimitExceeded(ticket_type_id, kind.max_per_order, quantity)
-    available = state.seats.places[ticket_type_id].available
-    if quantity > available:
-        raise NotEnoughTickets(ticket_type_id, quantity, available)
 
 
 def _holds_on(state: ScreeningState, seat_ids: Iterable[int]) -> tuple[Hold, ...]:

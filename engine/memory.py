@@ -40,6 +40,7 @@ from engine.records import (
 from engine.selling_errors import PaymentAlreadyUsed, ScreeningNotFound
 from engine.views import SeatsChanged
 from engine.vouching import vouched_by
+from engine.waitlist_records import LIVE, WaitlistChanged, WaitlistEntry
 
 _LIVE = (TicketStatus.PENDING, TicketStatus.CONFIRMED)
 
@@ -60,6 +61,7 @@ class MemoryDatabase:
         self.refunds: dict[tuple[str, int | None], Refund] = {}
         self.events: dict[tuple[int, int, int], Event] = {}
         self.answers: dict[tuple[str, str], object] = {}
+        self.waitlist: dict[int, WaitlistEntry] = {}
 
     def add_screening(self, info: ScreeningInfo, layout: Layout) -> None:
         self.screenings[info.id] = (info, layout)
@@ -106,6 +108,8 @@ class MemoryDatabase:
                 self._keep(event.holds, "active")
             elif isinstance(event, BlockEvent):
                 self.blocks[event.block.id] = event.block
+            elif isinstance(event, WaitlistChanged):
+                self.waitlist.update((entry.id, entry) for entry in event.entries)
             else:
                 self._put(event.tickets)
         if entry.receipt is not None:
@@ -291,7 +295,13 @@ class MemoryStore:
             for block in database.blocks.values()
             if block.seat_ids and block.screening_id == screening_id
         ]
-        return LoadedScreening(info, layout, epoch, holds, tickets, owned, seq, blocks)
+        waitlist = [
+            entry
+            for entry in database.waitlist.values()
+            if entry.status in LIVE and entry.screening_id == screening_id
+        ]
+        waitlist.sort(key=lambda entry: (entry.epoch, entry.seq))
+        return LoadedScreening(info, layout, epoch, holds, tickets, owned, seq, blocks, waitlist)
 
     async def owner(self, screening_id: int) -> Owner | None:
         name = self._database.owners.get(screening_id)

@@ -16,6 +16,9 @@ class Policy:
         guest_seats_limit: live held seats of all guests of one network together, per screening.
         payment_window_seconds: how long a pending ticket waits for its payment.
         expiry_warning_seconds: how long before the end of a hold its holder is warned; 0 for no warnings.
+        offer_seconds: how long what a waiting list offers is held.
+        waitlist_limit: entries of the waiting list of a screening.
+        seat_watches_limit: seats of a screening about which one person may ask to be told.
     """
 
     hold_seconds: float = 300.0
@@ -25,3 +28,6 @@ class Policy:
     guest_seats_limit: int = 40
     payment_window_seconds: float = 900.0
     expiry_warning_seconds: float = 60.0
+    offer_seconds: float = 600.0
+    waitlist_limit: int = 10_000
+    seat_watches_limit: int = 10

@@ -23,6 +23,7 @@ from engine.records import (
 )
 from engine.replies import Reply
 from engine.views import SeatsChanged
+from engine.waitlist_records import WaitlistEntry
 
 
 class Timer(Protocol):
@@ -162,6 +163,7 @@ class LoadedScreening(NamedTuple):
         owned: False for a copy of a screening that another server owns. It may be read but not changed.
         seq: for a copy, number of the last event that it includes.
         blocks: those that have not been released.
+        waitlist: the live entries of the waiting list, in the order of joining.
     """
 
     info: ScreeningInfo
@@ -172,6 +174,7 @@ class LoadedScreening(NamedTuple):
     owned: bool = True
     seq: int = 0
     blocks: Sequence[Block] = ()
+    waitlist: Sequence[WaitlistEntry] = ()
 
 
 class Owner(NamedTuple):

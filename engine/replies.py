@@ -10,6 +10,7 @@ from engine.events import HoldsExtended, HoldsReleased, SeatsBlocked, SeatsHeld,
 from engine.records import Block, Hold, Ticket
 from engine.sale_rules import ALWAYS, NO_WINDOWS, Window
 from engine.views import SeatMap, SeatsChanged
+from engine.waitlist_records import WaitlistEntry
 
 
 class Held(NamedTuple):
@@ -135,6 +136,36 @@ class Blocks(NamedTuple):
     blocks: tuple[BlockLevel, ...]
 
 
+class Waiting(NamedTuple):
+    """The entry of somebody who waits.
+
+    Attributes:
+        position: from 1; 0 for one that does not wait any more.
+    """
+
+    entry: WaitlistEntry
+    position: int
+
+
+class Scarcity(NamedTuple):
+    """How much is held, and how much of that lapses soon, unless it is extended or bought.
+
+    Attributes:
+        at: when it was counted, in seconds since the epoch; at most a second ago.
+        held: number of seats and places that are held, or whose payment is pending.
+        lapsing: how many of these lapse within 60, 120 and 300 seconds.
+        ticket_types: the same three numbers by ticket type.
+        waiting: number of entries of the waiting list that wait.
+    """
+
+    screening_id: int
+    at: float
+    held: int
+    lapsing: tuple[int, ...]
+    ticket_types: Mapping[int, tuple[int, ...]]
+    waiting: int
+
+
 class Changes(NamedTuple):
     """The reply to `ReadChanges`.
 
@@ -168,5 +199,7 @@ Reply = (
     | SeatsBlocked
     | SeatsUnblocked
     | Blocks
+    | Waiting
+    | Scarcity
     | Changes
 )

@@ -11,7 +11,7 @@ commit `settle` finishes it; if the database rejects it, `abort` undoes it.
 from collections.abc import Callable, Collection
 from typing import Any
 
-from engine import blocks, counter, holding, selling
+from engine import blocks, counter, holding, joining, selling
 from engine.best_seats import hold_best
 from engine.commands import (
     BlockSeats,
@@ -27,9 +27,12 @@ from engine.commands import (
     HoldPlaces,
     HoldSeats,
     HoldSeatsFor,
+    JoinWaitlist,
+    LeaveWaitlist,
     ReadBlocks,
     ReadChanges,
     ReadReservation,
+    ReadScarcity,
     ReadSeats,
     ReadStock,
     ReleaseHolds,
@@ -39,14 +42,18 @@ from engine.commands import (
     ShowStock,
     ToggleSeats,
     UnblockSeats,
+    WatchSeat,
 )
 from engine.deadlines import Deadlines
 from engine.figures import ScreeningFigures
 from engine.handover import Handover
+from engine.offering import restore
 from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
 from engine.records import ScreeningInfo
+from engine.scarcity import read_scarcity
 from engine.screening_state import Decision, ScreeningState
+from engine.seat_states import SeatAction
 from engine.views import STOCK_SHOWN, SeatsChanged
 
 
@@ -73,6 +80,7 @@ class Screening:
     ) -> None:
         self._state = ScreeningState(loaded, policy, hold_ids, ticket_ids, change_memory)
         blocks.set_alarm(self._state)
+        restore(self._state, loaded.waitlist)
 
     @property
     def info(self) -> ScreeningInfo:
@@ -105,6 +113,11 @@ class Screening:
     def hold_count(self) -> int:
         """Number of live holds."""
         return self._state.seats.hold_count
+
+    @property
+    def waiting_count(self) -> int:
+        """Number of live entries of its waiting list."""
+        return 0 if self._state.waitlist is None else len(self._state.waitlist)
 
     @property
     def at_rest(self) -> bool:
@@ -168,7 +181,11 @@ class Screening:
             return Decision(write.reply)  # a block, which others have seen before
         state.seats.settle(write)
         change = state.show(write.cause, state.seats.shown_of(write.seat_ids), now)
-        return Decision(write.reply, changes=(change,))
+        decision = Decision(write.reply, changes=(change,))
+        if state.waitlist is None:
+            return decision
+        bought = write.seat_ids if write.action is SeatAction.ISSUE else ()
+        return state.waitlist.serve(state, decision, now, write.seat_ids, bought)
 
     def abort(self, write_id: int, now: float) -> Decision:
         """Undo a pending write that will never be committed.
@@ -182,7 +199,10 @@ class Screening:
             raise blocks.NotBlocked
         state.seats.abort(write)
         change = state.show("operation_aborted", state.seats.shown_of(write.seat_ids), now)
-        return Decision(write.reply, changes=(change,))
+        decision = Decision(write.reply, changes=(change,))
+        if state.waitlist is None:
+            return decision
+        return state.waitlist.serve(state, decision, now, write.seat_ids)
 
 
 def _read_seats(state: ScreeningState, command: ReadSeats, now: float) -> Decision:
@@ -224,9 +244,13 @@ _HANDLERS: dict[type, Callable[[ScreeningState, Any, float], Decision]] = {
     BlockSeats: blocks.block_seats,
     UnblockSeats: blocks.unblock_seats,
     ReadBlocks: blocks.read_blocks,
+    JoinWaitlist: joining.join_waitlist,
+    WatchSeat: joining.watch_seat,
+    LeaveWaitlist: joining.leave_waitlist,
     ReadSeats: _read_seats,
     ReadReservation: holding.read_reservation,
     ReadStock: _read_stock,
     ShowStock: _show_stock,
+    ReadScarcity: read_scarcity,
     ReadChanges: _read_changes,
 }

@@ -18,7 +18,7 @@ from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
 from engine.prices import Prices
 from engine.records import Hold, Ticket, make
-from engine.replies import Changes, Reply, Stock, StockLevel
+from engine.replies import Changes, Reply, Scarcity, Stock, StockLevel
 from engine.sale_rules import ALWAYS, NO_RULES
 from engine.sales_windows import type_windows, whole_window
 from engine.seat_inventory import SeatInventory
@@ -37,6 +37,7 @@ from engine.selling_errors import (
     SeatsUnavailable,
 )
 from engine.views import SeatMap, SeatsChanged, SeatsShown, Shown
+from engine.waiting_list import WaitingList
 
 TicketEvent = TypeVar(
     "TicketEvent", ev.TicketsIssued, ev.TicketsConfirmed, ev.TicketsCancelled, ev.TicketsLapsed
@@ -92,6 +93,8 @@ class ScreeningState:
         hold_seconds: how long a hold lasts unless `lives` shortens it.
         rules: how it is sold.
         guarded: False if sales are open whenever the screening has not begun; else `require_open` decides.
+        scarcity: the last count of what lapses soon (`engine.scarcity`).
+        waitlist: who waits for seats or tickets; None if nobody does.
         unchecked_seats: a holder without seats may hold so many free seats without a call of
             `require_within_limits`. It is 0 if there are rules, and in a free room, which may be full
             although the named seats are free.
@@ -118,12 +121,14 @@ class ScreeningState:
         "policy",
         "price_of",
         "rules",
+        "scarcity",
         "screening_id",
         "seats",
         "seq",
         "starts_at",
         "ticket_ids",
         "unchecked_seats",
+        "waitlist",
         "window",
     )
 
@@ -154,6 +159,8 @@ class ScreeningState:
         self._type_windows = type_windows(loaded.info)
         self.window = whole_window(loaded.info, self._type_windows)
         self.unchecked_seats = 0 if loaded.info.free_seats or rules != NO_RULES else policy.held_seats_limit
+        self.waitlist: WaitingList | None = None
+        self.scarcity: Scarcity | None = None
         self.pending_writes: dict[int, PendingWrite] = {}
         self.closed = False
         self.guarded = rules.window != ALWAYS

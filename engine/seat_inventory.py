@@ -8,7 +8,7 @@ others do not see them one by one.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from math import inf
 from types import MappingProxyType
 
@@ -180,6 +180,14 @@ class SeatInventory:
     def tickets(self) -> list[Ticket]:
         """All live tickets without a pending write."""
         return [record for record in self._records.values() if isinstance(record, Ticket)]
+
+    def lapsing(self, until: float) -> Iterator[tuple[float, str, int]]:
+        """Yield deadline, holder and seat of all holds and pending tickets that lapse up to `until`."""
+        for record in self.deadlines.up_to(until):
+            deadline = deadline_of(record)
+            holder = record.actor if isinstance(record, SeatsHeld) else record.holder
+            for seat_id in self._live_seats(record):
+                yield deadline, holder, seat_id
 
     def views(self) -> dict[int, SeatView]:
         """Views of all seats that are not available or had a previous holder, without places."""

@@ -248,7 +248,8 @@ def cancel_screening(state: ScreeningState, command: CancelScreening, now: float
         released = blocks.unblock(state, block, block.seat_ids, command.actor, now)
         events.append(released)
         changes.append(released)
-    return Decision(reply, tuple(events), tuple(changes), write_id)
+    decision = Decision(reply, tuple(events), tuple(changes), write_id)
+    return decision if state.waitlist is None else state.waitlist.serve(state, decision, now)
 
 
 def _prices(state: ScreeningState, seat_ids: Sequence[int], held: Sequence[Hold]) -> list[int]:

@@ -19,6 +19,7 @@ from persistence.catalogue.table import Rows
 from persistence.catalogue.ticket_types import TicketTypeRows
 from persistence.catalogue.tickets import EXPORTED_TICKETS, SHOWN_TICKETS, TICKETS
 from persistence.catalogue.users import SEARCHES, USERS, Searches, Users
+from persistence.catalogue.waitlist import Waitlist
 from persistence.connector import Connector
 
 
@@ -50,4 +51,5 @@ def catalogue_on(connector: Connector) -> Catalogue:
         shown_tickets=Rows(connector, SHOWN_TICKETS),
         exported_tickets=Rows(connector, EXPORTED_TICKETS),
         messages=Messages(connector, MESSAGES),
+        waitlist=Waitlist(connector),
     )

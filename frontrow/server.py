@@ -291,7 +291,7 @@ class Server:
         ledger = PostgresLedger(self._connector, settings.unvouched_refunds_limit)
         box_office = BoxOffice(self._screenings, flushing, ledger, rebooks=settings.late_payments == "rebook")
         tickets = Tickets(self._connector)
-        departures = Departures(tickets, box_office)
+        departures = Departures(tickets, box_office, self._screenings, catalogue.waitlist)
         self._deliveries.register(
             DEPARTURE, departures.deliver, at_once=1, limit_seconds=settings.ask_timeout_seconds * 10
         )
@@ -373,6 +373,7 @@ class Server:
             mailbox_depth=lambda: self._directory.mailbox_depth,
             active_screenings=lambda: self._directory.active_count,
             live_holds=lambda: self._directory.hold_count,
+            waitlist_entries=lambda: self._directory.waiting_count,
             journal_depth=lambda: self._journal.depth,
             journal_lag_seconds=lambda: self._journal.lag_seconds,
             webhooks_disabled=lambda: self._webhook_sender.figures.disabled,

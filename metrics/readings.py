@@ -17,6 +17,7 @@ class Readings(NamedTuple):
         mailbox_depth: commands waiting in mailboxes.
         active_screenings: screenings in memory.
         live_holds: live holds of the screenings in memory.
+        waitlist_entries: live entries of their waiting lists.
         journal_depth: journal entries not yet committed.
         journal_lag_seconds: age of the oldest of them.
         webhooks_disabled: webhooks that are disabled.
@@ -26,6 +27,7 @@ class Readings(NamedTuple):
     mailbox_depth: Callable[[], float]
     active_screenings: Callable[[], float]
     live_holds: Callable[[], float]
+    waitlist_entries: Callable[[], float]
     journal_depth: Callable[[], float]
     journal_lag_seconds: Callable[[], float]
     webhooks_disabled: Callable[[], float]
@@ -64,6 +66,11 @@ def register_readings(registry: CollectorRegistry, readings: Readings, version: 
                 ),
                 Gauge("frontrow_screenings_active", "Screenings in memory.", readings.active_screenings),
                 Gauge("frontrow_holds_live", "Live holds of the screenings in memory.", readings.live_holds),
+                Gauge(
+                    "frontrow_waitlist_entries",
+                    "Live entries of the waiting lists of the screenings in memory.",
+                    readings.waitlist_entries,
+                ),
                 Gauge("frontrow_journal_depth", "Journal entries not yet committed.", readings.journal_depth),
                 Gauge(
                     "frontrow_journal_lag_seconds",

@@ -27,6 +27,7 @@ from engine.events import (
 from engine.records import Hold, IdempotencyRecord, Ticket, TicketStatus
 from engine.seat_states import SeatStatus
 from engine.vouching import vouched_by
+from engine.waitlist_records import WaitlistChanged, WaitStatus
 from persistence.statements import (
     ANSWERS,
     BLOCKS,
@@ -37,6 +38,7 @@ from persistence.statements import (
     PAYMENTS,
     SALES,
     TICKETS,
+    WAITLIST,
     Block,
     Columns,
 )
@@ -101,10 +103,11 @@ class Batch:
     """
 
     def __init__(self, events: Sequence[Event], answers: Sequence[IdempotencyRecord]) -> None:
-        kinds = (*HOLD_CHANGES, *TICKET_CHANGES, *BLOCK_CHANGES)
+        kinds = (*HOLD_CHANGES, *TICKET_CHANGES, *BLOCK_CHANGES, WaitlistChanged)
         self._by_kind: dict[type[Event], list[Any]] = {kind: [] for kind in kinds}
         for event in events:
             self._by_kind[type(event)].append(event)
+        self._waitlist: list[WaitlistChanged] = self._by_kind.pop(WaitlistChanged)
         self._owned = {event[:2] for event in events}
         self._answers = answers
         self._held = self._take_unchanged_holds()
@@ -170,6 +173,7 @@ class Batch:
         yield HOLDS, holds
         yield HELD, self._new_holds()
         yield BLOCKS, self._blocks()
+        yield WAITLIST, self._waitlist_entries()
         yield ANSWERS, list(zip(*self._answers, strict=True))
         yield EVENTS, events
 
@@ -203,6 +207,18 @@ class Batch:
             *_parts(list(map(len, bookings))),
             *(seat_ids, ids, prices_cents),
         ]
+
+    def _waitlist_entries(self) -> Columns:
+        """Return the columns of entries of waiting lists, each in its last state."""
+        last = {entry.id: (entry, event) for event in self._waitlist for entry in event.entries}
+        news = {entry_id for event in self._waitlist for entry_id in event.news}
+        rows = []
+        for entry, event in last.values():
+            *head, seat_ids, expires_at = entry
+            seats = "{" + ",".join(map(str, seat_ids)) + "}"
+            is_news = entry.id in news and entry.status in (WaitStatus.OFFERED, WaitStatus.TOLD)
+            rows.append((*head, seats, expires_at, event.epoch, event.seq, event.at, is_news))
+        return list(zip(*rows, strict=True))
 
     def _payments(self) -> Columns:
         payments: dict[str, tuple[Any, ...]] = {}

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from engine.records import Block, Hold, Ticket, TicketStatus
+from engine.waitlist_records import WaitlistEntry, WaitStatus
 from persistence.connector import Row
 
 IDS = range(1, 2**63)
@@ -34,6 +35,11 @@ def texts(values: Collection[str | None]) -> str:
     if "\\" in joined or joined.count('"') != 2 * (len(values) - 1):
         return "{" + ",".join(map(_quoted, values)) + "}"  # type: ignore[arg-type]
     return '{"' + joined + '"}'
+
+
+def flags(values: Collection[bool]) -> str:
+    """Return an array literal of booleans."""
+    return "{" + ",".join(["t" if value else "f" for value in values]) + "}"
 
 
 def byte_strings(values: Collection[bytes | None]) -> str:
@@ -73,6 +79,20 @@ def block_of(row: Row) -> Block:
     values: list[Any] = list(row)
     values[4] = tuple(values[4])
     return Block(*values)
+
+
+WAITLIST = """
+SELECT id, screening_id, holder, quantity, extract(epoch FROM joined_at)::float8, joined_epoch, joined_seq,
+       ticket_type_id, seat_id, together, mail, status, reservation_id, seat_ids,
+       extract(epoch FROM expires_at)::float8
+FROM waitlist
+"""
+
+
+def entry_of(row: Row) -> WaitlistEntry:
+    """Return the entry in a row of `WAITLIST`."""
+    entry = WaitlistEntry(*row)
+    return entry._replace(status=WaitStatus(entry.status), seat_ids=tuple(entry.seat_ids))
 
 
 def hold_of(row: Row) -> Hold:

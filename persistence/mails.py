@@ -102,6 +102,30 @@ LEFT JOIN events ON events.id = held.screening_id
 WHERE screenings.id IS NOT NULL OR events.id IS NOT NULL
 """  # noqa: S608 - constant
 
+_WAITED = {
+    **{name: _HOLD[name] for name in _HOLD if name != "seats"},
+    "status": "waitlist.status",
+    "screening_id": "waitlist.screening_id",
+    "quantity": "waitlist.quantity",
+    "row_label": "seats.row_label",
+    "seat_number": "seats.seat_number",
+    "expires_at": "waitlist.expires_at",
+    "over": "waitlist.expires_at <= now()",
+}
+
+WAITED = f"""
+SELECT {", ".join(_WAITED.values())}
+FROM waitlist
+LEFT JOIN screenings ON screenings.id = waitlist.screening_id
+LEFT JOIN rooms ON rooms.id = screenings.room_id
+LEFT JOIN cinemas ON cinemas.id = rooms.cinema_id
+LEFT JOIN movies ON movies.id = screenings.movie_id
+LEFT JOIN events ON events.id = waitlist.screening_id
+LEFT JOIN seats ON seats.id = waitlist.seat_id
+{_CONTACT.format(holder="waitlist.holder")}
+WHERE waitlist.id = %s AND (screenings.id IS NOT NULL OR events.id IS NOT NULL)
+"""  # noqa: S608 - constant
+
 _ENQUEUE_ONCE = "ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING"
 
 WRITE = f"""
@@ -196,6 +220,11 @@ class MailRows:
         wanted = {"screening_id": screening_id, "holder": holder, "until": until}
         rows = await self._connector.run(HELD, wanted)
         return dict(zip(_HOLD, rows[0], strict=True)) if rows else None
+
+    async def waited(self, entry_id: int) -> Record | None:
+        """Return an entry of a waiting list: what it is for, and the address of its holder."""
+        rows = await self._connector.run(WAITED, (entry_id,))
+        return dict(zip(_WAITED, rows[0], strict=True)) if rows else None
 
     async def write(self, messages: Mapping[str, tuple[str, str]], delay_seconds: float = 0.0) -> None:
         """Write messages, each once.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from persistence.columns import byte_strings, numbers, texts
+from persistence.columns import byte_strings, flags, numbers, texts
 
 Columns = Sequence[Sequence[Any]]
 
@@ -25,6 +25,7 @@ _ENCODERS: Mapping[str, Callable[[Sequence[Any]], str]] = {
     "float8": numbers,
     "text": texts,
     "bytea": byte_strings,
+    "boolean": flags,
 }
 
 
@@ -405,8 +406,69 @@ BLOCKS = Block(
 )
 """Writes blocks as they are from now on. An array has the seats of all."""
 
+WAITLIST = Block(
+    "waitlist",
+    """
+    WITH entry AS MATERIALIZED (SELECT * FROM {rows}),
+    written AS (
+        INSERT INTO waitlist AS stored (
+            id, screening_id, holder, quantity, joined_at, joined_epoch, joined_seq, ticket_type_id, seat_id,
+            together, mail, status, reservation_id, seat_ids, expires_at, epoch, seq, changed_at
+        )
+        SELECT id, screening_id, holder, quantity, to_timestamp(joined_at), joined_epoch, joined_seq,
+               ticket_type_id, seat_id, together, mail, status, reservation_id, seat_ids::bigint[],
+               to_timestamp(expires_at), epoch, seq, to_timestamp(changed_at)
+        FROM entry
+        ON CONFLICT (id) DO UPDATE SET
+            status = excluded.status, reservation_id = excluded.reservation_id, seat_ids = excluded.seat_ids,
+            expires_at = excluded.expires_at, epoch = excluded.epoch, seq = excluded.seq,
+            changed_at = excluded.changed_at
+        WHERE (stored.epoch, stored.seq) < (excluded.epoch, excluded.seq)
+        RETURNING stored.*
+    ),
+    told AS MATERIALIZED (SELECT written.* FROM written JOIN entry USING (id) WHERE news),
+    mailed AS (
+        INSERT INTO outbox (kind, subject, payload, unique_key)
+        SELECT 'mail', 'waiting list of screening ' || screening_id,
+               jsonb_build_object('cause', 'waitlist_' || status, 'entry_id', id),
+               'waitlist_' || status || ':' || id
+        FROM told
+        WHERE mail AND has_mail_address(holder)
+        ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING
+    )
+    INSERT INTO webhook_causes (screening_id, epoch, seq, at, kind, ids, seat_ids, payload)
+    SELECT screening_id, epoch, seq, changed_at, 'waitlist_offered', ARRAY[id], seat_ids,
+           jsonb_build_object('reservation_id', reservation_id, 'expires_at', expires_at)
+    FROM told
+    WHERE status = 'offered' AND EXISTS (SELECT FROM webhooks)
+    """,
+    {
+        "id": "bigint",
+        "screening_id": "bigint",
+        "holder": "text",
+        "quantity": "integer",
+        "joined_at": "float8",
+        "joined_epoch": "bigint",
+        "joined_seq": "bigint",
+        "ticket_type_id": "bigint",
+        "seat_id": "bigint",
+        "together": "boolean",
+        "mail": "boolean",
+        "status": "text",
+        "reservation_id": "bigint",
+        "seat_ids": "text",
+        "expires_at": "float8",
+        "epoch": "bigint",
+        "seq": "bigint",
+        "changed_at": "float8",
+        "news": "boolean",
+    },
+)
+"""Writes entries of waiting lists, each in its last state, and tells the outbox and webhooks of news."""
+
 PREPARATIONS = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;" + "".join(
-    block.preparation for block in (OWNED, PAYMENTS, TICKETS, SALES, HOLDS, HELD, BLOCKS, ANSWERS, EVENTS)
+    block.preparation
+    for block in (OWNED, PAYMENTS, TICKETS, SALES, HOLDS, HELD, BLOCKS, WAITLIST, ANSWERS, EVENTS)
 )
 """Statements that a new connection runs.
 

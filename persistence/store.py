@@ -20,7 +20,17 @@ from engine.ports import LoadedScreening, Owner
 from engine.records import Area, Focus, Layout, ScreeningInfo, Seat, TicketType
 from engine.sale_rules import OrphanRule, SaleRules
 from engine.selling_errors import ScreeningNotFound
-from persistence.columns import BLOCKS, HOLDS, IDS, TICKETS, block_of, hold_of, ticket_of
+from persistence.columns import (
+    BLOCKS,
+    HOLDS,
+    IDS,
+    TICKETS,
+    WAITLIST,
+    block_of,
+    entry_of,
+    hold_of,
+    ticket_of,
+)
 from persistence.connector import Connection, Connector
 from persistence.errors import DefectiveStatement
 
@@ -103,6 +113,9 @@ SELECT room_id, layout_version, extract(epoch FROM starts_at)::float8, extract(e
            SELECT FROM tickets WHERE screening_id = screenings.id AND status IN ('pending', 'confirmed')
        )
        OR EXISTS (SELECT FROM blocks WHERE screening_id = screenings.id AND released_at IS NULL)
+       OR EXISTS (
+           SELECT FROM waitlist WHERE screening_id = screenings.id AND status IN ('waiting', 'offered')
+       )
 FROM screenings JOIN rooms ON rooms.id = room_id CROSS JOIN (
     SELECT array_agg(name ORDER BY name) AS types,
            array_agg((surcharge * 100)::bigint ORDER BY name) AS surcharges_cents
@@ -144,6 +157,10 @@ ACTIVE_HOLDS = HOLDS + "WHERE screening_id = %s AND status = 'active'"
 LIVE_TICKETS = TICKETS + "WHERE screening_id = %s AND status IN ('pending', 'confirmed')"
 
 PRESENT_BLOCKS = BLOCKS + "WHERE screening_id = %s AND released_at IS NULL ORDER BY id"
+WAITING = (
+    WAITLIST
+    + "WHERE screening_id = %s AND status IN ('waiting', 'offered') ORDER BY joined_epoch, joined_seq"
+)
 
 OVERDUE = """
 SELECT screening_id FROM (
@@ -288,6 +305,7 @@ class PostgresStore:
             [hold_of(row) for row in await connection.run(ACTIVE_HOLDS, (screening_id,))],
             [ticket_of(row) for row in await connection.run(LIVE_TICKETS, (screening_id,))],
             blocks=[block_of(row) for row in await connection.run(PRESENT_BLOCKS, (screening_id,))],
+            waitlist=[entry_of(row) for row in await connection.run(WAITING, (screening_id,))],
         )
 
     async def _described(

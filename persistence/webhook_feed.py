@@ -245,6 +245,16 @@ def _described(cause: _Cause, tickets: Mapping[int, _Ticket]) -> Iterator[tuple[
         yield "screening.changed", _shown(cause.payload)
     elif cause.kind == "screening_cancelled":
         yield "screening.cancelled", _shown(cause.payload)
+    elif cause.kind == "waitlist_offered":
+        yield (
+            "waitlist.offered",
+            {
+                "waitlist_id": cause.ids[0],
+                **_shown(cause.payload),
+                "seat_ids": [seat_id for seat_id in cause.seat_ids if seat_id > 0],
+                "ticket_types": _quantities(cause.seat_ids),
+            },
+        )
     elif cause.kind in ("refund_owed", "refund_settled"):
         yield cause.kind.replace("_", "."), dict(cause.payload)
 

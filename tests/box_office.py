@@ -108,4 +108,5 @@ class Guest(Caller):
 
     async def left(self, ticket_type: str) -> dict[str, int]:
         """Return the numbers of tickets by state."""
-        return data(await self.send("GET", f"{PUBLIC}/availability/{ticket_type}"))
+        left = data(await self.send("GET", f"{PUBLIC}/availability/{ticket_type}"))
+        return {name: left[name] for name in ("total", "sold", "reserved", "available")}

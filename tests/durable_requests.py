@@ -316,6 +316,27 @@ def _of_type(method: str, action: str = "", body: object = None, *, repeatable: 
     return recipe
 
 
+async def _join_waitlist(stage: Stage) -> DurableRequest:
+    type_id = await make_type(stage.site, stage.event_id, f"Sold out {stage.name}", capacity=1)  # type: ignore[arg-type]
+    await Guest(stage.site, f"first-of-{stage.name}").reserved(type_id)  # type: ignore[arg-type]
+    body = {"ticketTypeId": type_id, "quantity": 1}
+    return DurableRequest(stage.buyer, "POST", "/api/v1/waitlist", body, repeatable=False)
+
+
+async def _leave_waitlist(stage: Stage) -> DurableRequest:
+    joining = await _notify_when_free(stage)
+    entry_id = (await joining.send()).json["id"]
+    return DurableRequest(stage.buyer, "DELETE", f"/api/v1/waitlist/{entry_id}")
+
+
+async def _notify_when_free(stage: Stage) -> DurableRequest:
+    booking = stage.booking()
+    assert (await stage.admin.send("POST", "/api/v1/tickets/book", booking)).status == 201
+    body = {"screening_id": booking["screening_id"], "seat_id": booking["seat_ids"][0]}
+    path = "/api/v1/seat-reservations/notify-when-free"
+    return DurableRequest(stage.buyer, "POST", path, body, repeatable=False)
+
+
 _CINEMA = ("/api/v1/cinemas/", {"name": "Capitol"})
 _MOVIE = ("/api/v1/movies/", {"title": "High Water"})
 _CAST = ("/api/v1/casts/", {"movie_id": ".movie_id", "name": "Ann Actor"})
@@ -330,6 +351,9 @@ RECIPES: Mapping[str, Recipe] = {
     "purchase_reservation": _purchase,
     "sell_by_hand": _sell_by_hand,
     "settle_refund": _settle_refund,
+    "join_waitlist": _join_waitlist,
+    "leave_waitlist": _leave_waitlist,
+    "notify_when_free": _notify_when_free,
     "create_cinema": _created(*_CINEMA),
     "update_cinema": _changed("PATCH", *_CINEMA, {"name": "Palace"}),
     "delete_cinema": _changed("DELETE", *_CINEMA, None),

@@ -75,6 +75,12 @@ def letters_in(language: str, site: wordings.Site = SITE) -> Mapping[str, Letter
         "hold-ending": wordings.hold_ending(
             BOOKING.occasion(reader.words), 2, NOON, "https://cinema.example/screenings/1/checkout", reader
         ),
+        "waitlist-offered": wordings.waitlist_offered(
+            BOOKING.occasion(reader.words), 2, NOON, "https://cinema.example/screenings/1/checkout", reader
+        ),
+        "seat-free": wordings.seat_free(
+            BOOKING.occasion(reader.words), "A", 1, "https://cinema.example/screenings/1", reader
+        ),
         "refund-owed": wordings.refund_owed(refund, reader, site),
         "refund-settled": wordings.refund_settled(refund, reader, site),
     }

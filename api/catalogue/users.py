@@ -27,6 +27,7 @@ from api.rest.fields import (
 )
 from api.rest.paging import Page, sorting
 from api.rest.uploads import UploadedFile
+from api.sales.waiting import leave_all
 from api.wire import counted, timestamp
 from engine import selling_errors as errors
 from engine.catalogue_errors import AlreadyExists, NoAccount
@@ -199,9 +200,10 @@ async def delete_account(call: Call, cancel_tickets: bool) -> None:
     """Delete the caller's account.
 
     Refused while it has tickets for what has not begun, unless they are to be cancelled; what was paid for
-    them is owed then. Releases all reservations. Erases name, picture, preferences, favourites and searches.
-    The e-mail address is kept until the last ticket is used and nothing is owed, for news about them, and
-    erased then. Past tickets and reviews remain, without a name. All access tokens are revoked.
+    them is owed then. Releases all reservations and leaves all waiting lists. Erases name, picture,
+    preferences, favourites and searches. The e-mail address is kept until the last ticket is used and nothing
+    is owed, for news about them, and erased then. Past tickets and reviews remain, without a name. All access
+    tokens are revoked.
     """
     await own_profile(call)
     tickets = await call.services.tickets.to_come(call.holder)
@@ -214,9 +216,13 @@ async def delete_account(call: Call, cancel_tickets: bool) -> None:
 
 
 async def _release_all(call: Call) -> None:
-    """Release the caller's reservations. Those that cannot be released now expire by themselves."""
+    """Release the caller's reservations, and leave all waiting lists.
+
+    Reservations that cannot be released now expire by themselves.
+    """
     with suppress(EngineError):
         await call.flushed()
+        await leave_all(call.services.screenings, call.services.catalogue.waitlist, call.holder)
         for screening_id, reservation_id in await call.services.reservations.live_ids(
             call.holder, call.services.clock.now()
         ):

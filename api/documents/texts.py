@@ -14,6 +14,7 @@ TAGS: Mapping[str, str] = {
     "Seat reservations": "Hold seats of a screening for some minutes: reserve, toggle, extend, cancel, and "
     "see which seats are free.",
     "Tickets": "Book seats, with or without a reservation; list, cancel and pay for tickets.",
+    "Waiting list": "Wait for what others give back, and be told when a seat is free.",
     "Payments": "Webhooks of payment providers, which book and confirm what was paid for.",
     "Authentication": "Accounts, log-in and log-out, and passwords. `POST /api/v1/auth/login` returns "
     "the token that other operations require.",

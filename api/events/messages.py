@@ -126,6 +126,20 @@ class EventHoldExpiring(_OfEvent):
     remainingSeconds = _count("Time between `timestamp` and `expiresAt`", 60)
 
 
+class EventWaitlistOffered(_OfEvent):
+    """Tickets are reserved for the receiver, who has waited for them. Sent to that person alone."""
+
+    type = message_type("waitlist_offered")
+    id = _count("The entry of the waiting list", 100020)
+    reservationId = fields.String(
+        required=True,
+        metadata={"description": "Id of the reservation in the public API", "example": "123-1041"},
+    )
+    quantity = _count("Number of reserved tickets", 2)
+    expiresAt = timestamp_field("When the reservation expires", "2024-11-11T10:40:00.000Z", required=True)
+    remainingSeconds = _count("Time between `timestamp` and `expiresAt`", 600)
+
+
 class EventStatistics(_ServerMessage):
     """Numbers of clients and subscriptions."""
 
@@ -211,6 +225,7 @@ EVENT_SERVER_MESSAGES: tuple[type[Schema], ...] = (
     EventSalesOpened,
     EventSalesEnded,
     EventHoldExpiring,
+    EventWaitlistOffered,
     EventStatistics,
     EventError,
     Pong,

@@ -1,17 +1,18 @@
 """Encodes changes for the event socket: availability, bookings and cancellations.
 
 All watchers of an event get the same bytes, encoded once per update of the feed; holders are also warned
-before their holds expire. Every booking has its own message with the count after it; a batch ends with the
-counts after all its changes.
+before their holds expire, and told of offers of the waiting list. Every booking has its own message with the
+count after it; a batch ends with the counts after all its changes.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import orjson
 
-from api.wire import timestamp
+from api.wire import timestamp, timestamp_or_none
 from api.ws.expiring import Expiring, expiring_holds
 from api.ws.feed import Changes, Frames
+from api.ws.news import News, news_of
 from api.ws.outbox import text_frame
 from api.ws.sales import SALES
 from engine.events import (
@@ -24,6 +25,7 @@ from engine.events import (
 )
 from engine.replies import Stock
 from engine.views import SeatsChanged
+from engine.waitlist_records import WaitlistChanged
 
 _BOOKING_TYPES: Mapping[str, str] = {
     TicketsIssued.kind: "booking_created",
@@ -31,7 +33,7 @@ _BOOKING_TYPES: Mapping[str, str] = {
     TicketsLapsed.kind: "booking_cancelled",
 }
 
-_UNCOUNTED = SALES | {HoldsExtended.kind, HoldsExpiring.kind, TicketsConfirmed.kind}
+_UNCOUNTED = SALES | {HoldsExtended.kind, HoldsExpiring.kind, TicketsConfirmed.kind, WaitlistChanged.kind}
 """Causes of changes that do not affect availability."""
 
 
@@ -42,26 +44,29 @@ class EventUpdates:
         batches: the changes, oldest first.
     """
 
-    __slots__ = ("_event_id", "_expiring", "_frames")
+    __slots__ = ("_event_id", "_expiring", "_frames", "_news")
 
     def __init__(self, batches: Sequence[Changes]) -> None:
         frames = [frame for batch in batches for frame in _frames_of(batch)]
         self._frames = Frames(b"".join(frames), len(frames))
-        self._expiring = expiring_holds([change for batch in batches for change in batch])
+        changes = [change for batch in batches for change in batch]
+        self._expiring, self._news = expiring_holds(changes), news_of(changes)
         self._event_id = batches[0][0].screening_id
 
     def frames(self, holder: Collection[str]) -> Frames:
-        """Return the frames, the same for every watcher without holds that will expire soon.
+        """Return the frames, the same for every watcher without expiring holds and news.
 
         Args:
             holder: the watcher as a user, as a guest's session, or as both.
         """
-        expiring = (
-            [warning for one in holder for warning in self._expiring.get(one, ())] if self._expiring else ()
-        )
-        if not expiring:
+        if not self._expiring and not self._news:
             return self._frames
-        own = [_expiring_frame(self._event_id, warning) for warning in expiring]
+        own = [
+            *(_expiring_frame(self._event_id, one) for who in holder for one in self._expiring.get(who, ())),
+            *(_offered_frame(one) for who in holder for one in self._news.get(who, ())),
+        ]
+        if not own:
+            return self._frames
         return Frames.joined([self._frames, Frames(b"".join(own), len(own))])
 
 
@@ -110,6 +115,22 @@ def _expiring_frame(event_id: int, expiring: Expiring) -> bytes:
 def _sales_frame(change: SeatsChanged) -> bytes:
     """Encode the message that sales have opened or closed."""
     message = {"type": change.cause, "eventId": change.screening_id, "timestamp": timestamp(change.at)}
+    return text_frame(orjson.dumps(message))
+
+
+def _offered_frame(news: News) -> bytes:
+    """Encode the message that tickets are reserved for the receiver, who has waited for them."""
+    entry = news.entry
+    message = {
+        "type": "waitlist_offered",
+        "eventId": entry.screening_id,
+        "id": entry.id,
+        "reservationId": f"{entry.screening_id}-{entry.reservation_id}",
+        "quantity": len(entry.seat_ids),
+        "expiresAt": timestamp_or_none(entry.expires_at),
+        "remainingSeconds": news.remaining_seconds,
+        "timestamp": timestamp(news.at),
+    }
     return text_frame(orjson.dumps(message))
 
 

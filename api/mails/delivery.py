@@ -58,6 +58,8 @@ class MailRows(Protocol):
 
     async def held(self, screening_id: int, holder: str, until: str) -> Record | None: ...
 
+    async def waited(self, entry_id: int) -> Record | None: ...
+
     async def write(self, messages: Mapping[str, tuple[str, str]], delay_seconds: float = 0.0) -> None: ...
 
 
@@ -86,6 +88,8 @@ class Mails:
             "refund_owed": self._refund,
             "refund_settled": self._refund,
             "hold_ending": self._hold,
+            "waitlist_offered": self._waited,
+            "waitlist_told": self._waited,
         }
 
     async def deliver(self, message: Message) -> None:
@@ -250,6 +254,24 @@ class Mails:
             reader,
         )
         await self._send(message, letter, held["email"], reader.words)
+
+    async def _waited(self, message: Message) -> None:
+        """Write to somebody who has waited, unless the offer has ended meanwhile."""
+        entry = await self._rows.waited(message.payload["entry_id"])
+        if entry is None or not entry["email"] or entry["status"] not in ("offered", "told") or entry["over"]:
+            return
+        reader = self._reader(entry)
+        occasion = occasion_of(entry, reader.words)
+        kind = "events" if entry["is_event"] else "screenings"
+        url = f"{self._site.url()}/{kind}/{entry['screening_id']}"
+        if entry["status"] == "told":
+            letter = wordings.seat_free(occasion, entry["row_label"], entry["seat_number"], url, reader)
+        else:
+            begins = local_time(entry["starts_at"], entry["time_zone"])
+            until = entry["expires_at"].astimezone(begins.tzinfo)
+            checkout = url if entry["is_event"] else f"{url}/checkout"
+            letter = wordings.waitlist_offered(occasion, entry["quantity"], until, checkout, reader)
+        await self._send(message, letter, entry["email"], reader.words)
 
     async def _read(self, booking_id: int) -> tuple[Booking, Record] | None:
         """Return a booking, and the address of its owner."""

@@ -304,6 +304,53 @@ def hold_ending(occasion: Occasion, seats: int, until: datetime, url: str, reade
     )
 
 
+def waitlist_offered(occasion: Occasion, seats: int, until: datetime, url: str, reader: Reader) -> Letter:
+    """Seats are reserved for somebody who has waited for them."""
+    words = reader.words
+    return Letter(
+        subject=words.text("It is your turn: %(title)s", title=occasion.title),
+        heading=words.text("It is your turn"),
+        tone="good",
+        paragraphs=[
+            reader.greeting,
+            words.plural(
+                "You have waited for a seat for %(title)s. One is reserved for you until %(time)s.",
+                "You have waited for %(count)s seats for %(title)s. They are reserved for you until "
+                "%(time)s.",
+                seats,
+                title=occasion.title,
+                time=words.time(until),
+            ),
+            words.text("If you do not buy by then, the next in line gets the chance."),
+        ],
+        occasion=occasion,
+        button=Button(words.text("Continue to the checkout"), url),
+    )
+
+
+def seat_free(occasion: Occasion, row: str, number: int, url: str, reader: Reader) -> Letter:
+    """A seat is free about which somebody wanted to be told."""
+    words = reader.words
+    seat = words.text("Row %(row)s, seat %(seat)s", row=one_line(row), seat=number)
+    return Letter(
+        subject=words.text("A seat is free: %(seat)s", seat=seat),
+        heading=words.text("The seat is free"),
+        tone="good",
+        paragraphs=[
+            reader.greeting,
+            words.text(
+                "You wanted to know when this seat for %(title)s is free: %(seat)s. It is free now, but not "
+                "reserved for you.",
+                title=occasion.title,
+                seat=seat,
+            ),
+        ],
+        occasion=occasion,
+        button=Button(words.text("Choose seats"), url),
+        closing=words.text("You get this mail because you have asked for it."),
+    )
+
+
 class Refund(NamedTuple):
     """Money that goes back to a buyer.
 

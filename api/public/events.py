@@ -1,6 +1,6 @@
 """`/api/public/events` and `/api/public/availability`: events, ticket types and how many tickets are left."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,11 +12,13 @@ from api.rest.fields import Money, Timestamp, text
 from api.rest.local_times import LocalTime, TimeZoneName
 from api.rest.paging import Window
 from api.rest.styles import Content
+from api.sales.lapsing import lapsing_field, lapsing_of
 from api.wire import new_timestamp, timestamp_or_none
-from engine.commands import ReadStock
+from engine.commands import ReadScarcity, ReadStock
 from engine.errors import NotFound
-from engine.replies import Stock, StockLevel
+from engine.replies import Scarcity, Stock, StockLevel
 from engine.sale_rules import ALWAYS
+from engine.scarcity import WITHIN_SECONDS
 
 TYPES_SHOWN = 100
 
@@ -55,6 +57,7 @@ class Availability(CamelCaseSchema):
     sold = fields.Integer(required=True, metadata={"example": 60})
     reserved = fields.Integer(required=True, metadata={"example": 15})
     available = fields.Integer(required=True, metadata={"example": 25})
+    lapsing = lapsing_field()
 
 
 _SERVER_TIME = "By this clock sales open and close."
@@ -126,8 +129,13 @@ async def get_event(call: Call, event_id: int) -> Document:
     event = await catalogue.events.find(event_id, **_visibility_filter(call))
     types, _ = await catalogue.ticket_types.page({"event_id": event_id}, limit=TYPES_SHOWN, offset=0)
     stock: Stock = await call.ask(ReadStock(event_id))
+    soon: Scarcity = await call.ask(ReadScarcity(event_id))
     shown = [
-        {**kind, **_level(stock.ticket_types[kind["id"]]), "on_sale": _on_sale(event, kind, call.now)}
+        {
+            **kind,
+            **_level(stock.ticket_types[kind["id"]], soon.ticket_types.get(kind["id"])),
+            "on_sale": _on_sale(event, kind, call.now),
+        }
         for kind in types
         if kind["id"] in stock.ticket_types
     ]
@@ -143,21 +151,23 @@ async def get_ticket_availability(call: Call, ticket_type_id: int) -> Document:
     stock: Stock = await call.ask(ReadStock(offer.event_id))
     if (level := stock.ticket_types.get(ticket_type_id)) is None:
         raise NotFound("ticket_type", ticket_type_id)
+    soon: Scarcity = await call.ask(ReadScarcity(offer.event_id))
     window = stock.type_windows.get(ticket_type_id, ALWAYS)
     return {
-        **_level(level),
+        **_level(level, soon.ticket_types.get(ticket_type_id)),
         "serverTime": new_timestamp(call.services.clock.now()),
         "salesStart": timestamp_or_none(window.sales_start),
         "salesEnd": timestamp_or_none(window.sales_end),
     }
 
 
-def _level(level: StockLevel) -> dict[str, Any]:
+def _level(level: StockLevel, lapsing: Sequence[int] | None) -> dict[str, Any]:
     return {
         "total": level.total,
         "sold": level.sold,
         "reserved": level.reserved,
         "available": level.available,
+        "lapsing": lapsing_of(lapsing or (0,) * len(WITHIN_SECONDS)),
     }
 
 

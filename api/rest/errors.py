@@ -14,6 +14,7 @@ from engine import catalogue_errors as catalogue
 from engine import errors as engine
 from engine import rule_errors as rules
 from engine import selling_errors as selling
+from engine import waitlist_errors as waiting
 
 
 class MalformedBody(ApiError):
@@ -113,6 +114,10 @@ TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
     selling.RefundUnvouched: Translation(409, ("refund_id",)),
     selling.RefundSettled: Translation(409, ("refund_id", "reference")),
     selling.BookingInProgress: Translation(409, ("seat_ids",)),
+    waiting.StillAvailable: Translation(409, ("available",)),
+    waiting.AlreadyWaiting: Translation(409, ("entry_id",)),
+    waiting.WaitlistFull: Translation(409, ("limit",)),
+    waiting.TooManyWatches: Translation(409, ("limit",)),
     engine.BadEntry: Translation(422),
     engine.Unavailable: Translation(503),
     engine.EngineError: Translation(500),

@@ -11,10 +11,11 @@ from api.rest.endpoint import Call
 from api.wire import user_id_of
 from engine.events import SYSTEM
 from engine.vouching import VOUCHERS
+from engine.waitlist_records import WAITLIST
 
 HOLDER = {
-    "description": "`user:` and the id of an account, `system`, `service:payments`, `provider:stripe`, or a "
-    "guest's alias, which begins with `~`.",
+    "description": "`user:` and the id of an account, `system`, `waitlist`, `service:payments`, "
+    "`provider:stripe`, or a guest's alias, which begins with `~`.",
     "example": "user:7",
 }
 
@@ -26,6 +27,6 @@ def holder_field(**options: Any) -> fields.String:
 
 def shown(call: Call, holder: str | None) -> str | None:
     """Return how a holder or an actor is shown."""
-    if holder is None or holder == SYSTEM or holder in VOUCHERS or user_id_of(holder) is not None:
+    if holder in (None, SYSTEM, WAITLIST, *VOUCHERS) or user_id_of(holder) is not None:
         return holder
     return call.services.aliases.of(holder)

@@ -157,6 +157,35 @@ class HoldExpiring(Schema):
     epoch = _epoch()
 
 
+class WaitlistOffered(Schema):
+    """Seats are reserved for the receiver, who has waited for them. Sent to that person alone."""
+
+    type = message_type("waitlist_offered")
+    screening_id = _id("The screening", _SCREENING, required=True)
+    id = _id("The entry of the waiting list", 100020, required=True)
+    seat_ids = fields.List(_id("A reserved seat", _SEAT), required=True)
+    reservation_id = _id("The reservation", 100023, required=True)
+    expires_at = timestamp_field("When the reservation expires", _EXPIRES_AT, required=True)
+    remaining_seconds = fields.Integer(
+        required=True, metadata={"description": "Time between `timestamp` and `expires_at`", "example": 600}
+    )
+    timestamp = timestamp_field("Time of the offer", _RESERVED_AT, required=True)
+    seq = _seq(required=True)
+    epoch = _epoch()
+
+
+class SeatFree(Schema):
+    """A seat is free about which the receiver wanted to be told. Sent to that person alone."""
+
+    type = message_type("seat_free")
+    screening_id = _id("The screening", _SCREENING, required=True)
+    id = _id("The request", 100020, required=True)
+    seat_id = _id("The seat", _SEAT, required=True)
+    timestamp = timestamp_field("When it became free", _RESERVED_AT, required=True)
+    seq = _seq(required=True)
+    epoch = _epoch()
+
+
 class SocketError(Schema):
     """A message from the client was invalid."""
 
@@ -195,6 +224,8 @@ SERVER_MESSAGES: tuple[type[Schema], ...] = (
     SalesOpened,
     SalesEnded,
     HoldExpiring,
+    WaitlistOffered,
+    SeatFree,
     Pong,
     SocketError,
 )

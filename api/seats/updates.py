@@ -2,7 +2,7 @@
 
 Almost all sockets get identical bytes; only the holder of a seat in the update gets different ones, with
 `is_mine` true. Each seat is encoded once, and the message formats of both guides are assembled from these
-fragments. A holder is also warned before its holds expire.
+fragments. A holder is also warned before its holds expire, and told of news from the waiting list.
 
 A long message is split into parts. All but the last have `"more": true` and no `seq`, so a client that
 resumes after the last `seq` it saw never misses a part.
@@ -15,9 +15,10 @@ from typing import Any
 import orjson
 
 from api.seats.messages import UpdateForm
-from api.wire import price, timestamp, user_id_of
+from api.wire import price, timestamp, timestamp_or_none, user_id_of
 from api.ws.expiring import Expiring, expiring_holds
 from api.ws.feed import Changes, Encoder, Frames, Position
+from api.ws.news import News, news_of
 from api.ws.outbox import text_frame
 from api.ws.sales import SALES
 from engine.views import ALTERING, SeatMap, SeatsChanged, SeatView
@@ -43,6 +44,7 @@ class SeatUpdates:
         "_audiences",
         "_expiring",
         "_form",
+        "_news",
         "_owners",
         "_position",
         "_sales",
@@ -61,7 +63,10 @@ class SeatUpdates:
         self._views = tuple(views.values())
         self._screening_id = last.screening_id
         self._expiring = expiring_holds(changes)
-        self._owners: Set[str | None] = {view.holder for view in self._views} | self._expiring.keys()
+        self._news = news_of(changes)
+        self._owners: Set[str | None] = {view.holder for view in self._views}.union(
+            self._expiring, self._news
+        )
         self._audiences: dict[str | None, Frames] = {}
 
     def frames(self, holder: str | None) -> Frames:
@@ -93,6 +98,8 @@ class SeatUpdates:
             yield from self._states(states)
         for expiring in self._expiring.get(holder or "", ()):
             yield _hold_expiring(self._screening_id, expiring, self._position)
+        for news in self._news.get(holder or "", ()):
+            yield _waitlist_news(news, self._position)
 
     def _states(self, states: Sequence[bytes]) -> Iterator[bytes]:
         if self._form is UpdateForm.SINGLE or (self._form is UpdateForm.BOTH and len(states) == 1):
@@ -197,6 +204,24 @@ def _hold_expiring(screening_id: int, expiring: Expiring, position: Position) ->
         "epoch": position.epoch,
         "seq": position.seq,
     }
+    return text_frame(orjson.dumps(message))
+
+
+def _waitlist_news(news: News, position: Position) -> bytes:
+    """Encode the message that the receiver is offered seats, or that a seat is free."""
+    entry = news.entry
+    message: dict[str, Any] = {"type": "seat_free", "screening_id": entry.screening_id, "id": entry.id}
+    if entry.seat_id is not None:
+        message["seat_id"] = entry.seat_id
+    else:
+        message |= {
+            "type": "waitlist_offered",
+            "seat_ids": sorted(entry.seat_ids),
+            "reservation_id": entry.reservation_id,
+            "expires_at": timestamp_or_none(entry.expires_at),
+            "remaining_seconds": news.remaining_seconds,
+        }
+    message |= {"timestamp": timestamp(news.at), "epoch": position.epoch, "seq": position.seq}
     return text_frame(orjson.dumps(message))
 
 

@@ -19,6 +19,7 @@ EVENT_TYPES = (
     "screening.sold_out",
     "refund.owed",
     "refund.settled",
+    "waitlist.offered",
 )
 STATUSES = ("delivered", "failing", "dead")
 

@@ -64,6 +64,28 @@ class HoldSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WaitlistSettings:
+    """Waiting lists"""
+
+    offer_seconds: Annotated[
+        float,
+        seconds(10, DAY_SECONDS),
+        "How long what a waiting list offers is held for the one who has waited.",
+    ] = 600.0
+    waitlist_limit: Annotated[
+        int,
+        whole(0, 1_000_000, "entries"),
+        "Entries of the waiting list of one screening or event, with those who want to be told about a seat; "
+        "0 for no waiting lists.",
+    ] = 10_000
+    seat_watches_limit: Annotated[
+        int,
+        whole(0, 1000, "seats"),
+        "Seats of one screening about which one person may ask to be told when they are free.",
+    ] = 10
+
+
+@dataclass(frozen=True, kw_only=True)
 class PaymentSettings:
     """Payments and refunds"""
 

@@ -30,6 +30,7 @@ from frontrow.settings.selling import (
     ProviderSettings,
     ScreeningSettings,
     VenueSettings,
+    WaitlistSettings,
 )
 from frontrow.settings.sockets import RoomSettings, SocketSettings
 
@@ -56,6 +57,7 @@ class Settings(
     TokenSettings,
     PasswordSettings,
     HoldSettings,
+    WaitlistSettings,
     PaymentSettings,
     ProviderSettings,
     GuestSettings,

@@ -112,6 +112,16 @@ FOREIGN: Mapping[str, Answered] = {
     f"POST {V1}/seat-reservations/extend": Answered("not_held", held_seat()),
     f"POST {V1}/seat-reservations/toggle": Answered("seats_unavailable", held_seat()),
     f"DELETE {V1}/seat-reservations/cancel/{{screening_id}}": Answered(),
+    f"POST {V1}/seat-reservations/notify-when-free": Answered(
+        body=lambda world: {
+            "screening_id": world.things["usual"]["screening_id"],
+            "seat_id": world.seat_ids[-1],
+        }
+    ),
+    f"POST {V1}/waitlist": Answered(
+        body=lambda world: {"screening_id": world.things["usual"]["screening_id"], "quantity": 1}
+    ),
+    f"DELETE {V1}/waitlist/{{entry_id}}": Answered("waitlist_entry_not_found"),
     f"GET {V1}/seat-reservations/screening/{{screening_id}}/availability": Answered(),
     f"GET {V1}/seat-reservations/screening/{{screening_id}}/availability/me": Answered(),
     f"POST {V1}/tickets/book": Answered("payment_already_used", held_seat(payment_id=PAYMENT)),
@@ -164,6 +174,7 @@ FOREIGN: Mapping[str, Answered] = {
             f"GET {V1}/rooms/{{room_id}}/layout.csv",
             f"GET {V1}/screenings/{{screening_id}}",
             f"GET {V1}/screenings/{{screening_id}}/available-seats",
+            f"GET {V1}/screenings/{{screening_id}}/availability",
             f"GET {V1}/screenings/{{screening_id}}/prices",
             f"GET {V1}/showtimes/{{showtime_id}}",
             f"GET {V1}/showtimes/{{showtime_id}}/seats",
@@ -173,7 +184,7 @@ FOREIGN: Mapping[str, Answered] = {
 }
 """Administrators' operations are not listed: Bob may call none of them."""
 
-PRIVATE = frozenset(("ticket_id", "search_id"))
+PRIVATE = frozenset(("ticket_id", "search_id", "entry_id"))
 """Ids of objects whose existence only their owner may know."""
 
 
@@ -197,6 +208,12 @@ def world(inbox: Inbox, open_house: OpenHouse, io_loop: IOLoop) -> World:
         booked = await ada.book(usual["screening_id"], world.seat_ids[-2:-1], payment_id=PAYMENT)
         usual["ticket_id"] = booked.json[0]["id"]
         assert (await ada.reserve(usual["screening_id"], world.seat_ids[-1:])).status == 201
+        asked = await ada.send(
+            "POST",
+            f"{V1}/seat-reservations/notify-when-free",
+            {"screening_id": usual["screening_id"], "seat_id": world.seat_ids[-2]},
+        )
+        usual["entry_id"] = asked.json["id"]
         return world
 
     return io_loop.run_sync(build)
@@ -216,6 +233,7 @@ async def call_as_bob(world: World, operation: Operation, at: str = "usual") -> 
     ids = {
         **world.things["unknown"],
         "search_id": UNKNOWN_ID,
+        "entry_id": UNKNOWN_ID,
         "mark": "any",
         "seat_id": UNKNOWN_ID,
         "refund_id": UNKNOWN_ID,
@@ -262,7 +280,7 @@ async def test_private_objects_look_as_if_they_did_not_exist(world: World) -> No
     private = [
         operation for operation in await taking_ids(world) if operation.ids & PRIVATE and not operation.admin
     ]
-    assert len(private) == 8
+    assert len(private) == 9
     for operation in private:
         hers = await call_as_bob(world, operation)
         none = await call_as_bob(world, operation, at="unknown")

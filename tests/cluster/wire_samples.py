@@ -16,11 +16,13 @@ from engine import block_errors as blocks
 from engine import catalogue_errors as catalogue
 from engine import commands, errors, events, replies, rule_errors
 from engine import selling_errors as selling
+from engine import waitlist_errors as waiting
 from engine.errors import EngineError
 from engine.handover import Handover, Memory
 from engine.records import Block, Hold, Layout, Paper, Receipt, Refund, Ticket, TicketStatus
 from engine.sale_rules import Window
 from engine.views import SeatMap, SeatsShown, SeatView
+from engine.waitlist_records import WaitlistChanged, WaitlistEntry, WaitStatus
 
 NOW = 1_800_000_000.5
 
@@ -55,6 +57,10 @@ HELD = events.SeatsHeld(
 )
 
 RELEASED = events.HoldsReleased(7, 3, 22, NOW, "user:7", (HOLD,), (FREE,), 99, 100, "tab-1")
+
+ENTRY = WaitlistEntry(
+    *(905, 7, "user:7", 2, NOW, 3, 19, 3, None, True, False, WaitStatus.OFFERED, 901, (-5, -6), NOW + 600)
+)
 
 SHOWN = SeatsShown(7, 3, 23, NOW, "tickets_issued", (TICKET, SOLD, HOLD, FREE), 97, 100, None, (HOLD,))
 
@@ -108,6 +114,10 @@ COMMANDS: tuple[Any, ...] = (
     commands.ShowStock(7),
     commands.ReadChanges(7, 3, 20),
     ReadNewSeats(7, 3, 20),
+    commands.JoinWaitlist(7, "user:7", 2, 3, True),
+    commands.WatchSeat(7, "user:7", 41, True),
+    commands.LeaveWaitlist(7, "user:7", 905, "user:1"),
+    commands.ReadScarcity(7),
     commands.RevokeHolds(7, "user:8", (41, 42), "user:1"),
     commands.SellSeats(
         *(7, "user:8", (41,), "user:1", "pay-1", Receipt("user:1", "key-3", b"", "tickets"), True),
@@ -145,6 +155,8 @@ REPLIES: tuple[Any, ...] = (
     replies.Stock(7, 3, 24, 98, 100, {3: replies.StockLevel(50, 10, 2, 5)}, WINDOW, {3: WINDOW}),
     replies.Changes(3, 24, (HELD, RELEASED, SHOWN), WINDOW),
     SeatsUnchanged(7, 3, 24),
+    replies.Waiting(ENTRY, 3),
+    replies.Scarcity(7, NOW, 12, (3, 5, 9), {3: (0, 1, 2)}, 4),
     Handover(
         7,
         3,
@@ -170,6 +182,7 @@ CHANGES: tuple[Any, ...] = (
     BLOCKED,
     UNBLOCKED,
     events.SeatsHeldFor(7, 3, 29, NOW, "user:1", (HOLD,), (HOLD,), 98, 100),
+    WaitlistChanged(7, 3, 29, NOW, events.SYSTEM, (ENTRY,), (905,), 98, 100),
 )
 
 REFUSALS: tuple[EngineError, ...] = (
@@ -220,6 +233,11 @@ REFUSALS: tuple[EngineError, ...] = (
     selling.RefundUnvouched(5),
     selling.RefundSettled(5, "re_1"),
     selling.BookingInProgress([41]),
+    waiting.NotWaiting(905),
+    waiting.StillAvailable(2),
+    waiting.AlreadyWaiting(905),
+    waiting.WaitlistFull(10_000),
+    waiting.TooManyWatches(10),
     catalogue.NoAccount(),
     catalogue.UnknownReference("movie_id"),
     catalogue.AlreadyExists("review", "You have reviewed this movie already"),

@@ -32,6 +32,7 @@ class Shop:
             mailbox_depth=lambda: self.depth,
             active_screenings=lambda: 2,
             live_holds=lambda: 3,
+            waitlist_entries=lambda: 4,
             journal_depth=lambda: 4,
             journal_lag_seconds=lambda: 0.25,
             webhooks_disabled=lambda: 1,

@@ -32,6 +32,7 @@ MIGRATIONS = [
     "0018_sale_rules",
     "0019_blocks",
     "0020_by_hand",
+    "0021_waitlist",
 ]
 
 

@@ -17,6 +17,7 @@ from engine.events import (
 )
 from engine.records import Block, Hold, Ticket, TicketStatus
 from engine.seat_states import SeatStatus
+from engine.waitlist_records import WaitlistChanged, WaitlistEntry
 from tests.ports.adapters import NOW, Hall
 
 ALICE, BOB = "user:7", "user:8"
@@ -137,3 +138,15 @@ class Story:
     def lapsed(self, ticket: Ticket) -> TicketsLapsed:
         gone = ticket._replace(status=TicketStatus.LAPSED, cancelled_at=NOW + 900)
         return TicketsLapsed(*self._head("system", NOW + 900), (gone,), (SeatStatus.PENDING,))
+
+    def waiting(self, holder: str) -> WaitlistEntry:
+        """Return a new entry of the waiting list."""
+        return WaitlistEntry(
+            *(next(_ids), self.hall.screening_id, holder, 2, NOW, self.epoch, next(self._seqs)),
+            together=True,
+        )
+
+    def waitlist(self, *entries: WaitlistEntry, news: bool = False) -> WaitlistChanged:
+        """Return the event of entries as they are from now on."""
+        told = tuple([entry.id for entry in entries]) if news else ()
+        return WaitlistChanged(*self._head(entries[0].holder, NOW + 1), entries, told)

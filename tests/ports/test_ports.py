@@ -9,6 +9,7 @@ from engine.places import CAPACITY_LIMIT, place_id
 from engine.ports import Entry, LoadedScreening
 from engine.records import Seat, Ticket, TicketStatus, UnusablePayment
 from engine.selling_errors import PaymentAlreadyUsed, ScreeningNotFound
+from engine.waitlist_records import WaitStatus
 from tests.ports.adapters import HOUR, NOW, World, reload, submit, write
 from tests.ports.story import ALICE, BOB, Story
 
@@ -33,7 +34,9 @@ async def test_an_unknown_screening_is_not_found(world: World) -> None:
 
 async def test_activation_loads_seats_and_prices(world: World) -> None:
     hall = world.add_hall(3)
-    info, layout, epoch, holds, tickets, _, _, blocks = await world.store.activate(hall.screening_id)
+    info, layout, epoch, holds, tickets, _, _, blocks, waitlist = await world.store.activate(
+        hall.screening_id
+    )
     assert (info.id, info.starts_at, info.ends_at) == (hall.screening_id, NOW + HOUR, NOW + 2 * HOUR)
     first, second, third = hall.seat_ids
     assert layout.seats == (
@@ -43,6 +46,7 @@ async def test_activation_loads_seats_and_prices(world: World) -> None:
     )
     assert [info.price_of(seat) for seat in layout.seats] == [1750, 1250, 1250]
     assert (epoch, list(holds), list(tickets), list(blocks)) == (1, [], [], [])
+    assert list(waitlist) == []
 
 
 async def test_every_activation_starts_a_new_epoch(world: World) -> None:
@@ -542,3 +546,42 @@ async def test_a_failing_handler_of_lost_screenings_does_not_stop_the_journal(wo
     await world.store.activate(first.hall.screening_id)
     assert isinstance(await write(world.journal, first.issued(first.tickets(0))), OwnershipLost)
     assert await write(world.journal, second.issued(second.tickets(0))) is None
+
+
+# Waiting lists
+
+
+async def test_those_who_wait_come_back_in_the_order_of_joining(world: World) -> None:
+    story = await begin(world)
+    first, second, third = (story.waiting(holder) for holder in (BOB, ALICE, "session:x"))
+    world.journal.append(Entry((story.waitlist(second),)))
+    world.journal.append(Entry((story.waitlist(first), story.waitlist(third))))
+    gone = second._replace(status=WaitStatus.LEFT)
+    assert await write(world.journal, story.waitlist(gone)) is None
+    assert list((await reload(world, story.hall)).waitlist) == [first, third]
+    later = Story(story.hall, epoch=2)
+    fourth = later.waiting(ALICE)
+    assert await write(world.journal, later.waitlist(fourth)) is None
+    assert list((await reload(world, story.hall)).waitlist) == [first, third, fourth]
+
+
+async def test_an_entry_has_its_last_state(world: World) -> None:
+    story = await begin(world)
+    entry = story.waiting(ALICE)
+    offered = entry._replace(
+        status=WaitStatus.OFFERED,
+        reservation_id=7,
+        seat_ids=story.hall.seat_ids[:2],
+        expires_at=NOW + 600,
+    )
+    world.journal.append(Entry((story.waitlist(entry),)))
+    assert await write(world.journal, story.waitlist(offered, news=True)) is None
+    assert list((await reload(world, story.hall)).waitlist) == [offered]
+
+
+async def test_entries_of_an_earlier_epoch_are_not_written(world: World) -> None:
+    story = await begin(world)
+    await world.store.activate(story.hall.screening_id)
+    refusal = await write(world.journal, story.waitlist(story.waiting(ALICE)))
+    assert isinstance(refusal, OwnershipLost)
+    assert list((await reload(world, story.hall)).waitlist) == []

@@ -1,0 +1,14 @@
+"""Waiting lists, and who wants to be told when a seat is free."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0021_waitlist"
+down_revision = "0020_by_hand"
+
+
+def upgrade() -> None:
+    """Run the SQL file next to this one verbatim (percent signs need no escaping)."""
+    connection = op.get_bind().execution_options(no_parameters=True)
+    connection.exec_driver_sql(Path(__file__).with_suffix(".sql").read_text())

@@ -1,0 +1,382 @@
+"""The waiting list in the core: who may join, who is offered what, and that nobody overtakes."""
+
+import pytest
+
+from engine.commands import (
+    CancelScreening,
+    CancelTicket,
+    HoldPlaces,
+    HoldSeats,
+    JoinWaitlist,
+    LeaveWaitlist,
+    PlaceOrder,
+    ReadStock,
+    ReleaseHolds,
+    ReleaseLapsed,
+    ToggleSeats,
+    WatchSeat,
+)
+from engine.events import SeatsHeld
+from engine.policy import Policy
+from engine.ports import LoadedScreening
+from engine.records import Layout, Seat, TicketType
+from engine.replies import Waiting
+from engine.screening import Screening
+from engine.screening_state import Decision
+from engine.selling_errors import (
+    HoldLimitExceeded,
+    NoAdjacentSeats,
+    OrderLimitExceeded,
+    RoomFull,
+    SalesClosed,
+    SeatsUnavailable,
+)
+from engine.waitlist_errors import (
+    AlreadyWaiting,
+    NotWaiting,
+    StillAvailable,
+    TooManyWatches,
+    WaitlistFull,
+)
+from engine.waitlist_records import WAITLIST, WaitlistChanged
+from tests.engine.conftest import NOW, Hall, make_info
+
+TYPE = TicketType(5, 1000, 4, 3)
+POLICY = Policy(offer_seconds=600.0, waitlist_limit=20, seat_watches_limit=2)
+
+
+def full_hall(seats: int = 6, **options: object) -> Hall:
+    """A hall in which user:1 holds all seats, each by itself."""
+    hall = Hall(seats, options.pop("policy", POLICY), **options)
+    for seat_id in range(1, seats + 1):
+        hall.do(HoldSeats(1, f"user:{100 + seat_id}", (seat_id,)))
+    return hall
+
+
+def join(hall: Hall, holder: str, quantity: int = 1, **options: object) -> Waiting:
+    reply = hall.do(JoinWaitlist(1, holder, quantity, **options)).reply
+    assert isinstance(reply, Waiting)
+    return reply
+
+
+def give_back(hall: Hall, *seat_ids: int) -> Decision:
+    """Release seats of `full_hall`, one after the other; returns the last decision."""
+    for seat_id in seat_ids:
+        decision = hall.do(ReleaseHolds(1, f"user:{100 + seat_id}"))
+    return decision
+
+
+def offered(decision: Decision) -> dict[str, tuple[int, ...]]:
+    """The seats that a decision offers, by holder."""
+    return {
+        entry.holder: entry.seat_ids
+        for event in decision.events
+        if isinstance(event, WaitlistChanged)
+        for entry in event.told
+        if entry.status == "offered"
+    }
+
+
+def changed(decision: Decision) -> dict[str, str]:
+    """The entries that a decision changes: holder and status."""
+    return {
+        entry.holder: entry.status.value
+        for event in decision.events
+        if isinstance(event, WaitlistChanged)
+        for entry in event.entries
+    }
+
+
+def holder_of(hall: Hall, seat_id: int) -> str | None:
+    return hall.map().views[seat_id].holder
+
+
+def test_a_seat_that_is_released_is_offered_in_the_order_of_joining() -> None:
+    hall = full_hall()
+    assert [join(hall, f"user:{n}").position for n in (1, 2, 3)] == [1, 2, 3]
+    assert offered(give_back(hall, 4)) == {"user:1": (4,)}
+    assert offered(give_back(hall, 2)) == {"user:2": (2,)}
+    assert (holder_of(hall, 4), holder_of(hall, 2)) == ("user:1", "user:2")
+
+
+def test_an_offer_that_is_not_taken_goes_on_to_the_next() -> None:
+    hall = full_hall()
+    join(hall, "user:1")
+    join(hall, "user:2")
+    give_back(hall, 4)
+    for seat_id in (1, 2, 3, 5, 6):
+        hall.sell(f"user:{100 + seat_id}", seat_id)
+    hall.now += 601
+    lapsed = hall.screening.handle(ReleaseLapsed(1), hall.now)
+    assert changed(lapsed) == {"user:1": "lapsed", "user:2": "offered"}
+    assert offered(lapsed) == {"user:2": (4,)}
+    declined = hall.do(ReleaseHolds(1, "user:2"))
+    assert changed(declined) == {"user:2": "declined"}
+    assert hall.seen(4) == "available", "nobody waits any more"
+
+
+def test_what_is_bought_ends_its_entry() -> None:
+    hall = full_hall()
+    join(hall, "user:1", 2)
+    give_back(hall, 1, 2)
+    assert changed(hall.sell("user:1", 1, 2)) == {"user:1": "taken"}
+
+
+def test_an_offer_that_is_given_back_in_part_goes_on_in_part() -> None:
+    hall = full_hall()
+    join(hall, "user:1", 2)
+    join(hall, "user:2", 1)
+    give_back(hall, 1, 2)
+    assert offered(hall.do(ReleaseHolds(1, "user:1", (2,)))) == {"user:2": (2,)}
+    assert changed(hall.sell("user:1", 1)) == {"user:1": "taken"}
+
+
+def test_cancelled_tickets_and_payments_that_do_not_come_are_offered() -> None:
+    hall = full_hall()
+    ticket = hall.sell("user:101", 1).reply.tickets[0]
+    hall.sell("user:102", 2, payment_pending=True)
+    join(hall, "user:1")
+    join(hall, "user:2")
+    cancelled = hall.do(CancelTicket(1, "user:101", ticket.id, 1))
+    assert hall.seen(1) == "booked", "not before the commit"
+    assert offered(hall.settle(cancelled)) == {"user:1": (1,)}
+    for seat_id in (3, 4, 5, 6):
+        hall.sell(f"user:{100 + seat_id}", seat_id)
+    hall.sell("user:1", 1)
+    hall.now += 901
+    lapse = hall.screening.handle(ReleaseLapsed(1), hall.now)
+    assert offered(hall.settle(lapse)) == {"user:2": (2,)}
+
+
+def test_a_booking_that_the_database_rejects_is_offered() -> None:
+    hall = Hall(2, POLICY)
+    hall.sell("user:101", 1)
+    booking = hall.book("user:102", 2)
+    join(hall, "user:1")
+    assert offered(hall.abort(booking)) == {"user:1": (2,)}
+
+
+def test_what_the_first_one_cannot_use_is_set_aside_and_nobody_overtakes() -> None:
+    hall = full_hall()
+    join(hall, "user:1", 2)
+    join(hall, "user:2", 1)
+    assert offered(give_back(hall, 3)) == {}
+    assert (hall.seen(3), holder_of(hall, 3)) == ("reserved", WAITLIST)
+    with pytest.raises(SeatsUnavailable):
+        hall.hold("user:9", 3)
+    assert hall.do(ReadStock(1)).reply.available == 0
+    assert offered(give_back(hall, 5)) == {"user:1": (3, 5)}
+    assert offered(give_back(hall, 6)) == {"user:2": (6,)}
+
+
+def test_when_the_first_one_leaves_what_was_set_aside_goes_on() -> None:
+    hall = full_hall()
+    first = join(hall, "user:1", 2).entry
+    join(hall, "user:2", 1)
+    give_back(hall, 3)
+    left = hall.do(LeaveWaitlist(1, "user:1", first.id))
+    assert changed(left) == {"user:1": "left", "user:2": "offered"}
+    assert offered(left) == {"user:2": (3,)}
+
+
+def test_when_nobody_waits_any_more_what_was_set_aside_is_free() -> None:
+    hall = full_hall()
+    only = join(hall, "user:1", 2).entry
+    give_back(hall, 3)
+    left = hall.do(LeaveWaitlist(1, "user:1", only.id))
+    assert hall.seen(3) == "available"
+    assert [view.status for change in left.changes for view in change.views] == ["available"]
+    hall.hold("user:9", 3)
+    with pytest.raises(NotWaiting):
+        hall.do(LeaveWaitlist(1, "user:1", only.id))
+
+
+def test_leaving_with_an_offer_gives_it_to_the_next() -> None:
+    hall = full_hall()
+    first = join(hall, "user:1").entry
+    join(hall, "user:2")
+    give_back(hall, 3)
+    left = hall.do(LeaveWaitlist(1, "user:1", first.id, "user:0"))
+    assert changed(left) == {"user:1": "declined", "user:2": "offered"}
+    assert left.events[0].actor == "user:0"
+
+
+def test_seats_together_are_next_to_each_other() -> None:
+    hall = full_hall()
+    join(hall, "user:1", 2, together=True)
+    join(hall, "user:2", 1)
+    give_back(hall, 1, 3, 6)
+    assert {holder_of(hall, seat_id) for seat_id in (1, 3, 6)} == {WAITLIST}
+    decision = give_back(hall, 4)
+    assert offered(decision) == {"user:1": (3, 4), "user:2": (1,)}
+    assert hall.seen(6) == "available", "nobody waits any more"
+
+
+def test_seats_that_were_free_before_complete_what_is_freed() -> None:
+    hall = Hall(4, POLICY)
+    hall.hold("user:101", 1)
+    hall.hold("user:102", 2)
+    hall.hold("user:103", 3)
+    join(hall, "user:1", 2)
+    assert hall.seen(4) == "available", "it was free before anybody waited"
+    assert offered(give_back(hall, 1)) == {"user:1": (1, 4)}
+
+
+def test_joining_is_refused_while_there_is_enough() -> None:
+    hall = Hall(4, POLICY)
+    hall.hold("user:102", 2)
+    with pytest.raises(StillAvailable) as refusal:
+        join(hall, "user:1", 3)
+    assert refusal.value.available == 3
+    with pytest.raises(StillAvailable):
+        join(hall, "user:1", 2, together=True)
+    assert join(hall, "user:1", 3, together=True).position == 1
+
+
+def test_limits_of_joining() -> None:
+    hall = full_hall(12)
+    entry = join(hall, "user:1", 2).entry
+    with pytest.raises(AlreadyWaiting) as refusal:
+        join(hall, "user:1", 1)
+    assert refusal.value.entry_id == entry.id
+    with pytest.raises(HoldLimitExceeded):
+        join(hall, "user:2", 11)
+    with pytest.raises(RoomFull):
+        join(hall, "user:2", 13)
+    for n in range(2, 21):
+        join(hall, f"user:{n}")
+    with pytest.raises(WaitlistFull):
+        join(hall, "user:21")
+
+
+def hall_of(*rows: str) -> Hall:
+    """A hall with these rows: a letter per seat, `w` for a place for a wheelchair."""
+    hall = Hall(1, POLICY)
+    seats = [
+        Seat(0, 1, chr(65 + y), x + 1, "wheelchair" if kind == "w" else "standard", float(x), float(y))
+        for y, row in enumerate(rows)
+        for x, kind in enumerate(row)
+    ]
+    layout = Layout(1, 1, [seat._replace(id=number) for number, seat in enumerate(seats, 1)])
+    loaded = LoadedScreening(make_info(), layout, 1, (), ())
+    hall.screening = Screening(loaded, POLICY, hall.hold_ids, hall.ticket_ids)
+    for seat in layout.seats:
+        hall.do(HoldSeats(1, f"user:{100 + seat.id}", (seat.id,)))
+    return hall
+
+
+def test_more_seats_together_than_any_row_has_are_refused() -> None:
+    with pytest.raises(NoAdjacentSeats) as refusal:
+        join(hall_of("sss", "ss"), "user:1", 4, together=True)
+    assert refusal.value.largest == 3
+
+
+def test_wheelchair_places_are_not_offered() -> None:
+    hall = hall_of("ssw")
+    join(hall, "user:1", 1)
+    assert offered(give_back(hall, 3)) == {}
+    assert hall.seen(3) == "available"
+    assert join(hall, "user:2", 1).position == 2
+    assert offered(give_back(hall, 2)) == {"user:1": (2,)}
+
+
+def event_hall(**of_type: object) -> Hall:
+    return Hall(1, POLICY, ticket_types={5: TYPE._replace(**of_type)}, seated=False)
+
+
+def places(hall: Hall, holder: str, quantity: int) -> Decision:
+    return hall.do(HoldPlaces(1, holder, (PlaceOrder(5, quantity),), 300.0))
+
+
+def test_tickets_by_quantity_are_offered_in_order() -> None:
+    hall = event_hall()
+    places(hall, "session:a", 2)
+    places(hall, "session:b", 2)
+    join(hall, "session:c", 3, ticket_type_id=5)
+    join(hall, "session:d", 1, ticket_type_id=5)
+    first = hall.do(ReleaseHolds(1, "session:a", None, 1001))
+    assert offered(first) == {}
+    stock = hall.do(ReadStock(1)).reply.ticket_types[5]
+    assert (stock.available, stock.reserved) == (0, 4)
+    second = hall.do(ReleaseHolds(1, "session:b", None, 1003))
+    assert {holder: len(seats) for holder, seats in offered(second).items()} == {
+        "session:c": 3,
+        "session:d": 1,
+    }
+    assert hall.do(ReadStock(1)).reply.ticket_types[5].available == 0
+
+
+def test_limits_of_ticket_types() -> None:
+    hall = event_hall(sales_end=NOW + 100)
+    with pytest.raises(StillAvailable):
+        join(hall, "session:c", 2, ticket_type_id=5)
+    with pytest.raises(OrderLimitExceeded):
+        join(hall, "session:c", 4, ticket_type_id=5)
+    places(hall, "session:a", 2)
+    places(hall, "session:b", 2)
+    join(hall, "session:c", 1, ticket_type_id=5)
+    hall.now += 100
+    with pytest.raises(SalesClosed):
+        join(hall, "session:d", 1, ticket_type_id=5)
+    assert hall.screening.waiting_count == 0, "its alarm has closed the line"
+
+
+def test_the_list_ends_when_sales_end() -> None:
+    hall = full_hall(2)
+    join(hall, "user:1", 2)
+    give_back(hall, 1)
+    hall.do(WatchSeat(1, "user:3", 2))
+    hall.now = NOW + 86_400
+    closed = hall.screening.handle(ReleaseLapsed(1), hall.now)
+    assert changed(closed) == {"user:1": "closed", "user:3": "closed"}
+    assert hall.screening.waiting_count == 0
+
+
+def test_cancelling_the_screening_closes_the_list() -> None:
+    hall = full_hall(2)
+    join(hall, "user:1")
+    join(hall, "user:2", 2)
+    give_back(hall, 1)
+    closed = hall.do(CancelScreening(1, "user:0"))
+    assert changed(closed) == {"user:1": "declined", "user:2": "closed"}
+    assert not [event for event in closed.events if isinstance(event, SeatsHeld)]
+
+
+def test_a_toggle_that_gives_back_offers_the_seat() -> None:
+    hall = full_hall()
+    join(hall, "user:1")
+    assert offered(hall.do(ToggleSeats(1, "user:102", (2,)))) == {"user:1": (2,)}
+
+
+# Being told when a seat is free
+
+
+def test_who_has_asked_first_is_told_first() -> None:
+    hall = full_hall()
+    positions = [hall.do(WatchSeat(1, f"user:{n}", 3)).reply.position for n in (1, 2)]
+    assert positions == [1, 2]
+    assert changed(give_back(hall, 3)) == {"user:1": "told"}
+    assert hall.seen(3) == "available"
+    hall.hold("user:9", 3)
+    assert changed(hall.do(ReleaseHolds(1, "user:9"))) == {"user:2": "told"}
+    assert hall.screening.waiting_count == 0
+
+
+def test_limits_of_being_told() -> None:
+    hall = full_hall()
+    hall.do(WatchSeat(1, "user:1", 1))
+    with pytest.raises(AlreadyWaiting):
+        hall.do(WatchSeat(1, "user:1", 1))
+    hall.do(WatchSeat(1, "user:1", 2))
+    with pytest.raises(TooManyWatches):
+        hall.do(WatchSeat(1, "user:1", 3))
+    give_back(hall, 6)
+    with pytest.raises(StillAvailable):
+        hall.do(WatchSeat(1, "user:2", 6))
+
+
+def test_a_seat_that_goes_to_the_waiting_list_is_not_free() -> None:
+    hall = full_hall()
+    hall.do(WatchSeat(1, "user:1", 3))
+    join(hall, "user:2")
+    assert changed(give_back(hall, 3)) == {"user:2": "offered"}

@@ -1,0 +1,101 @@
+"""What must be true of every waiting list: a check of the whole journal, entry by entry.
+
+It follows the events in the order in which they were written, and knows nothing of how seats are chosen.
+"""
+
+from collections.abc import Iterable
+
+from engine.events import Event, HoldsExpired, HoldsReleased, PlacesHeld, SeatsHeld, TicketEvent
+from engine.memory import MemoryDatabase
+from engine.places import ticket_type_of
+from engine.ports import Entry
+from engine.records import TicketStatus
+from engine.waitlist_records import WAITLIST, WaitlistChanged, WaitStatus
+
+
+class RecordedDatabase(MemoryDatabase):
+    """A database that checks each entry of the journal when it is written for the first time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = WaitingLine()
+
+    def write(self, entry: Entry) -> None:
+        new = [
+            event for event in entry.events if (event.screening_id, event.epoch, event.seq) not in self.events
+        ]
+        super().write(entry)
+        if new:
+            self.line.follow(new)
+
+
+class WaitingLine:
+    """Who waits, by what was written so far.
+
+    Attributes:
+        offered: the ids of entries in the order in which they were offered something.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[int, list[int]] = {}
+        self._taken: dict[int, str] = {}
+        self.offered: list[int] = []
+
+    def follow(self, events: Iterable[Event]) -> None:
+        """Follow the events of one entry of the journal."""
+        freed: list[int] = []
+        waited = {line: self._number_taken(line) for line, ids in self._lines.items() if ids}
+        for event in events:
+            if isinstance(event, WaitlistChanged):
+                self._change(event)
+            elif isinstance(event, SeatsHeld | PlacesHeld):
+                self._taken.update((hold.seat_id, event.actor) for hold in event.holds)
+            elif isinstance(event, HoldsReleased | HoldsExpired):
+                freed += [hold.seat_id for hold in event.holds if hold.holder != WAITLIST]
+                for hold in event.holds:
+                    self._taken.pop(hold.seat_id, None)
+            elif isinstance(event, TicketEvent):
+                self._sell(event)
+        for seat_id in freed:
+            line = line_of(seat_id)
+            if line not in waited or not self._lines.get(line):
+                continue
+            if line:  # places are interchangeable
+                assert self._number_taken(line) >= waited[line], "a place is free while somebody waits"
+            else:
+                assert seat_id in self._taken, f"{seat_id} is free for everybody while somebody waits"
+
+    def _change(self, event: WaitlistChanged) -> None:
+        for entry in event.entries:
+            if entry.seat_id is not None:
+                continue
+            line = self._lines.setdefault(entry.ticket_type_id or 0, [])
+            if entry.status is WaitStatus.WAITING:
+                assert entry.id not in line, "it waits already"
+                line.append(entry.id)
+            elif entry.id in event.news:
+                assert line[0] == entry.id, f"entry {entry.id} has overtaken {line[0]}"
+                assert {self._taken.get(seat_id) for seat_id in entry.seat_ids} == {entry.holder}
+                assert len(entry.seat_ids) == entry.quantity
+                self.offered.append(line.pop(0))
+            elif entry.id in line:
+                line.remove(entry.id)
+
+    def _sell(self, event: TicketEvent) -> None:
+        for ticket in event.tickets:
+            if ticket.status in (TicketStatus.CANCELLED, TicketStatus.LAPSED):
+                self._taken.pop(ticket.seat_id, None)
+            else:
+                self._taken[ticket.seat_id] = ticket.holder
+
+    def _number_taken(self, line: int) -> int:
+        return sum(line_of(seat_id) == line for seat_id in self._taken)
+
+    @property
+    def waiting(self) -> int:
+        """Number of those who wait."""
+        return sum(map(len, self._lines.values()))
+
+
+def line_of(seat_id: int) -> int:
+    return 0 if seat_id > 0 else ticket_type_of(seat_id)
