@@ -35,6 +35,9 @@ from api.documents.pages import page_routes, pages, unknown_page
 from api.documents.server_pages import server_pages
 from api.documents.specifications import specifications_of
 from api.documents.static_files import client_routes
+from api.door.admissions import admissions
+from api.door.batches import batches
+from api.door.check_ins import check_ins
 from api.http1.connection import RequestConnection
 from api.http1.refusal import RejectedRequest
 from api.ops.actions import actions
@@ -89,6 +92,9 @@ RESOURCES = (
     exported_tickets,
     statistics,
     refunds,
+    check_ins,
+    batches,
+    admissions,
     public_events,
     sessions,
     box_office,

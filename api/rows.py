@@ -231,6 +231,36 @@ class SearchRows(Rows, Protocol):
         """Delete all searches of a user."""
 
 
+class CheckInRows(Protocol):
+    """Admissions at the door, as `persistence.check_ins.CheckIns` documents them."""
+
+    @property
+    def admitted(self) -> Rows:
+        """Who was admitted; read-only."""
+
+    @property
+    def door_list(self) -> Rows:
+        """What scanners need that will be offline; read-only."""
+
+    async def scan(
+        self,
+        code: str | int,
+        screening_id: int | None,
+        direction: str,
+        gate: str,
+        at: float,
+        actor: str,
+        offline: tuple[str, str] | None = None,
+    ) -> Record:
+        """Decide a scan, and return its result with the ticket."""
+
+    async def counts(self, screening_id: int) -> tuple[int, Sequence[tuple[str, int, int, int]]]:
+        """Count confirmed tickets; and by gate those admitted, those inside, and conflicts."""
+
+    async def exists(self, screening_id: int) -> bool:
+        """Return whether there is a screening or an event with this id."""
+
+
 class WebhookRows(Rows, Protocol):
     """Webhooks, as `persistence.webhooks.WebhookRows` documents them."""
 

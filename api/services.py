@@ -8,6 +8,7 @@ be in another process. Classes of the packages below are used as they are; a pro
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from api.access_log import HttpObserver
@@ -25,7 +26,7 @@ from api.mails.wordings import Site
 from api.papers.aliases import Aliases
 from api.papers.cipher import Cipher
 from api.papers.ticket_codes import TicketCodes
-from api.rows import Catalogue, Offer, Record, WebhookRows
+from api.rows import Catalogue, CheckInRows, Offer, Record, WebhookRows
 from api.venue_time import DEFAULT_TIME_ZONE
 from api.workers import Workers
 from engine.box_office import BoxOffice
@@ -67,7 +68,10 @@ class TicketReader(Protocol):
         """Return a ticket by its id."""
 
     async def to_come(self, holder: str) -> Sequence[Any]:
-        """Return the holder's live tickets for what has not begun."""
+        """Return the holder's live tickets, not used at the door, for what has not begun."""
+
+    async def admitted_at(self, ticket_ids: Sequence[int]) -> Mapping[int, datetime]:
+        """Return when tickets were admitted at the door, by id; those that were not are absent."""
 
     async def tickets_of_payment(self, payment_id: str) -> Sequence[Ticket]:
         """Return the tickets that a payment has paid for."""
@@ -76,6 +80,16 @@ class TicketReader(Protocol):
         self, holder: str, *, limit: int, offset: int, before_id: int | None = None
     ) -> tuple[Sequence[Ticket], int]:
         """Return a page of the holder's tickets, newest first, and their total number."""
+
+
+class Door(Protocol):
+    """Counts who was admitted; `api.sales.admissions.Door` documents it."""
+
+    def scanned(self, screening_id: int | None, result: str) -> None:
+        """A scan was decided."""
+
+    async def counts(self, screening_id: int) -> dict[str, Any]:
+        """Return the present counts of a screening. Raises StoreUnavailable."""
 
 
 class ReservationReader(Protocol):
@@ -288,6 +302,8 @@ class Services:
     totals: Totals
     servers: Servers
     event_log: EventLog
+    check_ins: CheckInRows
+    door: Door
     webhooks: WebhookRows
     webhook_sender: WebhookSender
     aliases: Aliases

@@ -152,6 +152,7 @@ REFUSALS: Mapping[int, type[EngineError]] = {
     121: catalogue.RoomLimitReached,
     122: catalogue.MessageDelivered,
     123: catalogue.WebhookLimitReached,
+    124: selling.TicketAdmitted,
     140: rule_errors.PersonLimitExceeded,
     141: rule_errors.NotOnSale,
     130: blocks.BlockNotFound,

@@ -24,7 +24,7 @@ from cluster.peers import NodePeers
 from cluster.publishing import ChangePublisher, WatchObserver
 from cluster.readiness import NodeReadiness
 from cluster.screenings import RoutedScreenings
-from cluster.sharing import Offers, Revocations, share_offers, share_revocations
+from cluster.sharing import Door, Offers, Revocations, share_door, share_offers, share_revocations
 from cluster.totals import ClusterTotals, Totals
 from cluster.watching import Feed, Watching
 from engine.clock import since_boot
@@ -126,14 +126,15 @@ class Node:
         self.connection.on_regained(self._watching.reconnected)
         return screenings
 
-    def share(self, revocations: Revocations, offers: Offers) -> None:
+    def share(self, revocations: Revocations, offers: Offers, door: Door) -> None:
         """Tell the other nodes at once what has to hold on all of them, and do what they tell.
 
         Args:
-            revocations, offers: of this server.
+            revocations, offers, door: of this server.
         """
         share_revocations(revocations, self.links)
         share_offers(offers, self.links, self.everybody)
+        share_door(door, self.links)
 
     def flushing(self, journal: Flushing, seconds: float) -> Flushing:
         """Return what waits for the journals of all nodes.

@@ -48,6 +48,7 @@ ATTRIBUTES: Mapping[type[EngineError], Mapping[str, Any]] = {
     selling.WrongNumberOfPapers: {"tickets": int, "papers": int},
     selling.ExtensionLimitReached: {"seat_ids": _Ids, "reason": str},
     selling.TicketNotPending: {"ticket_id": int, "status": str},
+    selling.TicketAdmitted: {"ticket_id": int, "admitted_at": float},
     selling.PriceChanged: {"expected_cents": int, "actual_cents": int},
     selling.PaymentAlreadyUsed: {"payment_id": str},
     selling.RefundRequired: _Refund,

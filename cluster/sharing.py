@@ -1,11 +1,12 @@
-"""Tells all other nodes at once that tokens were revoked, and that offers have changed.
+"""Tells all other nodes at once that tokens were revoked, that offers have changed, and who was admitted.
 
 All of this is in PostgreSQL too, where a node finds it later if a message is lost: revocations after
-`FRONTROW_REVOCATION_REFRESH_SECONDS` or when NATS is connected again, offers after 2 s.
+`FRONTROW_REVOCATION_REFRESH_SECONDS` or when NATS is connected again, offers after 2 s, and counts of the
+door at the next scan.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -14,8 +15,9 @@ from cluster.links import Links
 from engine.accounts import RevokedToken, RevokedUser
 from engine.errors import StoreUnavailable
 
-REVOKED, FORGET_OFFERS = "revoked", "forget_offers"
-"""Kinds of messages: a revocation; a call that is answered once the cache of offers is empty."""
+REVOKED, FORGET_OFFERS, ADMITTED = "revoked", "forget_offers", "admitted"
+"""Kinds of messages: a revocation; a call that is answered once the cache of offers is empty; the ids of
+screenings to which somebody was admitted."""
 
 FORGET_SECONDS = 0.3
 """How long a change of an offer waits until all nodes have forgotten the old one."""
@@ -44,6 +46,16 @@ class Offers(Protocol):
 
     def on_forget(self, handler: Callable[[], Awaitable[object]]) -> None:
         """Await `handler` whenever an offer has been changed on this node."""
+
+
+class Door(Protocol):
+    """Tells who watches how many were admitted; `api.sales.admissions.Door` documents it."""
+
+    def on_told(self, tell: Callable[[Collection[int]], None]) -> None:
+        """Call `tell` with the screenings to which somebody was admitted here."""
+
+    def changed(self, screening_ids: Collection[int]) -> None:
+        """Read the counts of these screenings again, if somebody watches them here."""
 
 
 def share_revocations(revocations: Revocations, links: Links) -> None:
@@ -87,3 +99,14 @@ def share_offers(offers: Offers, links: Links, everybody: Everybody) -> None:
     """
     offers.on_forget(lambda: everybody.ask(FORGET_OFFERS, None, FORGET_SECONDS))
     links.on(FORGET_OFFERS, lambda *_: offers.clear())
+
+
+def share_door(door: Door, links: Links) -> None:
+    """Tell the other nodes to which screenings somebody was admitted; they read the counts by themselves.
+
+    Args:
+        door: of this node.
+        links: to the other nodes.
+    """
+    door.on_told(lambda screening_ids: links.broadcast(ADMITTED, list(screening_ids)))
+    links.on(ADMITTED, lambda _, screening_ids: door.changed(screening_ids))

@@ -14,6 +14,7 @@ from engine.commands import (
     CancelTickets,
     ConfirmTicket,
 )
+from engine.door import kept_from_the_door
 from engine.errors import EngineError, NotFound, is_final
 from engine.ports import Flushing, Ledger
 from engine.purchases import RESERVATION_PAYMENT, Purchases, Screenings
@@ -210,14 +211,21 @@ class BoxOffice:
 
         Raises:
             TicketNotFound: the holder has no such ticket.
+            TicketAdmitted: the holder was admitted with it.
             ScreeningStarted: sales are closed.
             TooManyRefunds: its price could not be recorded as owed.
         """
         ticket = await self.own_ticket(holder, ticket_id)
         if ticket.status in _OVER:
             return Cancelled(ticket)
-        if actor is None:
-            await self._require_refundable(ticket)
+        if actor is not None:
+            return await self._cancel(ticket, actor)
+        await self._require_refundable(ticket)
+        async with kept_from_the_door(self._ledger, [ticket_id]):
+            return await self._cancel(ticket, actor)
+
+    async def _cancel(self, ticket: Ticket, actor: str | None) -> Cancelled:
+        holder, ticket_id = ticket.holder, ticket.id
         command = CancelTicket(ticket.screening_id, holder, ticket_id, ticket.seat_id, actor)
         try:
             return cast(Cancelled, await self._screenings.ask(command))
@@ -239,6 +247,7 @@ class BoxOffice:
 
         Raises:
             TicketNotFound: the holder has not all of these tickets.
+            TicketAdmitted: the holder was admitted with one of them.
             ScreeningStarted: sales are closed.
             TooManyRefunds: their prices could not be recorded as owed.
         """
@@ -247,9 +256,16 @@ class BoxOffice:
             for ticket in live:
                 await self.cancel(holder, ticket.id, actor)
             return
-        if actor is None:
-            for ticket in {ticket.payment_id: ticket for ticket in live}.values():
-                await self._require_refundable(ticket)
+        if actor is not None:
+            await self._cancel_several(live, actor)
+            return
+        for ticket in {ticket.payment_id: ticket for ticket in live}.values():
+            await self._require_refundable(ticket)
+        async with kept_from_the_door(self._ledger, [ticket.id for ticket in live]):
+            await self._cancel_several(live, actor)
+
+    async def _cancel_several(self, live: Sequence[Ticket], actor: str | None) -> None:
+        holder = live[0].holder
         ids, seat_ids = zip(*[(ticket.id, ticket.seat_id) for ticket in live], strict=True)
         try:
             await self._screenings.ask(CancelTickets(live[0].screening_id, holder, ids, seat_ids, actor))

@@ -15,11 +15,15 @@ class MemoryLedger:
     Args:
         database: what it reads, and where it records refunds.
         unvouched_refunds_limit: how many refunds may be owed to a holder.
+
+    Attributes:
+        admitted: when tickets were admitted, by id.
     """
 
     def __init__(self, database: MemoryDatabase, unvouched_refunds_limit: int = 1000) -> None:
         self._database = database
         self._limit = unvouched_refunds_limit
+        self.admitted: dict[int, float] = {}
 
     async def ticket(self, ticket_id: int) -> Ticket | None:
         return self._database.tickets.get(ticket_id)
@@ -76,6 +80,12 @@ class MemoryLedger:
         await self.require_refundable(payment_id, payment.holder)
         database.payments.setdefault(payment_id, None)
         return database.owe(payment)
+
+    async def begin_cancellation(self, ticket_id: int) -> float | None:
+        return self.admitted.get(ticket_id)
+
+    async def end_cancellation(self, ticket_id: int) -> None:
+        """Nobody is kept from the door: nothing is admitted here meanwhile."""
 
     async def require_refundable(self, payment_id: str, holder: str) -> None:
         if sum(refund.holder == holder for refund in self._database.refunds.values()) >= self._limit:

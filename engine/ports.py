@@ -363,6 +363,23 @@ class Ledger(Protocol):
             StoreUnavailable: the database cannot be reached.
         """
 
+    async def begin_cancellation(self, ticket_id: int) -> float | None:
+        """Keep a ticket from being admitted for half a minute, while its owner cancels it.
+
+        Returns:
+            When it has been admitted, if it has: then nothing is kept. In seconds since the epoch.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+
+    async def end_cancellation(self, ticket_id: int) -> None:
+        """Let a ticket be admitted again that could not be cancelled.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+
     async def require_refundable(self, payment_id: str, holder: str) -> None:
         """Check that a refund for a payment may be owed to its holder.
 

@@ -10,7 +10,7 @@ EngineError
     ├── HoldLimitExceeded, GuestLimitExceeded, HoldLifeSpent
     ├── NotEnoughTickets, OrderLimitExceeded, SalesClosed, NothingForSale
     ├── WrongNumberOfPapers
-    ├── ExtensionLimitReached, TicketNotPending
+    ├── ExtensionLimitReached, TicketNotPending, TicketAdmitted
     ├── PriceChanged, PaymentAlreadyUsed, BookingInProgress
     └── RefundRequired, TooManyRefunds, RefundUnvouched, RefundSettled
 """
@@ -349,6 +349,24 @@ class TicketNotPending(Refused):
         super().__init__(f"Ticket {ticket_id} is {status}; only a pending ticket can be paid")
         self.ticket_id = ticket_id
         self.status = status
+
+
+class TicketAdmitted(Refused):
+    """Somebody has been admitted with the ticket, so its owner cannot give it back or change it any more.
+
+    Args:
+        ticket_id: the ticket.
+        admitted_at: when that was, in seconds since the epoch.
+    """
+
+    code = "ticket_admitted"
+
+    def __init__(self, ticket_id: int, admitted_at: float) -> None:
+        super().__init__(
+            f"Ticket {ticket_id} has been used at the door; only the organiser can change it now"
+        )
+        self.ticket_id = ticket_id
+        self.admitted_at = admitted_at
 
 
 class PriceChanged(Refused):

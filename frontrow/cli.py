@@ -85,7 +85,8 @@ def _announce(line: str) -> None:
 @click.option(
     "--service",
     type=click.Choice(SERVICES),
-    help="Make it a service's token instead: `payments` books, confirms and cancels for users.",
+    help="Make it a service's token instead: `payments` books, confirms and cancels for users; `check-in` "
+    "admits tickets at the door.",
 )
 @click.option("--admin", is_flag=True, help="Make it an administrator's token.")
 @click.option(

@@ -36,6 +36,7 @@ from api.mails.reminders import LOOK_SECONDS, Reminders
 from api.mails.wordings import Site
 from api.payments.stripe import StripeSignatures
 from api.public.offers import Offers
+from api.sales.admissions import Door
 from api.sales.receipts import encode_reply
 from api.sales.seat_maps import SeatMapEncoder
 from api.services import MetricsPage, Screenings, Servers, Services, Totals
@@ -77,6 +78,7 @@ from metrics.observer import MetricsObserver
 from metrics.readings import Readings, register_readings
 from persistence.catalogue.guests import GuestRows
 from persistence.catalogue.logins import Logins
+from persistence.check_ins import CheckIns
 from persistence.connector import Connector
 from persistence.event_access import EventAccess
 from persistence.event_log import EventLog
@@ -281,11 +283,13 @@ class Server:
         self._figures = OwnFigures(self._directory, self._journal, self._feed, self._open_sockets)
         servers: Servers = OneServer(self._as_single)
         offers = Offers(catalogue.ticket_types, monotonic)
+        check_ins = CheckIns(self._connector, settings.check_in_opens_seconds)
+        door = Door(check_ins, self._observer)
         if node is not None:
             totals = node.totals(totals)
             servers = node.servers(self._figures, change_log_level)
             flushing = node.flushing(self._journal, settings.ask_timeout_seconds)
-            node.share(self._revocations, offers)
+            node.share(self._revocations, offers, door)
         origins = AllowedOrigins(settings.allowed_origins, any_local=not settings.production)
         proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_header)
         ledger = PostgresLedger(self._connector, settings.unvouched_refunds_limit)
@@ -311,6 +315,8 @@ class Server:
             totals=totals,
             servers=servers,
             event_log=EventLog(self._connector),
+            check_ins=check_ins,
+            door=door,
             webhooks=webhooks,
             webhook_sender=self._webhook_sender,
             webhook_private_addresses=settings.webhook_private_addresses,
@@ -363,7 +369,7 @@ class Server:
                     limits=socket_limits,
                 ),
                 screening_sockets,
-                EventServices(EventAccess(self._connector), totals, event_sockets),
+                EventServices(EventAccess(self._connector), totals, door, event_sockets),
                 self._rooms,
             ),
         )

@@ -1,7 +1,8 @@
 """The metrics that are updated as things happen: one object that implements every observer port.
 
 It implements `engine.ports.Observer`, `api.access_log.HttpObserver`, `api.ws.socket.SocketObserver` and
-`frontrow.deliveries.DeliveryObserver` and `frontrow.webhooks.WebhookObserver`.
+`frontrow.deliveries.DeliveryObserver`, `frontrow.webhooks.WebhookObserver` and
+`api.sales.admissions.ScanObserver`.
 Values of labels come from small fixed sets (kinds, codes, route patterns, endpoints) and are never ids.
 docs/metrics.md lists every name, which a test checks.
 """
@@ -38,6 +39,7 @@ class MetricsObserver:
         self._declare_http()
         self._declare_outbox()
         self._declare_webhooks()
+        self._declare_door()
         self._command_meters: dict[str, CommandMeter] = {}
         self._route_meters: dict[tuple[str, str], RouteMeter] = {}
         registry.register(InstrumentCollector(self._instruments, self._fold))
@@ -113,6 +115,12 @@ class MetricsObserver:
     def event_loop_lagged(self, seconds: float) -> None:
         """The event loop woke up this much later than asked."""
         self._loop_lag.observe(seconds)
+
+    # The door
+
+    def scanned(self, result: str) -> None:
+        """A scan at the door was decided."""
+        self._check_ins[(result,)] += 1
 
     # Outbox
 
@@ -254,6 +262,11 @@ class MetricsObserver:
     def _declare_webhooks(self) -> None:
         self._webhook_attempts = self._counter(
             "frontrow_webhook_attempts_total", "Attempts to send events to webhooks, by result.", "result"
+        ).values
+
+    def _declare_door(self) -> None:
+        self._check_ins = self._counter(
+            "frontrow_check_ins_total", "Scans at the door, by result.", "result"
         ).values
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:

@@ -1,5 +1,6 @@
 """Combines the repositories of tickets and refunds into the ledger of the box office."""
 
+from persistence.check_ins import CheckIns
 from persistence.connector import Connector
 from persistence.payments import Payments
 from persistence.refunds import Refunds
@@ -23,3 +24,6 @@ class PostgresLedger:
         self.refund = refunds.refund
         self.owe = refunds.owe
         self.require_refundable = refunds.require_refundable
+        check_ins = CheckIns(connector)
+        self.begin_cancellation = check_ins.begin_cancellation
+        self.end_cancellation = check_ins.end_cancellation

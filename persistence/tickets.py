@@ -1,10 +1,11 @@
 """Reads tickets. Only committed ones are returned, since the journal writes them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from engine.records import Ticket
-from persistence.columns import IDS, TICKETS, ticket_of
+from persistence.columns import IDS, TICKETS, numbers, ticket_of
 from persistence.connector import Connector
 
 TICKET = TICKETS + "WHERE id = %s"
@@ -31,6 +32,8 @@ TICKETS_OF_HOLDER = (
 COUNT_OF_HOLDER = "SELECT count(*) FROM tickets WHERE holder = %s"
 
 
+ADMITTED_AT = "SELECT ticket_id, admitted_at FROM check_ins WHERE ticket_id = ANY (%s::bigint[])"
+
 TO_COME = """
 SELECT tickets.id, tickets.screening_id,
        extract(epoch FROM coalesce(screenings.starts_at, events.starts_at))::float8
@@ -39,12 +42,13 @@ LEFT JOIN screenings ON screenings.id = tickets.screening_id
 LEFT JOIN events ON events.id = tickets.screening_id
 WHERE tickets.holder = %s AND tickets.status IN ('pending', 'confirmed')
 AND coalesce(screenings.starts_at, events.starts_at) > now()
+AND NOT EXISTS (SELECT FROM check_ins WHERE check_ins.ticket_id = tickets.id)
 ORDER BY tickets.id
 """
 
 
 class TicketToCome(NamedTuple):
-    """A live ticket for something that has not begun; `starts_at` is in seconds since the epoch."""
+    """A live ticket for what has not begun, not used at the door; `starts_at` in seconds since the epoch."""
 
     ticket_id: int
     screening_id: int
@@ -82,6 +86,14 @@ class Tickets:
             StoreUnavailable: the database cannot be reached.
         """
         return [TicketToCome(*row) for row in await self._connector.run(TO_COME, (holder,))]
+
+    async def admitted_at(self, ticket_ids: Sequence[int]) -> Mapping[int, datetime]:
+        """Return when tickets were admitted, by id; those that were not are absent.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        return dict(await self._connector.run(ADMITTED_AT, (numbers(ticket_ids),)))
 
     async def list_of_holder(
         self, holder: str, *, limit: int, offset: int, before_id: int | None = None

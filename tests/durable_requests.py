@@ -16,6 +16,7 @@ from tests.catalogue.programme import add_seats, hour, make, make_room, make_scr
 BUYER = 7
 ANSWER_SECONDS = 60.0
 REFUNDS = "/api/v1/admin/refunds"
+CHECK_IN = "/api/v1/check-in"
 
 
 class Site(Protocol):
@@ -165,6 +166,27 @@ async def _confirm_payment(stage: Stage) -> DurableRequest:
 async def _update_ticket_status(stage: Stage) -> DurableRequest:
     path = f"/api/v1/tickets/{await stage.ticket()}/status"
     return DurableRequest(stage.admin, "PUT", path, {"status": "cancelled"})
+
+
+async def _scan(stage: Stage, action: str) -> DurableRequest:
+    """Return a scan of a ticket for a screening that begins soon."""
+    site: Any = stage.site
+    room_id = await stage.another_room()
+    (seat_id,) = await add_seats(site, room_id, "A", 1)
+    soon = {"starts_at": days_ahead(1 / 24), "ends_at": days_ahead(2 / 24)}
+    body = {"room_id": room_id, "title": "Tonight", "price": 9, **soon}
+    screening = await make(site, "/api/v1/screenings/", body)
+    booked = await stage.buyer.book(screening["id"], [seat_id])
+    scanned = {"code": str(booked.json[0]["id"]), "gate": "North"}
+    if action == "/undo":
+        await stage.admin.send("POST", CHECK_IN, scanned)
+    if action == "/batch":
+        scanned = {"scanner_id": stage.name, "scans": [{**scanned, "scan_id": "1", "scanned_at": hour(-24)}]}
+    return DurableRequest(stage.admin, "POST", f"{CHECK_IN}{action}", scanned, repeatable=False)
+
+
+def _scanned(action: str) -> Recipe:
+    return lambda stage: _scan(stage, action)
 
 
 async def _settle_refund(stage: Stage) -> DurableRequest:
@@ -354,6 +376,9 @@ RECIPES: Mapping[str, Recipe] = {
     "join_waitlist": _join_waitlist,
     "leave_waitlist": _leave_waitlist,
     "notify_when_free": _notify_when_free,
+    "check_in": _scanned(""),
+    "undo_check_in": _scanned("/undo"),
+    "check_in_batch": _scanned("/batch"),
     "create_cinema": _created(*_CINEMA),
     "update_cinema": _changed("PATCH", *_CINEMA, {"name": "Palace"}),
     "delete_cinema": _changed("DELETE", *_CINEMA, None),

@@ -64,6 +64,7 @@ class ScreeningDetails(RequestSchema):
     max_per_user = sale_rules.max_per_user()
     orphan_rule = sale_rules.orphan_rule()
     orphan_share = sale_rules.orphan_share()
+    reentry = sale_rules.reentry()
 
 
 class ScreeningBase(Schema):
@@ -92,6 +93,7 @@ class ScreeningBase(Schema):
 class Screening(ScreeningBase):
     orphan_rule = fields.String(required=True)
     orphan_share = fields.Float(required=True)
+    reentry = fields.Boolean(required=True)
     cancelled_at = Timestamp(
         required=True,
         allow_none=True,

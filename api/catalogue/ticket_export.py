@@ -16,10 +16,10 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from io import StringIO
 from typing import Any
 
-import orjson
 from marshmallow import fields, validate
 
-from api.papers.cipher import Cipher, DecryptionFailed
+from api.papers.cipher import Cipher
+from api.papers.papers import people_on
 from api.rest.endpoint import Access, Answer, Call, Resource
 from api.rest.fields import RequestSchema, Timestamp, identifier_in_query
 from api.rows import Listed, Rows
@@ -47,6 +47,7 @@ COLUMNS = (
     *("user_id", "account_name", "account_email"),
     *(f"buyer_{name}" for name in _PERSON),
     *(f"holder_{name}" for name in _PERSON),
+    *("admitted_at", "gate"),
 )
 
 
@@ -103,7 +104,7 @@ def _csv(lines: Iterable[Iterable[Any]]) -> str:
 
 def _cells(record: Mapping[str, Any], cipher: Cipher) -> list[Any]:
     """Return the cells of a ticket."""
-    people = _people(record, cipher)
+    people = people_on(record["paper"], record["code"], cipher)
     values = {
         **record,
         "user_id": user_id_of(record["holder"]),
@@ -111,19 +112,6 @@ def _cells(record: Mapping[str, Any], cipher: Cipher) -> list[Any]:
         **{f"{who}_{name}": people.get(who, {}).get(name) for who in ("buyer", "holder") for name in _PERSON},
     }
     return [_cell(values[name]) for name in COLUMNS]
-
-
-def _people(record: Mapping[str, Any], cipher: Cipher) -> Mapping[str, Mapping[str, str]]:
-    """Return the buyer and the holder of a ticket; empty if it has none, or their key is no longer known."""
-    if record["paper"] is None:
-        return {}
-    try:
-        people: Mapping[str, Mapping[str, str]] = orjson.loads(
-            cipher.decrypt(bytes(record["paper"]), (record["code"] or "").encode())
-        )
-    except DecryptionFailed:
-        return {}
-    return people
 
 
 def _cell(value: Any) -> Any:

@@ -35,6 +35,7 @@ class TicketEntry(TicketSold):
     user_id = fields.Integer(required=True, allow_none=True)
     cancelled_at = Timestamp(required=True, allow_none=True)
     payment_deadline = Timestamp(required=True, allow_none=True)
+    admitted_at = Timestamp(required=True, allow_none=True)
     vouched_by = vouched_by_field()
     sold_by = fields.String(
         required=True,

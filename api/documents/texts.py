@@ -36,6 +36,7 @@ TAGS: Mapping[str, str] = {
     "Live selections": "Selections in the rooms of the WebSocket `/ws/{client_id}`, and the number of "
     "sockets; see `/asyncapi.json`.",
     "Statistics": "Sales statistics for administrators.",
+    "Check-in": "Admission at the door: scans, batches of scanners that were offline, and who was admitted.",
     "Refunds": "For administrators: what is owed for payments, and settling it.",
     "Operations": "For administrators: live figures, who had a seat when, and releasing, selling and logging "
     "by hand.",

@@ -1,7 +1,8 @@
 """Schemas of the messages on the events WebSocket, for the AsyncAPI document and for tests.
 
 Messages and fields are those of the event booking guide, plus `code` and `eventId` in errors. They contain
-counts only: clients never learn who holds or has bought what. `api.events.updates` and `api.events.socket`
+counts only: clients never learn who holds or has bought what. How many were admitted at the door is told to
+administrators and scanners that ask for it. `api.events.updates` and `api.events.socket`
 build the outgoing messages.
 """
 
@@ -11,6 +12,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from api.rest.fields import LARGEST_ID
+from api.sales.admissions import AdmissionCounts
 from api.ws.messages import BadMessage, Ping, Pong, message_type, timestamp_field
 from api.ws.sales import sales_end_field, sales_start_field, server_time_field
 
@@ -140,6 +142,12 @@ class EventWaitlistOffered(_OfEvent):
     remainingSeconds = _count("Time between `timestamp` and `expiresAt`", 600)
 
 
+class EventCheckIns(AdmissionCounts, _OfEvent):
+    """How many were admitted at the door. Sent after `subscribe_check_ins` and after every change."""
+
+    type = message_type("check_ins")
+
+
 class EventStatistics(_ServerMessage):
     """Numbers of clients and subscriptions."""
 
@@ -168,6 +176,7 @@ class EventError(_ServerMessage):
                 "event_not_found",
                 "too_many_subscriptions",
                 "not_subscribed",
+                "not_allowed",
                 "unavailable",
             ]
         ),
@@ -194,8 +203,14 @@ class SubscribeEvent(_ToEvent):
     type = message_type("subscribe_event")
 
 
+class SubscribeCheckIns(_ToEvent):
+    """Follow how many are admitted at the door; for administrators and tokens of the service `check-in`."""
+
+    type = message_type("subscribe_check_ins")
+
+
 class UnsubscribeEvent(_ToEvent):
-    """Unsubscribe from an event."""
+    """Unsubscribe from an event, and from how many are admitted to it."""
 
     type = message_type("unsubscribe_event")
 
@@ -226,11 +241,18 @@ EVENT_SERVER_MESSAGES: tuple[type[Schema], ...] = (
     EventSalesEnded,
     EventHoldExpiring,
     EventWaitlistOffered,
+    EventCheckIns,
     EventStatistics,
     EventError,
     Pong,
 )
-EVENT_CLIENT_MESSAGES: tuple[type[Schema], ...] = (SubscribeEvent, UnsubscribeEvent, Ping, GetStatistics)
+EVENT_CLIENT_MESSAGES: tuple[type[Schema], ...] = (
+    SubscribeEvent,
+    SubscribeCheckIns,
+    UnsubscribeEvent,
+    Ping,
+    GetStatistics,
+)
 
 
 def event_id_of(message: dict[str, Any]) -> int:

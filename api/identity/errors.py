@@ -48,7 +48,7 @@ class ServiceNotAllowed(ApiError):
     """The token is a service's, and the operation is for users."""
 
     status, code = 403, "service_not_allowed"
-    detail = "A service's token cannot be used here; it can only book, confirm and cancel tickets"
+    detail = "A service's token cannot be used here; its scope is for other operations"
 
 
 class ServiceRequired(ApiError):

@@ -40,7 +40,7 @@ REMEMBERED_TOKENS = 131_072
 
 ALGORITHMS = ("HS256", "RS256", "EdDSA")
 LARGEST_USER_ID = 2**63 - 1
-SERVICES = ("payments",)
+SERVICES = ("payments", "check-in")
 """Scopes that make a token a service's."""
 FIRST_GUEST_ID = 2**62
 """Ids from here on belong to guests (`api.identity.guests`), never to accounts."""

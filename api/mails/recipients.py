@@ -7,12 +7,11 @@ same mail twice: who has several roles gets the mail of the first.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import orjson
-
-from api.mails.bookings import BookedTicket, Booking
+from api.mails.bookings import Booking
 from api.mails.languages import chosen_language, words_in
 from api.mails.wordings import Reader
-from api.papers.cipher import Cipher, DecryptionFailed
+from api.papers.cipher import Cipher
+from api.papers.papers import people_on
 
 OWNER, BUYER = "owner", "buyer"
 
@@ -57,7 +56,11 @@ def recipients_of(
 
 
 def _all(booking: Booking, contact: Mapping[str, Any], cipher: Cipher, language: str) -> Iterator[Recipient]:
-    papers = [(ticket, paper) for ticket in booking.tickets if (paper := _paper(ticket, cipher))]
+    papers = [
+        (ticket, paper)
+        for ticket in booking.tickets
+        if (paper := people_on(ticket.paper, ticket.code, cipher))
+    ]
     browser = chosen_language(papers[0][1].get("language") if papers else None, language)
     if contact["email"]:
         words = words_in(chosen_language(contact["language"], browser))
@@ -69,17 +72,6 @@ def _all(booking: Booking, contact: Mapping[str, Any], cipher: Cipher, language:
         holder = paper["holder"]
         reader = Reader(holder["full_name"], words_in(browser), owner=False)
         yield Recipient(f"holder-{ticket.id}", holder["email"], reader, booking._replace(tickets=[ticket]))
-
-
-def _paper(ticket: BookedTicket, cipher: Cipher) -> Mapping[str, Any] | None:
-    """Return the personal data of a ticket; None if there is none, or its key is no longer in use."""
-    if ticket.paper is None:
-        return None
-    try:
-        paper: Mapping[str, Any] = orjson.loads(cipher.decrypt(ticket.paper, ticket.code.encode()))
-    except DecryptionFailed:
-        return None
-    return paper
 
 
 def find(recipients: Sequence[Recipient], role: str) -> Recipient | None:

@@ -9,14 +9,21 @@ padding. The public key is enough to verify a code, but not to create one. `FR1`
 docs/tickets.md describes what a scanner does.
 """
 
-from base64 import urlsafe_b64encode
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 FORM = "FR1"
+
+_CODE = re.compile(
+    rf"(?P<text>{FORM}(?:\.[0-9]{{1,19}}){{2}}\.-?[0-9]{{1,19}})\.(?P<signature>[\w-]{{86}})", re.ASCII
+)
 
 
 class CodeContents(NamedTuple):
@@ -43,6 +50,18 @@ class TicketCodes:
     def code(self, contents: CodeContents) -> str:
         text = ".".join((FORM, *map(str, contents)))
         return f"{text}.{_encoded(self._key.sign(text.encode()))}"
+
+    def contents(self, code: str) -> CodeContents | None:
+        """Return what a code says; None if it is malformed, or signed with none of the keys."""
+        match = _CODE.fullmatch(code)
+        if match is None:
+            return None
+        signature = urlsafe_b64decode(match["signature"] + "==")
+        for key in (self._key, *self._old_keys):
+            with suppress(InvalidSignature):
+                key.public_key().verify(signature, match["text"].encode())
+                return CodeContents(*map(int, match["text"].split(".")[1:]))
+        return None
 
     @property
     def public_jwk(self) -> dict[str, str]:

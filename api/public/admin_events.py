@@ -62,6 +62,7 @@ class EventDetails(Input):
     sales_start = sale_rules.sales_start()
     sales_end = sale_rules.sales_end()
     max_per_user = sale_rules.max_per_user()
+    reentry = sale_rules.reentry()
     invited_user_ids = fields.List(Id(), validate=validate.Length(0, INVITED_LIMIT))
 
 
@@ -70,6 +71,7 @@ class AdminEvent(PublicEvent):
 
     private = fields.Boolean(required=True)
     invited_user_ids = fields.List(Id(), required=True)
+    reentry = fields.Boolean(required=True)
     closed_at = Timestamp(required=True, allow_none=True)
     created_at = Timestamp(required=True)
     updated_at = Timestamp(required=True)

@@ -53,6 +53,9 @@ class ShownTicket(CamelCaseSchema):
     payment_deadline = Timestamp(
         required=True, allow_none=True, metadata={"description": "When a pending ticket lapses."}
     )
+    admitted_at = Timestamp(
+        required=True, allow_none=True, metadata={"description": "When it was used at the door."}
+    )
     screening_id = fields.Function(
         _of_screening, required=True, metadata={"type": ["string", "null"], "description": "Null for events."}
     )

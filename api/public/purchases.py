@@ -14,7 +14,9 @@ from marshmallow import ValidationError, fields, validate
 
 from api.errors import InvalidInput
 from api.identity.errors import AccountRequired, NotAuthenticated
-from api.papers.cipher import Cipher, DecryptionFailed
+from api.papers.cipher import Cipher
+from api.papers.papers import people_on
+from api.papers.readable_codes import new_ticket_code
 from api.papers.ticket_codes import CodeContents, TicketCodes
 from api.papers.ticket_pictures import TicketPicture
 from api.public.errors import (
@@ -25,7 +27,6 @@ from api.public.errors import (
     ReservationNotFound,
 )
 from api.public.phones import Phone
-from api.public.readable_codes import new_ticket_code
 from api.public.reserving import (
     QUANTITY_LIMIT,
     ReservationOfTickets,
@@ -266,12 +267,8 @@ def _ticket_document(ticket: Ticket, cipher: Cipher, codes: TicketCodes) -> dict
 
 def _name_of_holder(ticket: Ticket, cipher: Cipher) -> str | None:
     """Return the name of the ticket holder; None if it was encrypted with a key no longer in use."""
-    try:
-        paper = cipher.decrypt(ticket.paper or b"", (ticket.code or "").encode())
-    except DecryptionFailed:
-        return None
-    name: str = orjson.loads(paper)["holder"]["full_name"]
-    return name
+    people = people_on(ticket.paper, ticket.code, cipher)
+    return people["holder"]["full_name"] if people else None
 
 
 def code_contents(ticket: Ticket) -> CodeContents:

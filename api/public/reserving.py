@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import orjson
 from marshmallow import fields, validate
 
+from api.papers.readable_codes import code_of
 from api.public.errors import OVER, NotYourReservation, PurchaseInProgress, ReservationNotFound
-from api.public.readable_codes import code_of
 from api.public.shapes import CamelCaseSchema, identifier
 from api.rest.endpoint import Call
 from api.rest.fields import LARGEST_ID, Timestamp

@@ -107,6 +107,7 @@ TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
     selling.ExtensionLimitReached: Translation(409, ("seat_ids",)),
     selling.TicketNotPending: Translation(409, ("ticket_id", "status")),
     rules.PersonLimitExceeded: Translation(409, ("limit", "held", "bought", "requested", "ticket_type_id")),
+    selling.TicketAdmitted: Translation(409, ("ticket_id",)),
     selling.PriceChanged: Translation(409, ("expected", "actual")),
     selling.PaymentAlreadyUsed: Translation(409, ("payment_id",)),
     selling.RefundRequired: Translation(409, ("reason", "amount", "refund_id", "held", "booked")),

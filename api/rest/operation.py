@@ -121,7 +121,7 @@ class Operation:
             raise ServiceNotAllowed from error
         except InvalidToken as error:
             raise TokenRefused(str(error), error.code) from error
-        if access is Access.ADMIN and not identity.admin:
+        if access is Access.ADMIN and not (identity.admin or identity.service):
             raise AdminRequired
         return identity
 

@@ -128,6 +128,7 @@ class TicketSold(Schema):
     confirmed_at = _timestamp("2026-01-26T18:25:30.000Z", allow_none=True)
     payment_id = fields.String(required=True, allow_none=True, metadata={"example": "stripe_pi_1234567890"})
     payment_deadline = Timestamp(metadata={"description": "When a pending ticket lapses unless it is paid."})
+    admitted_at = Timestamp(metadata={"description": "When it was used at the door; absent if it was not."})
 
 
 def ticket_document(ticket: Ticket) -> dict[str, Any]:

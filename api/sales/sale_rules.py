@@ -69,6 +69,11 @@ def orphan_share() -> fields.Float:
     )
 
 
+def reentry() -> Flag:
+    """Whether visitors may leave and come back, in a request."""
+    return Flag(metadata={"description": "Whether visitors may leave and come back with their ticket."})
+
+
 def require_window(
     whole: Mapping[str, Any], end_field: str = "sales_end", start_field: str = "sales_start"
 ) -> None:

@@ -1,8 +1,9 @@
 """`/api/v1/tickets`: booking seats, and the caller's tickets."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from api.errors import InvalidInput
 from api.identity.errors import AccountRequired
@@ -22,9 +23,10 @@ from api.sales.selling import (
     service_of,
 )
 from api.seats.reservations import SeatSelection
-from api.wire import cents_or_none
+from api.wire import cents_or_none, timestamp
 from engine import selling_errors as errors
 from engine.commands import BookSeats
+from engine.records import Ticket
 from engine.replies import Booked
 from engine.rule_errors import NotOnSale, PersonLimitExceeded
 
@@ -165,13 +167,24 @@ async def list_tickets(call: Call, window: Window) -> Answer:
         call.holder, limit=window.limit + 1, offset=window.offset, before_id=window.before_id(call)
     )
     shown, last = cut(rows, window, lambda ticket: ticket.id)
-    return paged(call, window, [ticket_document(ticket) for ticket in shown], total, last)
+    return paged(call, window, await _documents(call, shown), total, last)
 
 
 @tickets.get("/{ticket_id}", answers=TicketSold, refusals=(errors.TicketNotFound,))
 async def get_ticket(call: Call, ticket_id: int) -> Document:
     """Get one of the caller's tickets."""
-    return ticket_document(await find_ticket(call, ticket_id, call.holder))
+    (document,) = await _documents(call, [await find_ticket(call, ticket_id, call.holder)])
+    return document
+
+
+async def _documents(call: Call, tickets: Sequence[Ticket]) -> list[dict[str, Any]]:
+    """Return the documents of tickets, with when they were admitted at the door."""
+    admitted = await call.services.tickets.admitted_at([ticket.id for ticket in tickets])
+    return [
+        ticket_document(ticket)
+        | ({"admitted_at": timestamp(admitted[ticket.id].timestamp())} if ticket.id in admitted else {})
+        for ticket in tickets
+    ]
 
 
 class OfCustomer(RequestSchema):
@@ -187,6 +200,7 @@ class OfCustomer(RequestSchema):
     status=204,
     refusals=(
         errors.TicketNotFound,
+        errors.TicketAdmitted,
         errors.ScreeningStarted,
         errors.BookingInProgress,
         errors.TooManyRefunds,
@@ -197,7 +211,8 @@ class OfCustomer(RequestSchema):
 async def cancel_ticket(call: Call, ticket_id: int, user_id: int | None) -> None:
     """Cancel a ticket and release its seat.
 
-    Idempotent. If a payment has confirmed the ticket, its price is recorded as owed.
+    Idempotent. If a payment has confirmed the ticket, its price is recorded as owed. A ticket that was
+    admitted at the door stays: only an administrator can cancel it.
     """
     holder = await _owner(call, ticket_id, user_id)
     await call.services.box_office.cancel(holder, ticket_id, service_of(call))
@@ -213,6 +228,7 @@ class TicketsOfCustomer(OfCustomer):
     status=204,
     refusals=(
         errors.TicketNotFound,
+        errors.TicketAdmitted,
         errors.ScreeningStarted,
         errors.BookingInProgress,
         errors.TooManyRefunds,

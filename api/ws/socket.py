@@ -194,8 +194,12 @@ class ClientSocket(ABC):
 
     # Used by subclasses
 
-    def authenticate(self, handshake: HandshakeRequest) -> Identity:
+    def authenticate(self, handshake: HandshakeRequest, service: str = "") -> Identity:
         """Return the identity of the token in the query.
+
+        Args:
+            handshake: the handshake.
+            service: whose tokens are accepted besides those of users; by default none.
 
         Raises:
             NoToken: the query has no token.
@@ -204,7 +208,7 @@ class ClientSocket(ABC):
         token = handshake.query.get("token")
         if not token:
             raise NoToken
-        identity = self.services.tokens.verify(token)
+        identity = self.services.tokens.verify(token, service)
         self._user_id = identity.user_id
         return identity
 

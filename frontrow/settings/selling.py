@@ -105,6 +105,15 @@ class PaymentSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DoorSettings:
+    """At the door"""
+
+    check_in_opens_seconds: Annotated[
+        float, seconds(0, 30 * DAY_SECONDS), "How long before the start tickets are admitted."
+    ] = 7200.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProviderSettings:
     """Payment providers"""
 

@@ -24,6 +24,7 @@ from frontrow.settings.process import (
 )
 from frontrow.settings.rules import Rule
 from frontrow.settings.selling import (
+    DoorSettings,
     GuestSettings,
     HoldSettings,
     PaymentSettings,
@@ -60,6 +61,7 @@ class Settings(
     WaitlistSettings,
     PaymentSettings,
     ProviderSettings,
+    DoorSettings,
     GuestSettings,
     VenueSettings,
     ScreeningSettings,

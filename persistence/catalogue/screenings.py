@@ -68,6 +68,7 @@ SCREENINGS = Table(
         **COLUMNS,
         "orphan_rule": "screenings.orphan_rule",
         "orphan_share": "screenings.orphan_share",
+        "reentry": "screenings.reentry",
         "cancelled_at": "screenings.cancelled_at",
         "created_at": "screenings.created_at",
         "updated_at": "screenings.updated_at",

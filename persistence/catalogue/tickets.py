@@ -4,7 +4,7 @@ from persistence.catalogue.days import on_day
 from persistence.catalogue.table import Table, own_columns
 from persistence.tickets import OF_ANY_STATUS
 
-_USER_ID = "substring(tickets.holder FROM '^user:([0-9]{1,18})$')::bigint"
+USER_ID = "substring(tickets.holder FROM '^user:([0-9]{1,18})$')::bigint"
 
 _TIME_ZONE = """
 coalesce(
@@ -17,13 +17,15 @@ coalesce(
 
 VOUCHED_BY = "(SELECT vouched_by FROM payments WHERE payments.payment_id = tickets.payment_id)"
 
+ADMITTED_AT = "(SELECT admitted_at FROM check_ins WHERE check_ins.ticket_id = tickets.id)"
+
 _TICKET_TYPE_ID = "CASE WHEN tickets.seat_id < 0 THEN (-tickets.seat_id) >> 20 END"
 
 TICKETS = Table(
     name="tickets",
     kind="ticket",
     columns={
-        "user_id": _USER_ID,
+        "user_id": USER_ID,
         "seat_id": "CASE WHEN tickets.seat_id > 0 THEN tickets.seat_id END",
         "event_id": "CASE WHEN tickets.seat_id < 0 THEN tickets.screening_id END",
         "ticket_type_id": _TICKET_TYPE_ID,
@@ -45,6 +47,7 @@ TICKETS = Table(
         ),
         "vouched_by": VOUCHED_BY,
         "reason": "tickets.free_because",
+        "admitted_at": ADMITTED_AT,
     },
     filters={
         "status": "tickets.status = %(status)s",
@@ -109,7 +112,7 @@ VISITED = f"""
 SHOWN_TICKETS = Table(
     name="tickets",
     kind="ticket",
-    columns=PRINTED,
+    columns={**PRINTED, "admitted_at": ADMITTED_AT},
     joins=VISITED,
     filters={
         "holder": "tickets.holder = %(holder)s",
@@ -137,9 +140,11 @@ EXPORTED_TICKETS = Table(
         "seat_type": "seats.seat_type",
         "account_name": "coalesce(users.full_name, guests.full_name)",
         "account_email": "coalesce(CASE WHEN users.deleted_at IS NULL THEN users.email END, guests.email)",
+        "admitted_at": ADMITTED_AT,
+        "gate": "(SELECT gate FROM check_ins WHERE check_ins.ticket_id = tickets.id)",
     },
     joins=f"""
-    LEFT JOIN users ON users.id = {_USER_ID}
+    LEFT JOIN users ON users.id = {USER_ID}
     LEFT JOIN guests ON guests.holder = tickets.holder {VISITED}
     """,
     filters={name: TICKETS.filters[name] for name in ("screening_id", "status", "from", "to")},

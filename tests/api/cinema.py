@@ -64,6 +64,19 @@ class CountingObserver:
         self.dropped += 1
 
 
+class NobodyAtTheDoor:
+    """A door through which nobody goes."""
+
+    async def counts(self, screening_id: int) -> dict[str, Any]:
+        return {"expected": 0, "admitted": 0, "inside": 0, "conflicts": 0, "gates": []}
+
+    def watch(self, screening_id: int, send: Callable[[dict[str, Any]], None]) -> None:
+        """Nothing changes."""
+
+    def unwatch(self, screening_id: int, send: Callable[[dict[str, Any]], None]) -> None:
+        """Nothing changes."""
+
+
 class NoStoredRevocations:
     async def revoked_since(self, since: float | None) -> tuple[tuple[()], tuple[()], float]:
         return (), (), 0.0
@@ -145,7 +158,7 @@ class Cinema:
         totals = OwnTotals(
             self.watched, event_sockets, self.room_services, lambda: self.screenings.hold_count
         )
-        self.event_services = EventServices(self.guest_list, totals, event_sockets)
+        self.event_services = EventServices(self.guest_list, totals, NobodyAtTheDoor(), event_sockets)
         application = Application(
             socket_routes(services, self.watched, self.event_services, self.room_services)
         )

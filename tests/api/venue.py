@@ -6,6 +6,7 @@ For states that a real database cannot be put into on demand: stalled, full, unr
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from tornado.testing import bind_unused_port
@@ -58,7 +59,7 @@ ORIGIN = "https://cinema.example"
 def without_catalogue(endpoint: Endpoint) -> bool:
     """Return whether an operation works in a venue, which only stores screenings."""
     return not endpoint.handler.__module__.startswith(
-        ("api.catalogue", "api.ops", "api.payments", "api.public", "api.webhooks")
+        ("api.catalogue", "api.door", "api.ops", "api.payments", "api.public", "api.webhooks")
     )
 
 
@@ -76,6 +77,9 @@ class Readers:
 
     async def tickets_of_payment(self, payment_id: str) -> Sequence[Ticket]:
         return await self._ledger.tickets_of_payment(payment_id)
+
+    async def admitted_at(self, ticket_ids: Sequence[int]) -> Mapping[int, datetime]:
+        return {}
 
     async def lookup(self, scope: str, key: str) -> IdempotencyRecord | None:
         self.lookups += 1
@@ -202,6 +206,8 @@ class Venue:
             ),
             servers=None,  # type: ignore[arg-type] # operators' pages need a database
             event_log=None,  # type: ignore[arg-type]
+            check_ins=None,  # type: ignore[arg-type]
+            door=None,  # type: ignore[arg-type]
             webhooks=None,  # type: ignore[arg-type]
             webhook_sender=None,  # type: ignore[arg-type]
             aliases=Aliases(b"s" * 32),

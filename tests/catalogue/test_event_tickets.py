@@ -136,10 +136,12 @@ async def test_personal_data_is_stored_encrypted(house: House, caplog: pytest.Lo
     assert (await guest.purchase(reservation, ADA, BOB, key="k")).body == first.body
     stored = everything_stored(house.database_url)
     assert first.json["data"]["tickets"][0]["code"] in stored
+    # The inbox of the tests logs the addresses that it gets, whenever a mail arrives.
+    logged = "\n".join(str(vars(record)) for record in caplog.records if record.name != "mail.log")
     for person in (ADA, BOB):
         for name in ("fullName", "email", "identityNumber"):
             secret = person[name]
-            assert secret not in caplog.text
+            assert secret not in logged
             assert secret not in stored
             assert secret.encode().hex() not in stored
 

@@ -76,9 +76,15 @@ async def test_administrators_can_filter_all_tickets(house: House) -> None:
         assert await listed(house, query) == expected, query
     entry = (await house.admin.send("GET", f"{TICKETS}/?status=confirmed")).json[0]
     own = (await house.user(7).ticket(first)).json
-    of_events = {"event_id": None, "ticket_type_id": None, "code": None}
+    of_events = {"event_id": None, "ticket_type_id": None, "code": None, "admitted_at": None}
     of_payment = {"payment_deadline": None, "vouched_by": None, "sold_by": None, "reason": None}
-    assert entry == own | {"holder": "user:7", "cancelled_at": None, **of_payment, **of_events}
+    assert entry == own | {
+        "holder": "user:7",
+        "cancelled_at": None,
+        "admitted_at": None,
+        **of_payment,
+        **of_events,
+    }
     assert (await house.admin.send("GET", f"{TICKETS}/?status=sold")).status == 422
 
 

@@ -223,6 +223,7 @@ REFUSALS: tuple[EngineError, ...] = (
     selling.WrongNumberOfPapers(2, 1),
     selling.ExtensionLimitReached([41], "it was extended twice"),
     selling.TicketNotPending(801, TicketStatus.CONFIRMED),
+    selling.TicketAdmitted(801, 1_764_340_200.5),
     selling.PaymentAlreadyUsed("pay-1"),
     selling.PriceChanged(2500, 3000),
     selling.RefundRequired(

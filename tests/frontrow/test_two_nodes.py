@@ -1,20 +1,22 @@
 """What one node knows or is told holds on the other one, at the public interface of two nodes."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tornado.ioloop import IOLoop
+from websockets.asyncio.client import connect
 
 from cluster.beats import Load, Timing
 from cluster.connection import Connection
 from cluster.nats_server import NatsServer
 from cluster.roster import Roster
 from frontrow.server import Server
-from tests.api.cinema import eventually
-from tests.box_office import Guest, data, make_event, make_type
+from tests.api.cinema import eventually, receive
+from tests.box_office import ADA, Guest, data, days_ahead, make_event, make_type
 from tests.catalogue.members import member
 from tests.contracts.guide_cinema import CINEMA, SCREENING, GuideCinema
 from tests.contracts.room_client import ROOM
@@ -134,6 +136,26 @@ async def test_a_revoked_token_is_rejected_by_the_other_node(nodes: Nodes) -> No
         while (await ada.who_am_i()).status != 401:
             pass
         while (await old_eve.send("GET", "/api/v1/auth/me")).status != 401:
+            pass
+
+
+async def test_a_scan_at_one_node_is_counted_live_at_the_other(nodes: Nodes) -> None:
+    here, there = nodes.both
+    event = await make_event(here, startDate=days_ahead(1 / 24))
+    kind = await make_type(here, event)
+    guest = Guest(here, "guest-at-the-door", here.token(7))
+    tickets = data(await guest.purchase(await guest.reserved(kind, 2), ADA, ADA))["tickets"]
+    url = f"{there.base_url.replace('http', 'ws')}/ws?token={there.token(1, admin=True)}"
+    async with connect(url, proxy=None) as socket:
+        await socket.send(json.dumps({"type": "subscribe_check_ins", "eventId": int(event)}))
+        while (await receive(socket))["type"] != "check_ins":
+            pass
+        scans = [
+            node.admin.send("POST", "/api/v1/check-in", {"code": tickets[0]["qrCode"], "gate": "North"})
+            for node in nodes.both * 5
+        ]
+        assert sorted([scan.status for scan in await asyncio.gather(*scans)]) == [200] + [409] * 9
+        while (await receive(socket)).get("admitted") != 1:
             pass
 
 

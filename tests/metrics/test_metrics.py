@@ -72,6 +72,7 @@ class Shop:
         self.observer.http_route("/", "GET").finished(200, 0.001)
         self.observer.message_delivered("mail")
         self.observer.webhook_attempted("delivered")
+        self.observer.scanned("admitted")
         self.observer.attempt_failed("mail")
         self.observer.backlog_counted([("waiting", "mail", 3, 7.5), ("dead", "mail", 1, 9e5)])
         self.cluster_observer.forwarded("HoldSeats", 0.0004, "ok")

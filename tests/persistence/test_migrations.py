@@ -33,6 +33,7 @@ MIGRATIONS = [
     "0019_blocks",
     "0020_by_hand",
     "0021_waitlist",
+    "0022_check_ins",
 ]
 
 

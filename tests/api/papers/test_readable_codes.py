@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.public.readable_codes import ALPHABET, code_of, new_ticket_code
+from api.papers.readable_codes import ALPHABET, code_of, new_ticket_code
 from api.rest.fields import LARGEST_ID
 
 NUMBERS = st.integers(0, LARGEST_ID)

@@ -34,9 +34,22 @@ def new_ticket_code() -> str:
     return _written([secrets.randbelow(len(ALPHABET)) for _ in range(TICKET_CHARACTERS)])
 
 
-def _written(values: Sequence[int]) -> str:
-    characters = "".join(ALPHABET[value] for value in (*values, _check(values)))
+def spelled(typed: str) -> str:
+    """Return a code that somebody has typed as it is written: in capitals, and in groups if it is a ticket's.
+
+    Args:
+        typed: with any case, blanks and dashes.
+    """
+    characters = "".join(character for character in typed.upper() if character.isalnum())
+    return _grouped(characters) if len(characters) == TICKET_CHARACTERS + 1 else characters
+
+
+def _grouped(characters: str) -> str:
     return "-".join(characters[start : start + GROUP] for start in range(0, len(characters), GROUP))
+
+
+def _written(values: Sequence[int]) -> str:
+    return _grouped("".join(ALPHABET[value] for value in (*values, _check(values))))
 
 
 def _check(values: Sequence[int]) -> int:
