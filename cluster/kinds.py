@@ -157,6 +157,7 @@ REFUSALS: Mapping[int, type[EngineError]] = {
     141: rule_errors.NotOnSale,
     130: blocks.BlockNotFound,
     131: blocks.BlockLimitReached,
+    142: rule_errors.WouldStrandSeat,
 }
 
 KINDS: Mapping[int, type] = {**COMMANDS, **CHANGES, **REPLIES, **PARTS, **SHOWN, **REFUSALS}

@@ -72,6 +72,7 @@ ATTRIBUTES: Mapping[type[EngineError], Mapping[str, Any]] = {
     waiting.AlreadyWaiting: {"entry_id": int},
     waiting.WaitlistFull: {"limit": int},
     waiting.TooManyWatches: {"limit": int},
+    rule_errors.WouldStrandSeat: {"stranded": _Ids, "alternatives": tuple[_Ids, ...]},
 }
 """The attributes of the errors of a class. For a new one the class needs a default of the same name, which
 errors of an older node get."""

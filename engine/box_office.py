@@ -94,7 +94,7 @@ class BoxOffice:
         await self._flushing.flushed(screening_id)
         agreed_cents = await self._ledger.agreed_price(screening_id, holder, seat_ids, held=held)
         if self._rebooks and isinstance(refusal, NotHeld):
-            late = command._replace(held_only=False)
+            late = command._replace(held_only=False, late=True)
             if late.expected_total_cents is None:
                 late = late._replace(expected_total_cents=agreed_cents)
             try:
@@ -349,6 +349,7 @@ class BoxOffice:
                 actor=actor,
                 expected_total_cents=ticket.price_cents,
                 booking_id=ticket.booking_id,
+                late=True,
             )
             try:
                 return cast(Booked, await self._screenings.ask(late))

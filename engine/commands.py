@@ -183,6 +183,7 @@ class BookSeats(NamedTuple):
         unvouched: nobody vouches for the payment, so tickets that cost something are pending until then.
         access: as in `HoldSeats`.
         free_because: why the tickets cost nothing; None if they cost what they do.
+        late: the payment has come after its hold has ended, so the choice of seats is not judged again.
     """
 
     screening_id: int
@@ -201,6 +202,7 @@ class BookSeats(NamedTuple):
     unvouched: bool = False
     access: tuple[str, ...] = ()
     free_because: str | None = None
+    late: bool = False
 
 
 class SellSeats(NamedTuple):

@@ -34,6 +34,7 @@ class _HeldTogether(NamedTuple):
     available: int = 0
     capacity: int = 0
     prices_cents: tuple[int, ...] = ()
+    stranded: tuple[int, ...] = ()
 
 
 class SeatsHeld(_HeldTogether):
@@ -52,6 +53,7 @@ class SeatsHeld(_HeldTogether):
         available: number of seats and places that are free now.
         capacity: number of seats and places.
         prices_cents: what the seats cost, in their order; empty if a node of an earlier release sent it.
+        stranded: seats that they leave alone, if the screening warns of that.
     """
 
     __slots__ = ()
@@ -61,7 +63,7 @@ class SeatsHeld(_HeldTogether):
     @property
     def holds(self) -> tuple[Hold, ...]:
         """The holds of all seats, made anew every time."""
-        screening_id, _, _, at, holder, reservation_id, seat_ids, expires_at, note, _, _, _, prices = self
+        screening_id, _, _, at, holder, reservation_id, seat_ids, expires_at, note, _, _, _, prices, _ = self
         each = zip(count(reservation_id), seat_ids, prices or _UNKNOWN, strict=False)
         return tuple(
             [
@@ -75,7 +77,7 @@ class SeatsHeld(_HeldTogether):
 
     def hold_of(self, seat_id: int) -> Hold:
         """Return the hold of one of the seats."""
-        screening_id, _, _, at, holder, reservation_id, seat_ids, expires_at, note, _, _, _, prices = self
+        screening_id, _, _, at, holder, reservation_id, seat_ids, expires_at, note, _, _, _, prices, _ = self
         place = seat_ids.index(seat_id)
         hold_id, price = reservation_id + place, prices[place] if prices else None
         return make(

@@ -6,7 +6,7 @@ Every function checks everything first and changes the state afterwards. If it r
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from engine import alarms, blocks
+from engine import alarms, blocks, orphans
 from engine import events as ev
 from engine.commands import (
     ExtendHolds,
@@ -56,19 +56,22 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
         if not free:
             return Decision(Held(_holds_on(state, wanted)))
     number = len(free)
+    stranded: tuple[int, ...] = ()
     if holder in seats.unpaid or network is not None or number > state.unchecked_seats:
         if state.guarded:
             require_on_sale(state.rules, now)
         state.require_within_limits(holder, number, network=network)
+        if state.spaced:
+            stranded = orphans.judged(state, free, [seat_id for seat_id in wanted if seat_id not in free])
     if state.lives.by_stock:
         expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
     else:
         expires_at = now + state.hold_seconds
     first_id = state.hold_ids.take(number)
-    event = take(state, holder, free, first_id, now, expires_at, note, origin)
+    event = take(state, holder, free, first_id, now, expires_at, note, origin, stranded)
     if network is not None:
         seats.unpaid.come_from(holder, network)
-    reply = event if number == len(wanted) else Held(_holds_on(state, wanted))
+    reply = event if number == len(wanted) else Held(_holds_on(state, wanted), stranded)
     events = (event,)
     return make(Decision, (reply, events, events, None))
 
@@ -136,18 +139,21 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Dec
         availability = state.divided(holder, free)
         free, own = tuple(availability.free), availability.own
     released = held = None
+    stranded: tuple[int, ...] = ()
     if free:
         number = len(free)
         if holder in state.seats.unpaid or network is not None or number > state.unchecked_seats:
             if state.guarded:
                 require_on_sale(state.rules, now)
             state.require_within_limits(holder, number, len(own), network)
+            if state.spaced:
+                stranded = orphans.judged(state, free, own, returned=True)
         expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
         first_id = state.hold_ids.take(number)
     if own:
         released = give_back(state, holder, own, now)
     if free:
-        held = take(state, holder, free, first_id, now, expires_at)
+        held = take(state, holder, free, first_id, now, expires_at, stranded=stranded)
         if network is not None:
             state.seats.unpaid.come_from(holder, network)
     events = tuple([event for event in (released, held) if event])
@@ -285,6 +291,7 @@ def take(
     expires_at: float,
     note: str | None = None,
     origin: str | None = None,
+    stranded: tuple[int, ...] = (),
 ) -> ev.SeatsHeld:
     """Hold free seats; all checks have passed."""
     seats, screening_id, epoch, seq = state.seats, state.screening_id, state.epoch, state.seq + 1
@@ -305,6 +312,7 @@ def take(
             free,
             total,
             tuple(map(state.price_of, seat_ids)),
+            stranded,
         ),
     )
     seats.hold(event)

@@ -14,9 +14,14 @@ from engine.waitlist_records import WaitlistEntry
 
 
 class Held(NamedTuple):
-    """The caller's holds of the named seats, in the order of the command."""
+    """The caller's holds of the named seats, in the order of the command.
+
+    Attributes:
+        stranded: as in `SeatsHeld`.
+    """
 
     holds: tuple[Hold, ...]
+    stranded: tuple[int, ...] = ()
 
 
 class Reserved(NamedTuple):

@@ -1,5 +1,7 @@
 """Why a rule by which an organiser sells (`engine.sale_rules`) rejects a command."""
 
+from collections.abc import Sequence
+
 from engine.errors import EngineError, Refused
 from engine.selling_errors import SalesClosed
 
@@ -30,6 +32,28 @@ class PersonLimitExceeded(Refused):
         self.bought = bought
         self.requested = requested
         self.ticket_type_id = ticket_type_id
+
+
+class WouldStrandSeat(Refused):
+    """The choice would leave single free seats, and there is another way (`engine.orphans`).
+
+    Args:
+        stranded: the seats that would be left alone.
+        alternatives: choices of as many seats nearby, the best first.
+    """
+
+    code = "would_strand_seat"
+
+    def __init__(self, stranded: Sequence[int], alternatives: Sequence[Sequence[int]]) -> None:
+        instead = [list(seat_ids) for seat_ids in alternatives]
+        advice = (
+            f"choose {' or '.join(map(str, instead))} instead, or other seats" if instead else "choose others"
+        )
+        super().__init__(
+            f"These seats would leave {list(stranded)} without a free seat beside them; {advice}"
+        )
+        self.stranded = tuple(stranded)
+        self.alternatives = tuple(map(tuple, instead))
 
 
 class NotOnSale(SalesClosed):

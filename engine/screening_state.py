@@ -19,7 +19,7 @@ from engine.ports import IdSource, LoadedScreening
 from engine.prices import Prices
 from engine.records import Hold, Ticket, make
 from engine.replies import Changes, Reply, Scarcity, Stock, StockLevel
-from engine.sale_rules import ALWAYS, NO_RULES
+from engine.sale_rules import ALWAYS, NO_RULES, OrphanRule
 from engine.sales_windows import type_windows, whole_window
 from engine.seat_inventory import SeatInventory
 from engine.seat_records import Availability, PendingWrite
@@ -89,6 +89,7 @@ class ScreeningState:
         pending_writes: the durable changes that are not committed yet, by id.
         price_of: returns the present price of a seat or place, in cents.
         seq: number of the last event or change.
+        spaced: True if choices of seats are judged by the orphan rule.
         starts_at: sales close at this time, in seconds since the epoch.
         hold_seconds: how long a hold lasts unless `lives` shortens it.
         rules: how it is sold.
@@ -125,6 +126,7 @@ class ScreeningState:
         "screening_id",
         "seats",
         "seq",
+        "spaced",
         "starts_at",
         "ticket_ids",
         "unchecked_seats",
@@ -158,6 +160,7 @@ class ScreeningState:
         self.rules = rules = loaded.info.rules
         self._type_windows = type_windows(loaded.info)
         self.window = whole_window(loaded.info, self._type_windows)
+        self.spaced = rules.orphan_rule is not OrphanRule.OFF
         self.unchecked_seats = 0 if loaded.info.free_seats or rules != NO_RULES else policy.held_seats_limit
         self.waitlist: WaitingList | None = None
         self.scarcity: Scarcity | None = None

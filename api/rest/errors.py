@@ -96,6 +96,7 @@ TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
     selling.SeatsUnavailable: Translation(409, ("held", "booked")),
     selling.ZoneNotFound: Translation(404, ("zones",)),
     selling.NoAdjacentSeats: Translation(409, ("quantity", "largest")),
+    rules.WouldStrandSeat: Translation(409, ("stranded", "alternatives")),
     selling.HoldLimitExceeded: Translation(409, ("limit", "held", "requested")),
     selling.GuestLimitExceeded: Translation(409, ("limit", "held", "requested")),
     selling.HoldLifeSpent: Translation(409, ("retry_after_seconds",)),

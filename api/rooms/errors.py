@@ -4,9 +4,10 @@ from typing import Any
 
 from api.errors import TooManyAttempts
 from api.rest.errors import client_message
+from api.rooms.room import Room
 from api.wire import timestamp_or_none
 from engine.errors import EngineError
-from engine.rule_errors import PersonLimitExceeded
+from engine.rule_errors import PersonLimitExceeded, WouldStrandSeat
 from engine.selling_errors import (
     BookingInProgress,
     HoldLifeSpent,
@@ -67,6 +68,19 @@ def _details_of(error: BaseException) -> dict[str, Any]:
             }
         case _:
             return {}
+
+
+def about_stranded(error: WouldStrandSeat, seat_id: str, room: Room) -> dict[str, Any]:
+    """Return the fields of the `error` message for a selection that would leave seats of a room alone."""
+    stranded = room.seat_names(error.stranded)
+    alternatives = [room.seat_names(seat_ids) for seat_ids in error.alternatives]
+    instead = " or ".join([*map(" and ".join, alternatives), "another seat"])
+    return {
+        "message": f"Seat {seat_id} would leave {' and '.join(stranded)} without a free seat beside it; "
+        f"select {instead} instead",
+        "stranded": stranded,
+        "alternatives": alternatives,
+    }
 
 
 def _text_of(error: BaseException, room_id: str, seat_id: str) -> str:

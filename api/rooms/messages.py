@@ -39,6 +39,10 @@ def _seat(**options: Any) -> fields.String:
     )
 
 
+def _seats(description: str) -> fields.List[Any]:
+    return fields.List(fields.String(metadata={"example": "A1"}), metadata={"description": description})
+
+
 def _client() -> fields.String:
     return fields.String(
         required=True,
@@ -145,6 +149,7 @@ class SeatSelected(_OfSeat):
 
     type = message_type("seat_selected")
     user_info = _user_info()
+    stranded = _seats("Free seats that the selection leaves alone; only if the screening warns of that")
 
 
 class SeatReleased(_OfSeat):
@@ -209,6 +214,10 @@ class RoomError(Schema):
     bought = _number("Seats that the person has bought, with `person_limit_exceeded`")
     sales_start = timestamp_field("When sales open, with `sales_closed`", _AT, allow_none=True)
     sales_end = timestamp_field("When sales close, with `sales_closed`", _UNTIL, allow_none=True)
+    stranded = _seats("With `would_strand_seat`: free seats that the selection would leave alone")
+    alternatives = fields.List(
+        _seats("Seats to select instead"), metadata={"description": "With `would_strand_seat`"}
+    )
 
 
 class RoomQuery(Schema):

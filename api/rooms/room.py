@@ -5,6 +5,7 @@ name is a seat.
 """
 
 import re
+from collections.abc import Iterable
 from weakref import WeakKeyDictionary
 
 from api.papers.aliases import Aliases
@@ -75,6 +76,11 @@ class Room:
         if self.free:
             return note.seat if note else None
         return self._names.names.get(seat_id) if self._names else None
+
+    def seat_names(self, seat_ids: Iterable[int]) -> list[str]:
+        """Return the names of seats of the layout, without those that it no longer has."""
+        names = [self.seat_name(seat_id, None) for seat_id in seat_ids]
+        return [name for name in names if name is not None]
 
 
 class SeatNames:

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.json import Encoder
 from tornado.websocket import WebSocketClosedError
 
@@ -23,7 +23,7 @@ from api.errors import TooManyAttempts
 from api.limiter import AttemptLimit, network_of
 from api.rooms.client_ids import ClientIdInUse, UsedIds
 from api.rooms.directory import RoomDirectory
-from api.rooms.errors import NotInRoom, TooManyRooms, refusal_of
+from api.rooms.errors import NotInRoom, TooManyRooms, about_stranded, refusal_of
 from api.rooms.messages import room_of, seat_of, usual_seat_message
 from api.rooms.notes import SelectionNote, sanitized_user_info
 from api.rooms.room import NoSuchRoom, Room
@@ -43,6 +43,7 @@ from engine.errors import EngineError, forget_frames
 from engine.events import HoldsReleased, SeatsHeld
 from engine.records import make
 from engine.replies import Released
+from engine.rule_errors import WouldStrandSeat
 from engine.selling_errors import NotHeld, ScreeningNotFound, SeatsNotFound
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -116,6 +117,7 @@ class _SeatChanged(Struct, gc=False):
     seat_id: str
     room_id: str
     client_id: str
+    stranded: list[str] | UnsetType = UNSET
 
 
 _encode = Encoder().encode
@@ -405,6 +407,11 @@ class RoomSocket(ClientSocket):
             self._shared.directory.forget(room_id)
         if not done:
             refusal = refusal_of(outcome, self.timestamp(), room_id=room_id, seat_id=seat_id)
+            if isinstance(outcome, WouldStrandSeat) and (room := self._shared.directory.known(room_id)):
+                refusal.update(about_stranded(outcome, seat_id, room))
             return text_frame(orjson.dumps(refusal))
         kind = "seat_selected" if selecting else "seat_released"
-        return text_frame(_encode(_SeatChanged(kind, seat_id, room_id, self._client_id)))
+        answer = _SeatChanged(kind, seat_id, room_id, self._client_id)
+        if selecting and outcome.stranded and (room := self._shared.directory.known(room_id)):
+            answer.stranded = room.seat_names(outcome.stranded)
+        return text_frame(_encode(answer))

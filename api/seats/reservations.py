@@ -24,7 +24,7 @@ from engine.ports import Clock
 from engine.records import make
 from engine.replies import Held, Toggled
 from engine.rows import WHEELCHAIR
-from engine.rule_errors import NotOnSale, PersonLimitExceeded
+from engine.rule_errors import NotOnSale, PersonLimitExceeded, WouldStrandSeat
 from engine.views import SeatMap
 
 LONGEST_EXTENSION_MINUTES = 60
@@ -38,6 +38,7 @@ reservations = Resource("/api/v1/seat-reservations", tag="Seat reservations")
 _UNKNOWN = (errors.ScreeningNotFound, errors.SeatsNotFound)
 _RULES = (
     errors.ScreeningStarted,
+    WouldStrandSeat,
     errors.HoldLimitExceeded,
     errors.GuestLimitExceeded,
     PersonLimitExceeded,
@@ -49,11 +50,14 @@ _HOLD_REFUSALS = (*_UNKNOWN, *_RULES, errors.SeatsUnavailable, errors.HoldLifeSp
 def _made(call: Call, held: SeatsHeld | Held) -> Document:
     documents = reservation_documents(held)
     minutes = _minutes_left(held, call.services.clock)
-    return {
+    document: dict[str, Any] = {
         "reservations": documents,
         "expires_in_minutes": minutes,
         "message": _reserved(len(documents), minutes),
     }
+    if held.stranded:
+        document["stranded"] = held.stranded
+    return document
 
 
 def _minutes_left(held: SeatsHeld | Held, clock: Clock) -> int:
@@ -93,12 +97,23 @@ class ToggleSelection(PlainBody):
         return fields
 
 
+def _stranded() -> fields.List[Any]:
+    return fields.List(
+        fields.Integer(metadata={"example": 45}),
+        metadata={
+            "description": "Only if the screening's `orphan_rule` is `warn`: free seats that the new "
+            "reservations leave without a free seat beside them."
+        },
+    )
+
+
 class ReservationsMade(Schema):
     """New or extended reservations."""
 
     reservations = fields.List(fields.Nested(Reservation), required=True)
     expires_in_minutes = fields.Integer(required=True, metadata={"example": 5})
     message = fields.String(required=True, metadata={"example": "Reserved 3 seats for 5 minutes"})
+    stranded = _stranded()
 
 
 @reservations.post(
@@ -107,7 +122,9 @@ class ReservationsMade(Schema):
 def reserve_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Ask:
     """Reserve seats.
 
-    Either all of them are reserved or none. Seats that the caller has reserved already do not change.
+    Either all of them are reserved or none. Seats that the caller has reserved already do not change. Where
+    the screening's `orphan_rule` says so, a choice that would leave a single free seat is refused, with
+    alternatives: each is a list of `seat_ids` to send instead.
     """
     # `make` skips the default values of the fields, which takes longer than the rest of this function.
     command = (screening_id, call.holder, seat_ids, None, None, call.guest_network, ())
@@ -233,13 +250,15 @@ class SeatsToggled(Schema):
     released = fields.List(fields.Nested(Reservation), required=True)
     expires_in_minutes = fields.Integer(required=True, allow_none=True, metadata={"example": 5})
     message = fields.String(required=True, metadata={"example": "Reserved 2 seats, released 1 seat"})
+    stranded = _stranded()
 
 
 @reservations.post("/toggle", body=ToggleSelection, answers=SeatsToggled, refusals=_HOLD_REFUSALS)
 def toggle_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Ask:
     """Reserve free seats and release the caller's own.
 
-    If one of the seats is held by someone else or booked, the whole request is refused.
+    If one of the seats is held by someone else or booked, the whole request is refused. A choice that would
+    leave a single free seat is treated as by `reserve`; giving seats back is never refused.
     """
 
     def respond(toggled: Toggled) -> Document:
@@ -249,12 +268,15 @@ def toggle_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> As
         done = [f"reserved {counted(len(reserved), 'seat')}"] if reserved else []
         if given_back:
             done.append(f"released {counted(len(given_back), 'seat')}")
-        return {
+        document: dict[str, Any] = {
             "reserved": reserved,
             "released": given_back,
             "expires_in_minutes": _minutes_left(held, call.services.clock) if held else None,
             "message": ", ".join(done).capitalize(),
         }
+        if held and held.stranded:
+            document["stranded"] = held.stranded
+        return document
 
     return Ask(ToggleSeats(screening_id, call.holder, seat_ids, call.guest_network), respond)
 

@@ -28,7 +28,7 @@ from engine import selling_errors as errors
 from engine.commands import BookSeats
 from engine.records import Ticket
 from engine.replies import Booked
-from engine.rule_errors import NotOnSale, PersonLimitExceeded
+from engine.rule_errors import NotOnSale, PersonLimitExceeded, WouldStrandSeat
 
 tickets = Resource("/api/v1/tickets", tag="Tickets")
 
@@ -75,6 +75,7 @@ class Booking(SeatSelection):
         errors.SeatsUnavailable,
         errors.HoldLifeSpent,
         PersonLimitExceeded,
+        WouldStrandSeat,
         NotOnSale,
     ),
     durable=True,

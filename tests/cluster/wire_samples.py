@@ -53,7 +53,7 @@ SOLD = Ticket(802, 801, 7, 43, "user:8", 1250, TicketStatus.CONFIRMED, NOW, NOW 
 FREE = SeatView(44, "available", previous_holder="client:a")
 
 HELD = events.SeatsHeld(
-    7, 3, 21, NOW, "user:7", 901, (41, 42), NOW + 600, "n", "tab-1", 98, 100, (1250, 1750)
+    7, 3, 21, NOW, "user:7", 901, (41, 42), NOW + 600, "n", "tab-1", 98, 100, (1250, 1750), (43,)
 )
 
 RELEASED = events.HoldsReleased(7, 3, 22, NOW, "user:7", (HOLD,), (FREE,), 99, 100, "tab-1")
@@ -97,6 +97,7 @@ COMMANDS: tuple[Any, ...] = (
         True,
         ("house",),
         "press",
+        True,
     ),
     commands.ConfirmTicket(
         7, "user:8", 801, 42, "pay-1", Receipt("user:8", "key-2", b"", "ticket"), "admin:1", 1250
@@ -139,7 +140,7 @@ REPLIES: tuple[Any, ...] = (
     HELD,
     events.HoldsExtended(7, 3, 24, NOW, "user:7", (HOLD,), (HOLD,), 98, 100),
     RELEASED,
-    replies.Held((HOLD,)),
+    replies.Held((HOLD,), (42,)),
     replies.Reserved(((HOLD,), (HOLD, HOLD._replace(id=902, seat_id=-5, note=None)))),
     replies.Toggled(HELD, RELEASED),
     replies.Released(()),
@@ -211,6 +212,7 @@ REFUSALS: tuple[EngineError, ...] = (
     selling.SeatsUnavailable([41], [42, 43], [43]),
     selling.NoAdjacentSeats(4, 3, split=False),
     selling.ZoneNotFound("Balcony", ("Stalls",)),
+    rule_errors.WouldStrandSeat([44], [(41, 44), (45, 46)]),
     selling.HoldLimitExceeded(10, 9, 2),
     selling.GuestLimitExceeded(20, 19, 2),
     selling.HoldLifeSpent("Seat 41", 1800.0, 61.5),

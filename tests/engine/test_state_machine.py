@@ -4,7 +4,7 @@ The model is one dictionary from seat to what it is; it knows nothing of heaps, 
 numbering. 10,000 steps of every kind of command, in every order that Hypothesis thinks of.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -34,11 +34,12 @@ from engine.memory import MemoryDatabase
 from engine.policy import Policy
 from engine.ports import Entry
 from engine.records import CHANNEL, HOUSE, KILL, TicketStatus, channel_key
-from engine.sale_rules import SaleRules
+from engine.sale_rules import OrphanRule, SaleRules
 from engine.screening_state import Decision
 from engine.selling_errors import HoldLimitExceeded
 from engine.views import SeatView
 from tests.engine.conftest import NOW, Hall
+from tests.engine.spacing import avoidable_by_trying
 
 SEATS = 8
 HOLDERS = st.sampled_from(["user:1", "session:x"])
@@ -152,11 +153,16 @@ class Model:
 class CoreAgainstModel(RuleBasedStateMachine):
     """Rules are commands; invariants hold after every one."""
 
-    @initialize(memory=st.sampled_from([2, 1024]), per_person=st.sampled_from([None, 2, 4]))
-    def open_hall(self, memory: int, per_person: int | None) -> None:
+    @initialize(
+        memory=st.sampled_from([2, 1024]),
+        orphan_rule=st.sampled_from(OrphanRule),
+        share=st.sampled_from([0, 0.5]),
+        per_person=st.sampled_from([None, 2, 4]),
+    )
+    def open_hall(self, memory: int, orphan_rule: OrphanRule, share: float, per_person: int | None) -> None:
         policy = Policy(held_seats_limit=LIMIT, hold_extension_limit=2, hold_life_seconds=LIFE)
         self.memory = memory
-        self.rules = SaleRules(max_per_user=per_person)
+        self.rules = SaleRules(orphan_rule, share, max_per_user=per_person)
         self.hall = Hall(SEATS, policy, change_memory=memory, rules=self.rules)
         self.database = MemoryDatabase()
         self.model = Model()
@@ -167,7 +173,11 @@ class CoreAgainstModel(RuleBasedStateMachine):
         self.last_seq = 0
 
     def fits(self, holder: str, free: list[int], own: list[int] | tuple[()] = ()) -> bool:
-        """Whether the limits let a holder get free seats for own ones."""
+        """Whether the limits and the rules let a holder get free seats for own ones."""
+        refused = self.rules.orphan_rule is OrphanRule.ENFORCE and self.judged(free, own)
+        return self.is_within_limits(holder, free, own) and not refused
+
+    def is_within_limits(self, holder: str, free: list[int], own: list[int] | tuple[()] = ()) -> bool:
         more, limit = len(free) - len(own), self.rules.max_per_user
         within = self.model.unpaid(holder) + more <= LIMIT
         return not free or (within and (limit is None or self.model.has(holder) + more <= limit))
@@ -221,6 +231,18 @@ class CoreAgainstModel(RuleBasedStateMachine):
         self.hall.now += seconds
         self.lapse()
 
+    def judged(self, chosen: Collection[int], returned: Collection[int] = ()) -> set[int]:
+        """The seats that a choice strands and that the rule is about, if it is on."""
+        model, hall = self.model, range(1, SEATS + 1)
+        free = {s for s in hall if s not in model.block_of and (s not in model.seats or s in returned)}
+        left = SEATS - len(model.seats) - sum(model.kept(seat) and seat not in chosen for seat in hall)
+        if self.rules.orphan_rule is OrphanRule.OFF or left < self.rules.orphan_share * SEATS:
+            return set()
+        run = "".join("." if seat in free else "#" for seat in hall)
+        return {
+            place + 1 for place in avoidable_by_trying(run, [seat - 1 for seat in free.intersection(chosen)])
+        }
+
     @rule(holder=HOLDERS, seats=SEAT_IDS)
     def hold(self, holder: str, seats: tuple[int, ...]) -> None:
         wanted = dict.fromkeys(seats)
@@ -228,7 +250,9 @@ class CoreAgainstModel(RuleBasedStateMachine):
         fits = self.fits(holder, free)
         legal = self.model.obtainable(holder, tuple(wanted)) and fits
         legal = legal and self.model.alive(holder, free, self.hall.now)
+        stranded = self.judged(free)
         if outcome := self.attempt(HoldSeats(1, holder, seats), legal):
+            assert set(outcome.reply.stranded) == stranded
             self.model.hold(holder, free, self.hall.now)
             costs = [self.model.cost(seat) for seat in wanted]
             assert [hold.price_cents for hold in outcome.reply.holds] == costs
@@ -236,18 +260,20 @@ class CoreAgainstModel(RuleBasedStateMachine):
     @rule(holder=HOLDERS, quantity=st.integers(1, LIMIT + 1))
     def hold_best(self, holder: str, quantity: int) -> None:
         """The seats are one row of standard seats, of which the holder may have had some too long."""
-        free = [seat for seat in range(1, SEATS + 1) if seat not in self.model.seats]
+        taken = self.model.seats.keys() | self.model.block_of
+        free = [seat for seat in range(1, SEATS + 1) if seat not in taken]
         groups = [range(start, start + quantity) for start in range(1, SEATS + 2 - quantity)]
         groups = [
             group
             for group in groups
             if set(free).issuperset(group) and self.model.alive(holder, [*group], self.hall.now)
         ]
-        legal = bool(groups) and self.fits(holder, [*range(quantity)])
-        if outcome := self.attempt(HoldBest(1, holder, quantity), legal):
+        least = min([self.stranded(group, free) for group in groups], default=0)
+        best = [group for group in groups if self.stranded(group, free) == least]
+        fit = [self.fits(holder, [*group]) for group in best]
+        if outcome := self.attempt(HoldBest(1, holder, quantity), any(fit) if len({*fit}) < 2 else None):
             held = outcome.reply.seat_ids
-            assert held in [tuple(group) for group in groups]
-            assert self.stranded(held, free) == min(self.stranded(group, free) for group in groups)
+            assert held in [tuple(group) for group in best]
             self.model.hold(holder, [*held], self.hall.now)
 
     def stranded(self, group: Sequence[int], free: list[int]) -> int:
@@ -266,7 +292,9 @@ class CoreAgainstModel(RuleBasedStateMachine):
         fits = self.fits(holder, free, own)
         legal = self.model.obtainable(holder, tuple(wanted)) and fits
         legal = legal and self.model.alive(holder, free, self.hall.now)
-        if self.attempt(ToggleSeats(1, holder, seats), legal):
+        stranded = self.judged(free, own)
+        if outcome := self.attempt(ToggleSeats(1, holder, seats), legal):
+            assert not free or set(outcome.reply.holding.stranded) == stranded
             for seat in own:
                 self.model.give_back(seat, self.hall.now)
             self.model.hold(holder, free, self.hall.now)
@@ -364,7 +392,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
         free = [seat for seat in wanted if seat not in self.model.seats]
         others = tuple(seat for seat in wanted if seat not in taken)
         legal = self.model.obtainable(holder, others) and self.model.alive(holder, free, self.hall.now)
-        legal = legal and self.fits(holder, [*free, *taken])
+        legal = legal and self.is_within_limits(holder, [*free, *taken])
         costs = [self.model.cost(seat) for seat in wanted] if legal else []
         if outcome := self.attempt(HoldSeatsFor(1, holder, seats, BOSS, taken_from), legal):
             for seat in taken:
@@ -381,7 +409,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
         wanted, buyer = dict.fromkeys(seats), taken_from or holder
         free = [seat for seat in wanted if seat not in self.model.seats]
         if buyer == holder:
-            fits = self.fits(holder, free)
+            fits = self.is_within_limits(holder, free)
         else:
             limit = self.rules.max_per_user or SEATS
             fits = self.model.has(holder) + len(wanted) <= limit

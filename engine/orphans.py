@@ -1,0 +1,199 @@
+"""No stranded seats: which choices leave a single free seat that nobody wants, and what to choose instead.
+
+Free seats next to each other in a run (`engine.rows`) form a stretch. A choice of seats *strands* a seat that
+was free and had a free seat beside it, and afterwards has only taken seats and the ends of its run beside it.
+Here `.` is free, `#` taken, `|` an end of the run, `x` chosen and `!` stranded:
+
+    |!x.....|        |#..x!#|         |!x!x..x|
+
+It cannot be avoided if the seat is the only one that is left of its stretch, because any choice of so many
+seats of this stretch leaves one. Such a choice is allowed:
+
+    |xx!|            |#x!#...|        |x!x#...|
+
+A seat that was alone before is not counted, nor is a wheelchair place, which is meant for one person. A seat
+of a block counts as taken, also for those who may take it.
+A choice is judged by a few looks around each of its seats, however large the hall is. Alternatives are only
+searched for when it is refused, and only in some runs around it.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from math import hypot
+
+from engine.records import Layout
+from engine.rows import Rows, rows_of
+from engine.rule_errors import WouldStrandSeat
+from engine.sale_rules import OrphanRule
+from engine.screening_state import ScreeningState
+
+ALTERNATIVES = 3
+"""Most alternatives to a refused choice."""
+
+NEAR_RUNS = 2
+"""Alternatives come from the runs of the choice, and so many before and after them in the layout."""
+
+FURTHEST_RUNS = 12
+"""If there are too few, so many before and after them are searched."""
+
+IsFree = Callable[[int], bool]
+
+
+def judged(
+    state: ScreeningState, chosen: Sequence[int], own: Sequence[int] = (), *, returned: bool = False
+) -> tuple[int, ...]:
+    """Judge a choice of free seats by the rule of its screening.
+
+    Args:
+        state: of the screening; its rule is not `OFF`.
+        chosen: the free seats that would be taken.
+        own: the other seats that the command names, which the holder holds.
+        returned: whether the command gives these back.
+
+    Returns:
+        The seats that are stranded, if the rule only warns.
+
+    Raises:
+        WouldStrandSeat: seats are stranded, and the rule refuses it.
+    """
+    rules, seats = state.rules, state.seats
+    if seats.available < rules.orphan_share * seats.capacity:
+        return ()
+    layout, given_back, kept = seats.layout, frozenset(own if returned else ()), seats.kept.by_seat
+    if kept:
+        own = [*own, *[seat_id for seat_id in chosen if seat_id in kept]]
+        chosen = [seat_id for seat_id in chosen if seat_id not in kept]
+
+    def is_free(seat_id: int) -> bool:
+        return (seats.are_free((seat_id,)) or seat_id in given_back) and seat_id not in kept
+
+    stranded = avoidable(rows_of(layout), chosen, is_free)
+    if stranded and rules.orphan_rule is OrphanRule.ENFORCE:
+        others = alternatives(layout, chosen, is_free, given_back)
+        raise WouldStrandSeat(stranded, [(*own, *other) for other in others])
+    return tuple(stranded)
+
+
+def avoidable(rows: Rows, chosen: Collection[int], is_free: IsFree) -> list[int]:
+    """Return the seats that a choice strands although that can be avoided.
+
+    Args:
+        rows: the runs of seats.
+        chosen: the seats that would be taken; all are free.
+        is_free: tells whether a seat is free before they are taken.
+    """
+    stranded = rows.stranded_by(chosen, is_free)
+    return [seat_id for seat_id in stranded if not _is_last(rows, seat_id, chosen, is_free)]
+
+
+def alternatives(
+    layout: Layout, chosen: Collection[int], is_free: IsFree, barred: Collection[int] = ()
+) -> list[tuple[int, ...]]:
+    """Return nearby choices of as many free seats that strand none.
+
+    Each is a number of adjacent seats: those of the types that were chosen first, then the nearest. For a
+    choice from several stretches the first one is the choice itself, with only those seats moved that strand
+    others. Wheelchair places are offered only to those who have chosen one.
+
+    Args:
+        layout: the seats.
+        chosen, is_free: as in `avoidable`.
+        barred: seats not to offer.
+    """
+    rows = rows_of(layout)
+    if rows.wheelchairs.isdisjoint(chosen):
+        barred = rows.wheelchairs.union(barred)
+    found = _repaired(layout, rows, chosen, is_free, barred)
+    own = {rows.place_of[seat_id][0] for seat_id in chosen}
+    searched: set[int] = set()
+    for reach in (NEAR_RUNS, FURTHEST_RUNS):
+        around = {number for run in own for number in range(run - reach, run + reach + 1)}
+        numbers = sorted(around.intersection(range(len(rows.runs))) - searched)
+        searched.update(numbers)
+        blocks = [
+            block
+            for number in numbers
+            for stretch in _stretches(rows.runs[number], is_free)
+            for block in _blocks(stretch, len(chosen), barred)
+        ]
+        blocks.sort(key=_remoteness(layout, chosen))
+        for block in blocks:
+            if len(found) == ALTERNATIVES:
+                return found
+            if not rows.stranded_by(block, is_free):
+                found.append(block)
+    return found
+
+
+def _repaired(
+    layout: Layout, rows: Rows, chosen: Collection[int], is_free: IsFree, barred: Collection[int]
+) -> list[tuple[int, ...]]:
+    """The repair of a choice from several stretches, if there is one."""
+    parts: dict[tuple[int, ...], list[int]] = {}
+    for seat_id in chosen:
+        parts.setdefault(_stretch_of(rows, seat_id, is_free), []).append(seat_id)
+    if len(parts) == 1:
+        return []
+    repaired: list[int] = []
+    for stretch, part in parts.items():
+        if avoidable(rows, part, is_free):
+            blocks = _blocks(stretch, len(part), barred)
+            harmless = [block for block in blocks if not rows.stranded_by(block, is_free)]
+            if not harmless:
+                return []
+            part = [*min(harmless, key=_remoteness(layout, part))]
+        repaired += part
+    return [tuple(repaired)]
+
+
+def _is_last(rows: Rows, seat_id: int, chosen: Collection[int], is_free: IsFree) -> bool:
+    """Whether a stranded seat is the only one that is left of its stretch."""
+    number, index = rows.place_of[seat_id]
+    run = rows.runs[number]
+    for side in (range(index - 1, -1, -1), range(index + 1, len(run))):
+        for place in side:
+            if not is_free(run[place]):
+                break
+            if run[place] not in chosen:
+                return False
+    return True
+
+
+def _stretch_of(rows: Rows, seat_id: int, is_free: IsFree) -> tuple[int, ...]:
+    number, _ = rows.place_of[seat_id]
+    return next(stretch for stretch in _stretches(rows.runs[number], is_free) if seat_id in stretch)
+
+
+def _stretches(run: Sequence[int], is_free: IsFree) -> Iterator[tuple[int, ...]]:
+    """The stretches of free seats of a run."""
+    stretch: list[int] = []
+    for seat_id in run:
+        if is_free(seat_id):
+            stretch.append(seat_id)
+        elif stretch:
+            yield tuple(stretch)
+            stretch = []
+    if stretch:
+        yield tuple(stretch)
+
+
+def _blocks(stretch: Sequence[int], size: int, barred: Collection[int]) -> Iterator[tuple[int, ...]]:
+    """All choices of adjacent seats of a stretch."""
+    for begin in range(len(stretch) - size + 1):
+        block = tuple(stretch[begin : begin + size])
+        if not any(seat_id in barred for seat_id in block):
+            yield block
+
+
+def _remoteness(layout: Layout, chosen: Collection[int]) -> Callable[[Sequence[int]], tuple[bool, float]]:
+    """A key that sorts blocks: those of the chosen types first, then by distance from the chosen seats."""
+    by_id = layout.by_id
+    seats = [by_id[seat_id] for seat_id in chosen]
+    types = {seat.seat_type for seat in seats}
+    x, y = sum(seat.x for seat in seats) / len(seats), sum(seat.y for seat in seats) / len(seats)
+
+    def remoteness(block: Sequence[int]) -> tuple[bool, float]:
+        first, last = by_id[block[0]], by_id[block[-1]]
+        is_other = any(by_id[seat_id].seat_type not in types for seat_id in block)
+        return is_other, hypot((first.x + last.x) / 2 - x, (first.y + last.y) / 2 - y)
+
+    return remoteness
