@@ -41,6 +41,8 @@ from api.door.check_ins import check_ins
 from api.http1.connection import RequestConnection
 from api.http1.refusal import RejectedRequest
 from api.ops.actions import actions
+from api.ops.blocks import blocks
+from api.ops.channels import channels
 from api.ops.history import history
 from api.ops.overview import overview
 from api.ops.people import people
@@ -66,6 +68,7 @@ from api.rest.path_prefix import under
 from api.rest.routes import Routes
 from api.rest.tornado_delegate import TornadoDelegate
 from api.rooms.pages import room_pages
+from api.seats.channel_seats import channel_seats
 from api.seats.reservations import reservations
 from api.seats.tickets import tickets
 from api.services import Services
@@ -87,6 +90,7 @@ RESOURCES = (
     layouts,
     seat_types,
     screenings,
+    channel_seats,
     showtimes,
     sold_tickets,
     exported_tickets,
@@ -113,6 +117,8 @@ RESOURCES = (
     overview,
     history,
     actions,
+    blocks,
+    channels,
     people,
     outbox,
     webhooks,

@@ -15,6 +15,7 @@ from api.access_log import HttpObserver
 from api.bodies import Body
 from api.http1.trusted_proxies import NO_PROXIES, TrustedProxies
 from api.identity.accounts import Accounts
+from api.identity.channels import Channels
 from api.identity.guests import Guests
 from api.identity.host_names import HostNames
 from api.identity.origins import AllowedOrigins
@@ -311,6 +312,7 @@ class Services:
     catalogue: Catalogue
     accounts: Accounts
     guests: Guests
+    channels: Channels
     workers: Workers
     rate_limits: RateLimits
     mails: Mails

@@ -61,7 +61,7 @@ class InUse(Refused):
 
     code = "in_use"
 
-    def __init__(self, kind: str, record_id: int) -> None:
+    def __init__(self, kind: str, record_id: int | str) -> None:
         super().__init__(f"{kind.replace('_', ' ').capitalize()} {record_id} is in use and cannot be deleted")
 
 

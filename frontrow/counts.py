@@ -28,6 +28,7 @@ class Counts:
         logins: password attempts, per account.
         account_requests: log-ins, registrations and password resets, per network.
         reset_mails: password reset mails, per account.
+        access_codes: wrong access codes, per network.
         selections: seats that guests select in rooms, per network.
         free_rooms: free rooms created, per network.
         sockets: open sockets, per user or guests' network.
@@ -38,6 +39,7 @@ class Counts:
     logins: LoginLimit
     account_requests: AttemptLimit
     reset_mails: AttemptLimit
+    access_codes: AttemptLimit
     selections: AttemptLimit
     free_rooms: AttemptLimit
     sockets: HolderLimit
@@ -58,6 +60,7 @@ class OwnCounts(Counts):
     logins: LoginAttempts
     account_requests: Limiter
     reset_mails: Limiter
+    access_codes: Limiter
     selections: Limiter
     free_rooms: Limiter
     sockets: SocketsOfHolders
@@ -75,6 +78,7 @@ def own_counts(settings: Settings) -> OwnCounts:
         ),
         account_requests=Limiter(settings.attempts_per_address, window_seconds, now),
         reset_mails=Limiter(_MAILS_PER_ACCOUNT, window_seconds, now),
+        access_codes=Limiter(settings.attempts_per_address, window_seconds, now),
         selections=Limiter(settings.guest_selections_limit, settings.hold_seconds, now),
         free_rooms=Limiter(settings.free_rooms_per_address, _HOUR_SECONDS, now),
         sockets=SocketsOfHolders(settings.group(SocketLimits)),

@@ -23,6 +23,7 @@ from api.events.socket import EventServices
 from api.http1.http_server import make_http_server
 from api.http1.trusted_proxies import TrustedProxies
 from api.identity.accounts import AccountRules, Accounts
+from api.identity.channels import Channels
 from api.identity.guests import Guests
 from api.identity.host_names import HostNames
 from api.identity.origins import AllowedOrigins
@@ -68,7 +69,7 @@ from frontrow.one_server import OneServer, OwnFigures, change_log_level
 from frontrow.readiness import Readiness
 from frontrow.rooms import free_room_check_seconds, room_services_of
 from frontrow.settings import Settings
-from frontrow.signing import aliases_of, cipher_of, ticket_codes_of, tokens_of
+from frontrow.signing import access_code_key_of, aliases_of, cipher_of, ticket_codes_of, tokens_of
 from frontrow.webhooks import LEASE_SECONDS as WEBHOOK_LEASE_SECONDS
 from frontrow.webhooks import WebhookSender
 from metrics.cluster import ClusterObserver, ClusterReadings
@@ -78,6 +79,7 @@ from metrics.observer import MetricsObserver
 from metrics.readings import Readings, register_readings
 from persistence.catalogue.guests import GuestRows
 from persistence.catalogue.logins import Logins
+from persistence.channels import ChannelRows
 from persistence.check_ins import CheckIns
 from persistence.connector import Connector
 from persistence.event_access import EventAccess
@@ -271,6 +273,10 @@ class Server:
             site_url=self._site_url,
         )
 
+        channels = Channels(
+            ChannelRows(self._connector), access_code_key_of(settings), counts.access_codes, monotonic
+        )
+
         # The API
         limits, socket_limits = settings.group(Limits), settings.group(SocketLimits)
         screening_sockets, event_sockets = SocketCounts(), SocketCounts()
@@ -325,6 +331,7 @@ class Server:
             catalogue=catalogue,
             accounts=accounts,
             guests=guests,
+            channels=channels,
             workers=self._workers,
             mails=mails,
             ticket_codes=codes,

@@ -55,6 +55,7 @@ def shared_counts(links: Links, membership: Membership, own: OwnCounts) -> Count
         logins=SharedLogins(calls, own.logins),
         account_requests=SharedLimit(calls, "account requests", own.account_requests, required=True),
         reset_mails=SharedLimit(calls, "reset mails", own.reset_mails),
+        access_codes=SharedLimit(calls, "access codes", own.access_codes, required=True),
         selections=SharedLimit(calls, "selections", own.selections),
         free_rooms=SharedLimit(calls, "free rooms", own.free_rooms),
         sockets=SharedSockets(calls, own.sockets),

@@ -94,6 +94,16 @@ def aliases_of(settings: Settings) -> Aliases:
     return Aliases(_derived(secret, b"frontrow room aliases 1", 32))
 
 
+def access_code_key_of(settings: Settings) -> bytes:
+    """Return the key of the hashes of access codes, derived from the key for personal data.
+
+    Raises:
+        OSError: the generated key cannot be read or written.
+    """
+    secret = _secret(settings.personal_data_key, settings.data_dir / PERSONAL_DATA_KEY_FILE)
+    return _derived(secret, b"frontrow access codes 1", 32)
+
+
 class Secrets(NamedTuple):
     """The secrets that are needed, besides the database, to verify and read tickets.
 

@@ -47,7 +47,7 @@ class LayoutChanged(ApiError):
 
 
 class SeatsTaken(ApiError):
-    """The new layout lacks seats that are sold or reserved for screenings to come."""
+    """The new layout lacks seats that are sold, reserved or kept back for screenings to come."""
 
     status, code = 409, "seats_taken"
 
@@ -58,7 +58,7 @@ class SeatsTaken(ApiError):
             for obstacle in obstacles
         )
         super().__init__(
-            f"Seats that are sold or reserved cannot be removed ({number}): {names}",
+            f"Seats that are sold, reserved or kept back cannot be removed ({number}): {names}",
             data={"number": number, "obstacles": obstacles},
         )
 
@@ -171,11 +171,11 @@ class CsvPublication(Publication):
 class TakenSeat(Schema):
     row_label = fields.String(required=True)
     seat_number = fields.Integer(required=True)
-    status = fields.String(required=True, validate=validate.OneOf(("reserved", "booked")))
+    status = fields.String(required=True, validate=validate.OneOf(("reserved", "booked", "blocked")))
 
 
 class Obstacle(Schema):
-    """A screening with sold or reserved seats that the layout lacks."""
+    """A screening with sold, reserved or blocked seats that the layout lacks."""
 
     screening_id = fields.Integer(required=True)
     title = fields.String(required=True)
@@ -196,8 +196,9 @@ class LayoutChanges(Schema):
     taken = fields.Integer(
         required=True,
         metadata={
-            "description": "Sold or reserved seats that would be removed, counted once per screening. The "
-            "layout can only be published if there are none."
+            "description": "Sold, reserved or blocked seats that would be removed, counted once per "
+            "screening. The layout can only be published if there are none. Blocks of the kind `kill` do not "
+            "count."
         },
     )
     obstacles = fields.List(fields.Nested(Obstacle), required=True)
@@ -241,8 +242,9 @@ async def publish_layout(
 ) -> Document:
     """Publish the layout of a room, all of it or nothing.
 
-    Seats that are not in it are removed, unless they are sold or reserved for a screening to come; that is
-    refused, and the screenings and seats are named. Seats may move and change their type at any time. Row and
+    Seats that are not in it are removed, unless they are sold, reserved or kept back for a screening to come;
+    that is refused, and the screenings and seats are named. Seats that nobody can have (`kill` blocks) may be
+    removed. Seats may move and change their type at any time. Row and
     number tell seats apart, and a seat that returns is the same as before. Sales of the room's screenings
     pause for a moment, and pages that show them are told.
     """

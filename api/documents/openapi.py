@@ -15,10 +15,12 @@ from api.bodies import MEDIA_TYPE
 from api.catalogue.auth import IssuedTokens, ResetRequested
 from api.documents.links import links_by_creator
 from api.documents.texts import TAGS, body_example, id_example
-from api.errors import ApiError, InvalidInput
+from api.errors import ApiError, InvalidInput, TooManyAttempts
 from api.http1.common_headers import REQUEST_ID_HEADER
 from api.http1.errors import BodyTooLarge
+from api.identity.channels import ACCESS_CODE_HEADER, CODE_CHARACTERS
 from api.identity.errors import (
+    AccessCodeRefused,
     AdminRequired,
     CronDisabled,
     HostRefused,
@@ -267,6 +269,15 @@ def _parameters(endpoint: Endpoint, limits: Limits) -> list[dict[str, Any]]:
     ]
     if endpoint.query:
         parameters.append({"in": "query", "schema": endpoint.query(limits)})
+    if endpoint.access_code:
+        parameters.append(
+            {
+                "in": "header",
+                "name": ACCESS_CODE_HEADER,
+                "description": "The access code of a channel; it opens the seats that are kept back for it.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": CODE_CHARACTERS},
+            }
+        )
     if endpoint.keyed:
         parameters.append(
             {
@@ -328,6 +339,9 @@ def _refusals(endpoint: Endpoint) -> dict[str, Any]:
 def _possible(endpoint: Endpoint) -> Iterable[type[ApiError] | type[EngineError]]:
     """Yield every error the operation may end in: its own, and those of the checks before it."""
     yield from endpoint.refusals
+    if endpoint.access_code:
+        yield AccessCodeRefused
+        yield TooManyAttempts
     if endpoint.query is not None and "cursor" in endpoint.query().fields:
         yield InvalidCursor
     yield from (OriginRefused, HostRefused)

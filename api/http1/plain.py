@@ -56,6 +56,7 @@ _VARYING = frozenset(
         b"if-none-match",
         b"traceparent",
         b"tracestate",
+        b"x-access-code",
         b"x-forwarded-for",
         b"x-request-id",
     }
@@ -183,6 +184,7 @@ _READERS: Mapping[bytes, Callable[[str], tuple[int, object]]] = {
     b"origin": _at(ORIGIN),
     b"transfer-encoding": _unusual,
     b"upgrade": _unusual,
+    b"x-access-code": _unusual,
     b"x-request-id": _request_id,
     **{name.lower().encode(): _at(place) for name, place in FORWARDING.items()},
 }

@@ -2,7 +2,7 @@
 
 ApiError
 ├── NotAuthenticated 401, TokenRefused 401, AdminRequired 403, AccountRequired 403, CronDisabled 403
-├── ServiceNotAllowed 403, ServiceRequired 403
+├── ServiceNotAllowed 403, ServiceRequired 403, AccessCodeRefused 403
 ├── WrongCredentials 401, RefreshRefused 401, WrongPassword 403, ResetRefused 400, LoginElsewhere 403
 └── OriginRefused 403, HostRefused 421
 """
@@ -56,6 +56,13 @@ class ServiceRequired(ApiError):
 
     status, code = 403, "service_required"
     detail = "Only a service can act for another user; leave user_id out"
+
+
+class AccessCodeRefused(ApiError):
+    """No channel has the request's access code."""
+
+    status, code = 403, "access_code_refused"
+    detail = "This access code is not known; check its spelling, or leave it out"
 
 
 class AccountRequired(ApiError):

@@ -33,6 +33,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from api.wire import holder_of
+from engine.records import channel_key
 
 TOKEN_LIMIT_BYTES = 8192
 REMEMBERED_TOKENS = 131_072
@@ -51,6 +52,9 @@ Key = bytes | RSAPublicKey | Ed25519PublicKey | Ed448PublicKey
 
 CLAIMED_ID_LIMIT = 255
 
+CLAIMED_CHANNELS_LIMIT = 50
+"""Most channels in a token."""
+
 _SERVICE_PREFIX = "service:"
 _DECIMAL_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _STORABLE_ID = re.compile(rf"[^\x00-\x1f\x7f\ud800-\udfff]{{0,{CLAIMED_ID_LIMIT}}}")
@@ -68,6 +72,7 @@ class Identity(NamedTuple):
         login_id: the `sid` claim, shared by all tokens of one log-in; empty if the token has none.
         holder: the engine's name of the user or the service.
         service: one of `SERVICES`; empty for a user.
+        access: keys of the blocks that the channels in the claim `channels` open.
     """
 
     user_id: int
@@ -78,6 +83,7 @@ class Identity(NamedTuple):
     login_id: str
     holder: str
     service: str = ""
+    access: tuple[str, ...] = ()
 
     @property
     def guest(self) -> bool:
@@ -163,6 +169,7 @@ class Tokens:
         ttl_seconds: int,
         login_id: str = "",
         issued_at: float | None = None,
+        channels: Sequence[str] = (),
     ) -> str:
         """Return a new token for a user.
 
@@ -172,6 +179,7 @@ class Tokens:
             ttl_seconds: lifetime, from 1 to the longest lifetime allowed.
             login_id: stored as the `sid` claim; empty for none.
             issued_at: seconds since the epoch; now by default.
+            channels: those to which it gives access.
 
         Raises:
             NoSigningKey: this server only has a public key.
@@ -182,6 +190,8 @@ class Tokens:
         claims: dict[str, Any] = {"sub": str(user_id), "admin": admin}
         if login_id:
             claims["sid"] = login_id
+        if channels:
+            claims["channels"] = list(channels)
         return self._signed(claims, ttl_seconds, issued_at)
 
     def issue_to_service(self, service: str, *, ttl_seconds: int) -> str:
@@ -262,6 +272,7 @@ class Tokens:
             login_id=_claimed_id(claims, "sid"),
             holder=service_holder(service) if service else holder_of(user_id),
             service=service,
+            access=_access(claims),
         )
 
     def _claims(self, token: str) -> dict[str, Any]:
@@ -358,6 +369,17 @@ def _admin(claims: dict[str, Any]) -> bool:
     if not isinstance(admin, bool):
         raise InvalidToken("token_invalid", "the claim admin is not a boolean")
     return admin
+
+
+def _access(claims: dict[str, Any]) -> tuple[str, ...]:
+    channels = claims.get("channels", [])
+    if not isinstance(channels, list) or len(channels) > CLAIMED_CHANNELS_LIMIT:
+        raise InvalidToken(
+            "token_invalid", f"the claim channels is not a list of at most {CLAIMED_CHANNELS_LIMIT}"
+        )
+    if not all(isinstance(channel, str) and len(channel) <= CLAIMED_ID_LIMIT for channel in channels):
+        raise InvalidToken("token_invalid", "the claim channels is not a list of names")
+    return tuple(map(channel_key, channels))
 
 
 def _claimed_id(claims: dict[str, Any], name: str) -> str:

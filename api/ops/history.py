@@ -111,7 +111,7 @@ class OccupiedSeat(Schema):
     seat_id = fields.Integer(required=True, metadata={"example": 42})
     status = fields.String(
         required=True,
-        validate=validate.OneOf(("held", "buying", "pending", "booked")),
+        validate=validate.OneOf(("held", "buying", "pending", "booked", "blocked")),
         metadata={"description": "`buying`: a sale is being written; `pending`: sold, and not paid yet."},
     )
     holder = holder_field(allow_none=True)
@@ -164,7 +164,7 @@ async def get_hall(call: Call, screening_id: int) -> Document:
 def _taken(call: Call, view: SeatView, ticket: Mapping[str, Any] | None) -> dict[str, Any]:
     since = view.reserved_at
     if view.status == "booked":
-        status = "booked"
+        status = "blocked" if view.blocked else "booked"
     elif since is not None:
         status, ticket = "held", None
     else:
@@ -192,6 +192,7 @@ class _Event(Schema):
             (
                 *("seats_held", "holds_extended", "holds_released", "holds_expired"),
                 *("tickets_issued", "tickets_confirmed", "tickets_cancelled", "tickets_lapsed"),
+                *("seats_blocked", "seats_unblocked"),
             )
         ),
     )

@@ -56,6 +56,7 @@ class LiveScreening(Schema):
     capacity = _number("Seats and places.")
     available = _number("Free seats and places.")
     held = _number("Seats and places that are held.")
+    blocked = _number("Seats and places that are kept back.")
     sold = _number("Seats and places that are sold, are being bought, or await payment.")
     queue = _number("Commands that wait for the screening.")
     holds_per_second = fields.Float(required=True, metadata={"description": "Over the last two seconds."})
@@ -135,7 +136,8 @@ def _screening(screening: ScreeningFigures, server: Server, sockets: int) -> dic
         "capacity": screening.capacity,
         "available": screening.available,
         "held": screening.held,
-        "sold": screening.capacity - screening.available - screening.held,
+        "blocked": screening.blocked,
+        "sold": screening.capacity - screening.available - screening.held - screening.blocked,
         "queue": screening.queue,
         "holds_per_second": round(screening.holds_per_second, 2),
         "journal_lag_seconds": round(lag_seconds, 3),

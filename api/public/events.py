@@ -56,6 +56,9 @@ class Availability(CamelCaseSchema):
     total = fields.Integer(required=True, metadata={"example": 100})
     sold = fields.Integer(required=True, metadata={"example": 60})
     reserved = fields.Integer(required=True, metadata={"example": 15})
+    blocked = fields.Integer(
+        metadata={"description": "Kept back by the organiser; absent if there are none.", "example": 5}
+    )
     available = fields.Integer(required=True, metadata={"example": 25})
     lapsing = lapsing_field()
 
@@ -162,12 +165,14 @@ async def get_ticket_availability(call: Call, ticket_type_id: int) -> Document:
 
 
 def _level(level: StockLevel, lapsing: Sequence[int] | None) -> dict[str, Any]:
+    blocked = {"blocked": level.blocked} if level.blocked else {}
     return {
         "total": level.total,
         "sold": level.sold,
         "reserved": level.reserved,
         "available": level.available,
         "lapsing": lapsing_of(lapsing or (0,) * len(WITHIN_SECONDS)),
+        **blocked,
     }
 
 

@@ -163,6 +163,7 @@ class ReservationsOfTickets(CamelCaseSchema):
         errors.HoldLifeSpent,
         PersonLimitExceeded,
     ),
+    access_code=True,
 )
 async def reserve_tickets(
     call: Call, orders: Sequence[Order], together: bool, expiration_minutes: int, metadata: str | None = None
@@ -306,7 +307,7 @@ async def _hold_all(
                 PlaceOrder(offers[number].ticket_type_id, orders[number].quantity) for number in numbers
             )
             answer: Reserved = await call.ask(
-                HoldPlaces(event_id, buyer, places, hold_seconds, note, call.guest_network)
+                HoldPlaces(event_id, buyer, places, hold_seconds, note, call.guest_network, call.access)
             )
             made |= zip(numbers, answer.reservations, strict=True)
     except EngineError:

@@ -126,6 +126,7 @@ class Call(Struct, frozen=True):
         uri: the request's path and query.
         receipt: where a durable command stores the response, if the request has an idempotency key.
         background: runs work that the response does not wait for.
+        code_access: keys of the blocks that the request's access code opens.
     """
 
     services: Services
@@ -136,6 +137,12 @@ class Call(Struct, frozen=True):
     uri: str
     receipt: Receipt | None
     background: BackgroundTasks
+    code_access: tuple[str, ...] = ()
+
+    @property
+    def access(self) -> tuple[str, ...]:
+        """Keys of the blocks whose seats the caller may take, by its token or its access code."""
+        return self.code_access if self.identity is None else self.code_access + self.identity.access
 
     @property
     def caller(self) -> Identity:
@@ -280,6 +287,7 @@ class Endpoint:
         message: message of the response, if its style has one.
         text_parameters: whether the placeholders stand for texts instead of ids.
         service: the service whose tokens are accepted besides those of users; empty for none.
+        access_code: whether an access code in `X-Access-Code` is honoured (`api.identity.channels`).
     """
 
     method: str
@@ -309,6 +317,7 @@ class Endpoint:
     message: str | None = None
     text_parameters: bool = False
     service: str = ""
+    access_code: bool = False
 
     @property
     def keyed(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from api.errors import RETRY_SOON, ApiError, Problem
 from api.wire import timestamp_or_none
+from engine import block_errors as blocks
 from engine import catalogue_errors as catalogue
 from engine import errors as engine
 from engine import rule_errors as rules
@@ -93,7 +94,7 @@ TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
     catalogue.SeatsInUse: Translation(409, ("seat_ids",)),
     catalogue.IllegalStatusChange: Translation(409, ("ticket_id", "status")),
     catalogue.TicketNotConfirmed: Translation(409, ("ticket_id", "status")),
-    selling.SeatsUnavailable: Translation(409, ("held", "booked")),
+    selling.SeatsUnavailable: Translation(409, ("held", "booked", "blocked")),
     selling.ZoneNotFound: Translation(404, ("zones",)),
     selling.NoAdjacentSeats: Translation(409, ("quantity", "largest")),
     rules.WouldStrandSeat: Translation(409, ("stranded", "alternatives")),
@@ -111,6 +112,7 @@ TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
     selling.TicketAdmitted: Translation(409, ("ticket_id",)),
     selling.PriceChanged: Translation(409, ("expected", "actual")),
     selling.PaymentAlreadyUsed: Translation(409, ("payment_id",)),
+    blocks.BlockLimitReached: Translation(409, ("limit",)),
     selling.RefundRequired: Translation(409, ("reason", "amount", "refund_id", "held", "booked")),
     selling.TooManyRefunds: Translation(409, ("limit",)),
     selling.RefundUnvouched: Translation(409, ("refund_id",)),

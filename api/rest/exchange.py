@@ -26,6 +26,7 @@ from api.http1.connection import RequestConnection
 from api.http1.errors import BodyTooLarge
 from api.http1.head import RequestHead
 from api.http1.http_server import DISCARDED_BODY_BYTES
+from api.identity.channels import ACCESS_CODE_HEADER
 from api.identity.errors import HostRefused, OriginRefused
 from api.identity.tokens import Identity
 from api.json_log import log_refused_caller
@@ -52,7 +53,10 @@ _ENTITY_TAG = re.compile(r'\*|(?:W/)?("[^"]*")')
 
 _PREFLIGHT_HEADERS: Mapping[str, str] = {
     "Access-Control-Allow-Headers": ", ".join(
-        ("Authorization", "Content-Type", KEY_HEADER, "If-None-Match", REQUEST_ID_HEADER)
+        (
+            *("Authorization", "Content-Type", KEY_HEADER, "If-None-Match", REQUEST_ID_HEADER),
+            ACCESS_CODE_HEADER,
+        )
     ),
     "Access-Control-Max-Age": "600",
 }

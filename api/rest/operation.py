@@ -9,9 +9,11 @@ from typing import Any
 
 import orjson
 from marshmallow import Schema, ValidationError
+from msgspec import structs
 
 from api.bodies import Body
 from api.errors import ApiError
+from api.identity.channels import ACCESS_CODE_HEADER
 from api.identity.errors import (
     AdminRequired,
     CronDisabled,
@@ -254,6 +256,9 @@ class Operation:
         return answer._replace(body=Body(form.encoded(present)[1])) if present.tickets else answer
 
     async def _handled(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
+        if self.endpoint.access_code and (code := call.headers.get(ACCESS_CODE_HEADER)) is not None:
+            access = await self._services.channels.access_by(code, call.address)
+            call = structs.replace(call, code_access=access)
         handling = self.endpoint.handler(call, **arguments)
         if not isinstance(handling, Ask):
             return self.encode(await handling)

@@ -11,6 +11,7 @@ from msgspec.json import Decoder
 
 from api.rooms.directory import ROOM_NAME
 from api.rooms.plain_text import plain_text
+from api.sales.seat_maps import blocked_field
 from api.ws.messages import BadMessage, message_type, timestamp_field
 from api.ws.sales import sales_end_field, sales_start_field, server_time_field
 
@@ -135,6 +136,7 @@ class Selection(_OfSeat):
         validate=validate.Equal("booked"),
         metadata={"description": "Present if the seat is sold", "example": "booked"},
     )
+    blocked = blocked_field()
 
 
 class CurrentSelections(Schema):
@@ -159,9 +161,10 @@ class SeatReleased(_OfSeat):
 
 
 class SeatBooked(_OfSeat):
-    """A seat was sold, through another API."""
+    """A seat was sold through another API, or is kept back."""
 
     type = message_type("seat_booked")
+    blocked = blocked_field()
 
 
 class RoomChanged(Schema):

@@ -177,6 +177,8 @@ class _SeatChange:
         }
         if view.status == RESERVED:
             message["user_info"] = note.user_info if note else {}
+        if view.blocked:
+            message["blocked"] = True
         return text_frame(orjson.dumps(message))
 
 
@@ -222,7 +224,7 @@ def selections(room: Room, views: Iterable[SeatView]) -> list[dict[str, Any]]:
         name = room.seat_name(view.seat_id, note)
         if view.status == AVAILABLE or name is None:
             continue
-        entry = {
+        entry: dict[str, Any] = {
             "client_id": _client_id(room, view.holder, note),
             "seat_id": name,
             "room_id": room.name,
@@ -232,6 +234,8 @@ def selections(room: Room, views: Iterable[SeatView]) -> list[dict[str, Any]]:
         }
         if view.status == BOOKED:
             entry["status"] = BOOKED
+        if view.blocked:
+            entry["blocked"] = True
         taken.append(entry)
     return taken
 

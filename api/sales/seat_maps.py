@@ -37,6 +37,17 @@ VERSION_HEADERS = {
 }
 
 
+def blocked_field() -> fields.Boolean:
+    """Beside the status of a seat."""
+    return fields.Boolean(
+        metadata={
+            "description": "True beside `booked` if the seat is not sold but kept back by the organiser; "
+            "absent otherwise.",
+            "example": True,
+        }
+    )
+
+
 class SeatOfRoom(Schema):
     id = fields.Integer(required=True, metadata={"example": 42})
     room_id = fields.Integer(required=True, metadata={"example": 1})
@@ -48,6 +59,7 @@ class SeatOfRoom(Schema):
 class SeatAvailability(Schema):
     seat = fields.Nested(SeatOfRoom, required=True)
     status = fields.String(required=True, validate=validate.OneOf(("available", "reserved", "booked")))
+    blocked = blocked_field()
     reserved_by = fields.Integer(
         required=True, allow_none=True, metadata={"description": "User id, if a user has reserved the seat."}
     )
@@ -85,6 +97,8 @@ def _fragment(seat: Seat, view: SeatView, owned: bool | None) -> bytes:
         "reserved_by": user_id_of(view.holder) if reserved else None,
         "expires_at": timestamp_or_none(view.expires_at),
     }
+    if view.blocked:
+        document["blocked"] = True
     if owned is not None:
         document["is_mine"] = owned
         if owned and view.price_cents is not None:

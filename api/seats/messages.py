@@ -11,6 +11,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from api.rest.fields import LARGEST_ID
+from api.sales.seat_maps import blocked_field
 from api.ws.messages import BadMessage, Ping, Pong, message_type, timestamp_field
 from api.ws.sales import sales_end_field, sales_start_field, server_time_field
 
@@ -55,6 +56,7 @@ class SeatState(Schema):
         validate=validate.OneOf(["available", "reserved", "booked"]),
         metadata={"example": "reserved"},
     )
+    blocked = blocked_field()
     is_mine = fields.Boolean(
         required=True,
         metadata={"description": "Whether the receiver has reserved or bought the seat", "example": False},

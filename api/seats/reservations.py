@@ -117,7 +117,12 @@ class ReservationsMade(Schema):
 
 
 @reservations.post(
-    "/reserve", body=SeatSelection, answers=ReservationsMade, status=201, refusals=_HOLD_REFUSALS
+    "/reserve",
+    body=SeatSelection,
+    answers=ReservationsMade,
+    status=201,
+    refusals=_HOLD_REFUSALS,
+    access_code=True,
 )
 def reserve_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Ask:
     """Reserve seats.
@@ -127,7 +132,7 @@ def reserve_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> A
     alternatives: each is a list of `seat_ids` to send instead.
     """
     # `make` skips the default values of the fields, which takes longer than the rest of this function.
-    command = (screening_id, call.holder, seat_ids, None, None, call.guest_network, ())
+    command = (screening_id, call.holder, seat_ids, None, None, call.guest_network, call.access)
     return Ask(make(HoldSeats, command), partial(_made, call))
 
 
@@ -253,7 +258,9 @@ class SeatsToggled(Schema):
     stranded = _stranded()
 
 
-@reservations.post("/toggle", body=ToggleSelection, answers=SeatsToggled, refusals=_HOLD_REFUSALS)
+@reservations.post(
+    "/toggle", body=ToggleSelection, answers=SeatsToggled, refusals=_HOLD_REFUSALS, access_code=True
+)
 def toggle_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Ask:
     """Reserve free seats and release the caller's own.
 
@@ -278,7 +285,7 @@ def toggle_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> As
             document["stranded"] = held.stranded
         return document
 
-    return Ask(ToggleSeats(screening_id, call.holder, seat_ids, call.guest_network), respond)
+    return Ask(ToggleSeats(screening_id, call.holder, seat_ids, call.guest_network, call.access), respond)
 
 
 class SeatsToCancel(PlainQuery):

@@ -81,6 +81,7 @@ class Booking(SeatSelection):
     durable=True,
     receipt_form=TICKETS_CREATED,
     service=PAYMENTS_SERVICE,
+    access_code=True,
 )
 def book_tickets(
     call: Call,
@@ -110,6 +111,7 @@ def book_tickets(
             actor=service_of(call),
             expected_total_cents=cents_or_none(expected_total),
             unvouched=is_unvouched(call),
+            access=call.access,
         ),
     )
 

@@ -252,6 +252,8 @@ def _seat_state(view: SeatView, holder: str | None) -> bytes:
     """Encode an `api.seats.messages.SeatState`, omitting fields without a value."""
     is_mine = view.holder is not None and view.holder == holder
     state: dict[str, Any] = {"seat_id": view.seat_id, "status": view.status, "is_mine": is_mine}
+    if view.blocked:
+        state["blocked"] = True
     if is_mine and view.price_cents is not None:
         state["price"] = price(view.price_cents)
     owner = user_id_of(view.holder)

@@ -61,6 +61,7 @@ LOCK = "SELECT id FROM events WHERE id = %(id_)s FOR NO KEY UPDATE"
 TAKEN = f"""
 SELECT EXISTS (SELECT FROM tickets WHERE screening_id = %(id_)s AND {OF_ANY_STATUS})
     OR EXISTS (SELECT FROM holds WHERE screening_id = %(id_)s AND status = 'active')
+    OR EXISTS (SELECT FROM blocks WHERE screening_id = %(id_)s AND released_at IS NULL)
 """  # noqa: S608 - constant
 
 DELETE_TYPES = "DELETE FROM ticket_types WHERE event_id = %(id_)s"

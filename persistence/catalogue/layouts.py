@@ -62,6 +62,19 @@ WITH missing AS ({_MISSING}), coming AS ({TO_COME}), taken AS (
     UNION ALL
     SELECT screening_id, seat_id, 'reserved' FROM holds
     WHERE status = 'active' AND screening_id IN (SELECT id FROM coming)
+    UNION ALL
+    SELECT screening_id, seat_id, 'blocked' FROM blocks CROSS JOIN unnest(seat_ids) AS seat_id
+    WHERE released_at IS NULL AND kind <> 'kill' AND screening_id IN (SELECT id FROM coming)
+      AND NOT EXISTS (
+          SELECT FROM tickets
+          WHERE tickets.screening_id = blocks.screening_id AND tickets.seat_id = seat_id.seat_id
+            AND status IN ('pending', 'confirmed')
+      )
+      AND NOT EXISTS (
+          SELECT FROM holds
+          WHERE holds.screening_id = blocks.screening_id AND holds.seat_id = seat_id.seat_id
+            AND status = 'active'
+      )
 )
 SELECT count(*) OVER (), screening_id, coalesce(nullif(screenings.title, ''), movies.title, ''),
        to_char(starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), cinemas.time_zone,
@@ -116,7 +129,8 @@ class Difference(NamedTuple):
         moved: seats with other coordinates.
         retyped: seats of another type.
         screenings: number of screenings to come.
-        taken: seats that would be removed though they are sold or held, counted once per screening.
+        taken: seats that would be removed though they are sold, held or kept back for somebody, counted
+            once per screening.
         obstacles: these screenings, each with some of its seats.
     """
 

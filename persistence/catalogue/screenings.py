@@ -115,6 +115,8 @@ SELECT seat_id FROM (
     SELECT seat_id FROM tickets WHERE screening_id = %(id_)s AND status IN ('pending', 'confirmed')
     UNION
     SELECT seat_id FROM holds WHERE screening_id = %(id_)s AND status = 'active'
+    UNION ALL
+    SELECT unnest(seat_ids) FROM blocks WHERE screening_id = %(id_)s AND released_at IS NULL
 ) AS taken
 WHERE seat_id NOT IN (
     SELECT seats.id FROM seats JOIN screenings USING (room_id)

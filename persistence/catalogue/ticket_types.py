@@ -66,7 +66,14 @@ _OF_TYPE = "screening_id = %(event_id)s AND seat_id BETWEEN %(last)s AND %(first
 
 TAKEN = f"""
 SELECT (SELECT count(*) FROM tickets WHERE {_OF_TYPE} AND status IN ('pending', 'confirmed')),
-       (SELECT count(*) FROM holds WHERE {_OF_TYPE} AND status = 'active'),
+       (SELECT count(*) FROM (
+            (SELECT seat_id FROM holds WHERE {_OF_TYPE} AND status = 'active'
+             UNION
+             SELECT seat_id FROM blocks CROSS JOIN unnest(seat_ids) AS seat_id
+             WHERE {_OF_TYPE} AND released_at IS NULL)
+            EXCEPT
+            SELECT seat_id FROM tickets WHERE {_OF_TYPE} AND status IN ('pending', 'confirmed')
+        ) AS reserved),
        EXISTS (SELECT FROM tickets WHERE {_OF_TYPE} AND {OF_ANY_STATUS})
 """  # noqa: S608 - constants
 
@@ -137,7 +144,7 @@ class TicketTypeRows(Rows):
 
     @staticmethod
     async def _taken(connection: Connection, ticket_type: Record) -> tuple[int, int, bool]:
-        """Return the numbers of sold and reserved tickets, and whether any were ever sold."""
+        """Return the numbers of sold and of reserved or blocked tickets, and whether any were ever sold."""
         bound = {
             "event_id": ticket_type["event_id"],
             "first": place_id(ticket_type["id"], 0),

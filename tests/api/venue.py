@@ -215,6 +215,7 @@ class Venue:
             catalogue=None,  # type: ignore[arg-type] # not used here
             accounts=None,  # type: ignore[arg-type]
             guests=None,  # type: ignore[arg-type]
+            channels=None,  # type: ignore[arg-type]
             workers=None,  # type: ignore[arg-type]
             rate_limits=RateLimits(limits or Limits()),
             site=Site(lambda: "", "", "tickets@localhost", codes, "en"),

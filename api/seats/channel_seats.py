@@ -1,0 +1,60 @@
+"""`/api/v1/screenings/{screening_id}/channel-seats`: what is kept back for the caller's channels."""
+
+from collections import Counter
+
+from marshmallow import Schema, fields
+
+from api.rest.endpoint import Access, Call, Document, Resource
+from engine.commands import ReadBlocks
+from engine.places import ticket_type_of
+from engine.replies import Blocks
+from engine.selling_errors import ScreeningNotFound
+
+channel_seats = Resource("/api/v1/screenings", tag="Screenings")
+
+
+class KeptPlaces(Schema):
+    ticket_type_id = fields.Integer(required=True, metadata={"example": 5})
+    quantity = fields.Integer(
+        required=True, metadata={"description": "Those that nobody has.", "example": 20}
+    )
+
+
+class ChannelSeats(Schema):
+    """Seats and places that are kept back for the caller."""
+
+    channels = fields.List(fields.String(), required=True, metadata={"example": ["press"]})
+    seat_ids = fields.List(
+        fields.Integer(),
+        required=True,
+        metadata={
+            "description": "The caller may reserve those of them that show `blocked`; others have the rest.",
+            "example": [42, 43],
+        },
+    )
+    ticket_types = fields.List(fields.Nested(KeptPlaces), required=True)
+
+
+@channel_seats.get(
+    "/{screening_id}/channel-seats",
+    access=Access.GUEST,
+    answers=ChannelSeats,
+    refusals=(ScreeningNotFound,),
+    access_code=True,
+)
+async def get_channel_seats(call: Call, screening_id: int) -> Document:
+    """Get the seats that are kept back for the caller's channels.
+
+    They are those of the access code and of the token. Others see these seats as booked.
+    """
+    reply: Blocks = await call.ask(ReadBlocks(screening_id))
+    own = [level for level in reply.blocks if level.block.key in call.access]
+    places: Counter[int] = Counter()
+    for level in own:
+        if (first := level.block.seat_ids[0]) < 0:
+            places[ticket_type_of(first)] += level.kept
+    return {
+        "channels": sorted({level.block.channel for level in own if level.block.channel}),
+        "seat_ids": [seat_id for level in own for seat_id in level.block.seat_ids if seat_id > 0],
+        "ticket_types": [{"ticket_type_id": each, "quantity": number} for each, number in places.items()],
+    }
