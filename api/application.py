@@ -144,7 +144,7 @@ class ResourceApplication(Application):
         services: Services,
         resources: Iterable[Resource],
         routes: Sequence[URLSpec],
-        answer_unknown: AnswerUnknown = lambda plan, routes, prefix: None,
+        answer_unknown: AnswerUnknown = lambda plan, routes, services: None,
     ) -> None:
         self._access_log = AccessLog(services.http_observer)
         self._background = BackgroundTasks()

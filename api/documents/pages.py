@@ -20,6 +20,7 @@ from api.rest.endpoint import Access, Answer, Call, Resource
 from api.rest.path_prefix import within
 from api.rest.plan import Plan
 from api.rest.routes import Routes
+from api.services import Services
 
 BUILT = Path(str(files("web"))) / "dist"
 
@@ -54,6 +55,7 @@ _PATHS: Mapping[str, tuple[str, ...]] = {
 }
 _MEDIA_RANGE = re.compile(r"([\w!#$&^.+*-]+/[\w!#$&^.+*-]+)[^,]*?(?:;\s*q=([01](?:\.\d*)?)[^,]*)?(?=,|$)")
 _BASE = '<base href="/" />'
+_CURRENCY = '<meta name="currency" content="" />'
 _HEADERS = {
     # Browsers must revalidate: the HTML names the hashed files of one release.
     "Cache-Control": "no-cache",
@@ -95,17 +97,18 @@ def prefers_html(accept: str) -> bool:
 
 def box_office(call: Call) -> Answer:
     """The HTML of the box office."""
-    return page(BUILT, _BOX_OFFICE, call.services.path_prefix)
+    return page(BUILT, _BOX_OFFICE, call.services.path_prefix, call.services.currency)
 
 
 @lru_cache
-def page(built: Path, name: str, prefix: str) -> Answer:
+def page(built: Path, name: str, prefix: str, currency: str) -> Answer:
     """The HTML of an area.
 
     Args:
         built: the folder with the built pages.
         name: of the file.
         prefix: path prefix under which everything is served.
+        currency: of all prices (ISO 4217).
 
     Returns:
         503 with a page that says how to build the pages, if they are missing.
@@ -114,7 +117,10 @@ def page(built: Path, name: str, prefix: str) -> Answer:
         html = (built / name).read_text()
     except FileNotFoundError:
         return Answer(503, Body(_MISSING.encode()), _HEADERS, "text/html; charset=utf-8")
-    content = html.replace(_BASE, f'<base href="{prefix}/" />').encode()
+    told = {_BASE: f'<base href="{prefix}/" />', _CURRENCY: f'<meta name="currency" content="{currency}" />'}
+    for placeholder, element in told.items():
+        html = html.replace(placeholder, element)
+    content = html.encode()
     version = hashlib.sha256(content).hexdigest()[:16]
     return Answer(200, Body(content), {**_HEADERS, "ETag": f'"{version}"'}, "text/html; charset=utf-8")
 
@@ -123,18 +129,19 @@ _NO_PAGES = ("/api/", "/ws/")
 """Prefixes of paths that are not for people."""
 
 
-def unknown_page(plan: Plan, routes: Routes, prefix: str) -> Answer | None:
+def unknown_page(plan: Plan, routes: Routes, services: Services) -> Answer | None:
     """Answer a browser's request for a path that nothing serves.
 
     Args:
         plan: of the request.
         routes: the paths that are served.
-        prefix: path prefix under which everything is served.
+        services: of the application.
 
     Returns:
         A redirect if only a slash at the end is too much, else a page that says so, with status 404. None for
         clients that do not prefer HTML, and for paths of the API.
     """
+    prefix = services.path_prefix
     path = within(prefix, plan.path)
     if path is None or path.startswith(_NO_PAGES) or plan.method not in ("GET", "HEAD"):
         return None
@@ -146,7 +153,7 @@ def unknown_page(plan: Plan, routes: Routes, prefix: str) -> Answer | None:
     if operation and operation.endpoint.media_type == "text/html":
         query = plan.query and f"?{plan.query}"
         return Answer(308, headers={"Location": f"{prefix}{without_slash}{query}", "Vary": VARY})
-    missing = page(BUILT, _BOX_OFFICE, prefix)
+    missing = page(BUILT, _BOX_OFFICE, prefix, services.currency)
     if missing.status != 200:
         return None
     headers = {name: value for name, value in missing.headers.items() if name != "ETag"}
@@ -156,7 +163,7 @@ def unknown_page(plan: Plan, routes: Routes, prefix: str) -> Answer | None:
 def _serve(path: str, name: str) -> None:
     @pages.get(path, access=Access.PUBLIC, media_type="text/html")
     async def show(call: Call, **_: int) -> Answer:
-        return page(BUILT, name, call.services.path_prefix)
+        return page(BUILT, name, call.services.path_prefix, call.services.currency)
 
 
 for _name, _paths in _PATHS.items():

@@ -62,8 +62,8 @@ _PREFLIGHT_HEADERS: Mapping[str, str] = {
 }
 
 
-AnswerUnknown = Callable[[Plan, Routes, str], Answer | None]
-"""Answers a request for a path that nothing serves: takes the plan, the routes and the path prefix."""
+AnswerUnknown = Callable[[Plan, Routes, Services], Answer | None]
+"""Answers a request for a path that nothing serves: takes the plan, the routes and the services."""
 
 
 class RestRouter(Router):
@@ -296,7 +296,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         """The answer if the path or its method is not served."""
         if self._plan.match is None:
             router = self._router
-            if answer := router.answer_unknown(self._plan, router.routes, router.services.path_prefix):
+            if answer := router.answer_unknown(self._plan, router.routes, router.services):
                 return answer
             raise PathNotFound
         methods = self._plan.match.route.methods

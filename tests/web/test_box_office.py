@@ -78,7 +78,7 @@ async def test_a_guest_buys_two_seats_and_cancels_one(
     await page.reload()
     await page.until("document.querySelector('input[name=email]')?.value === 'grace@home.example'")
     assert await page.evaluate("document.querySelector('input[name=fullName]').value") == "Grace Example"
-    await page.click_on("button", "Pay 21.98 (test)")
+    await page.click_on("button", "Pay €21.98 (test)")
     await page.shows("Thank you")
     await page.until("document.querySelectorAll('img.qr').length === 2")
     await checked(page, "my-tickets")
@@ -250,7 +250,7 @@ async def test_a_guest_buys_tickets_of_an_event(shop: DemoHouse, browser: Browse
     await page.fill("Identity document", "Passport")
     await page.fill("Its number", "C01X00T47")
     await page.fill("Phone (WhatsApp)", "none")
-    await page.click_on("button", "Pay 99.00 (test)")
+    await page.click_on("button", "Pay €99.00 (test)")
     page.allow("status of 400")
     await page.shows("Please correct what is marked")
     await page.until("document.activeElement.name === 'buyer.whatsapp'")
@@ -262,7 +262,7 @@ async def test_a_guest_buys_tickets_of_an_event(shop: DemoHouse, browser: Browse
     await page.until("document.querySelectorAll('input[type=email]').length === 2")
     await checked(page, "event-checkout")
     await page.click("input[type=checkbox]")
-    await page.click_on("button", "Pay 99.00 (test)")
+    await page.click_on("button", "Pay €99.00 (test)")
     await page.shows("Thank you")
     await page.shows("Balcony")
     await page.until("document.querySelectorAll('img.qr').length === 3")
@@ -313,7 +313,7 @@ async def test_a_real_payment_that_cannot_be_used_is_said_to_be_owed(
 
     number = await refund()
     await page.click_on("button", re.compile("^Reserve, pay"))
-    await page.shows("You get 12.50 back")
+    await page.shows("You get €12.50 back")
     await page.shows(f"give the refund number {number}")
     await page.shows("Row A, seat 1")
     assert "have not been charged" not in await page.text()
@@ -346,7 +346,7 @@ async def test_the_agreed_price_stays_and_another_one_is_asked_about(
     await checked(page, "agreed-price-in-the-cart")
     await page.click_on("button", re.compile("Continue to checkout"))
     await page.shows("Row A, seat 2")
-    await page.find("button", re.compile("^Pay 27.50"))
+    await page.find("button", re.compile("^Pay €27.50"))
 
     # In another window the user gives the seats back and reserves them again.
     await cost(16)
@@ -355,7 +355,7 @@ async def test_the_agreed_price_stays_and_another_one_is_asked_about(
     page.allow("status of 409")
     await page.click_on("button", re.compile("^Pay"))
     await page.shows("The price has changed since this page was loaded")
-    await page.find("button", re.compile("^Pay 32.00"))
+    await page.find("button", re.compile("^Pay €32.00"))
     await checked(page, "price-changed")
     await page.click_on("button", re.compile("^Pay"))
     await page.shows("Thank you")

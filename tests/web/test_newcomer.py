@@ -109,7 +109,7 @@ async def test_a_newcomers_ten_minutes(browser: Browser, data_directory: Path) -
                 await page.fill("Name", "Grace Example")
                 await page.fill("E-mail", "grace@home.example")
             await picture(page, f"checkout-of-the-{name}")
-            await page.click_on("button", "Pay 21.98 (test)")
+            await page.click_on("button", "Pay €21.98 (test)")
             await page.shows("Thank you")
             await page.until("document.querySelectorAll('img.qr').length === 2")
             await picture(page, f"tickets-of-the-{name}")

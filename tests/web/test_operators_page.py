@@ -145,7 +145,7 @@ async def test_an_operator_watches_and_acts(browser: Browser, stage: Stage) -> N
     await page.shows("gets the tickets")
     await looked_at(page, "ops-sell")
     await page.click_on("button", "Sell to Ada Byron")
-    await page.shows("1 seat sold to Ada Byron for 12.50.")
+    await page.shows("1 seat sold to Ada Byron for €12.50.")
     await page.shows("sold to Ada Byron")
 
     await page.click_on("button", "Cancel the booking…")

@@ -171,14 +171,16 @@ async def test_only_gets_are_served(venue: Venue) -> None:
 
 
 def test_missing_pages_say_how_to_build_them(tmp_path: Path) -> None:
-    answer = page(tmp_path, "index.html", "")
+    answer = page(tmp_path, "index.html", "", "EUR")
     assert answer.status == 503
     assert b"make install" in answer.body.plain
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
-def test_pages_know_their_path_prefix() -> None:
-    assert b'<base href="/tickets/" />' in page(BUILT, "index.html", "/tickets").body.plain
+def test_pages_know_their_path_prefix_and_the_currency() -> None:
+    html = page(BUILT, "index.html", "/tickets", "EUR").body.plain
+    assert b'<base href="/tickets/" />' in html
+    assert b'<meta name="currency" content="EUR" />' in html
 
 
 async def test_pages_work_under_a_path_prefix(browser: Browser, database_url: str, tmp_path: Path) -> None:

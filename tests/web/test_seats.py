@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.caller import Caller
+from tests.api.caller import RESERVATIONS, Caller
 from tests.database import execute
 from tests.house import House
 from tests.web.browser import Browser
@@ -93,8 +93,9 @@ async def test_guests_and_users_choose_in_the_same_hall(house: House, browser: B
     # The guest logs in: the page gives a function for tokens, and the seats become the user's.
     await guest.evaluate(f"hall.token = () => Promise.resolve('{house.token(OTHER)}'); 0")
     await guest.until(f"hall.cart.guestId === null && {chosen('D9')}")
-    mine = await house.user(OTHER).send("GET", "/api/v1/seat-reservations/my-reservations")
-    assert len(mine.json) == 1
+    async with asyncio.timeout(60):  # the page shows its choice before the server has answered
+        while len((await house.user(OTHER).send("GET", f"{RESERVATIONS}/my-reservations")).json) != 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
     before = await user.evaluate("hall.cart.expiresAt")
     await user.click_on("button", "More time")

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { Link, useLocation } from 'wouter-preact';
 import { answered, api } from '../api/client';
 import { SERVER } from '../common/base';
-import { formatDay, formatTime } from '../common/format';
+import { CURRENCY, formatDay, formatTime } from '../common/format';
 import { useLoaded } from '../common/loading';
 import { Notice, Shown } from '../common/pieces';
 import { user } from '../common/session';
@@ -91,6 +91,7 @@ function Hall({ id }: { id: number }) {
     element.server = SERVER;
     element.token = customerToken;
     element.screening = id;
+    element.currency = CURRENCY;
     element.addEventListener('checkout', (event) => {
       const cart: Cart = event.detail;
       keepCart(id, cart.seats.map(({ id: seat, row, number, type, price }) => ({ id: seat, row, number, type, price })));

@@ -1,6 +1,12 @@
 // Money and times as the page's reader writes them.
 
-const money = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+/** The currency of all prices, which the server writes into the page; empty for bare numbers. */
+export const CURRENCY = document.querySelector<HTMLMetaElement>('meta[name=currency]')?.content ?? '';
+
+const money = new Intl.NumberFormat(
+  undefined,
+  CURRENCY ? { style: 'currency', currency: CURRENCY } : { minimumFractionDigits: 2, maximumFractionDigits: 2 },
+);
 
 interface Clock {
   day: Intl.DateTimeFormat;
@@ -35,7 +41,7 @@ function clockOf(zone: string | undefined): Clock {
   return made;
 }
 
-/** A price. The API has no currency. */
+/** A price. */
 export function formatPrice(price: number | string): string {
   return money.format(Number(price));
 }

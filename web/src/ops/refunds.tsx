@@ -3,7 +3,6 @@
 import { useState } from 'preact/hooks';
 import { answered, api } from '../api/client';
 import type { components } from '../api/schema';
-import { formatPrice } from '../common/format';
 import { Field, Notice, Shown } from '../common/pieces';
 import { Ask } from './actions';
 import { Choices, Pages, useReloading } from './lists';
@@ -193,7 +192,7 @@ function AskSettled({ refund, close, done }: { refund: Refund; close: () => void
 }
 
 function amountOf({ amount, currency }: Refund): string {
-  return `${formatPrice(amount)} ${currency}`;
+  return `${Number(amount).toFixed(2)} ${currency}`;
 }
 
 function causeOf({ reason, ticket_id, screening_id }: Refund): string {
