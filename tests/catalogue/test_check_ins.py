@@ -3,8 +3,10 @@
 import asyncio
 import json
 import logging
+import re
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -407,3 +409,33 @@ async def test_doors_open_as_early_as_the_setting_says(open_house: OpenHouse) ->
     assert (first.status, first.json["result"]) == (200, "admitted")
     # A scanner that has got no response repeats the request.
     assert (await scanner(house).send("POST", CHECK_IN, body, key=key)).body == first.body
+
+
+def example_scanner() -> Any:
+    """The class `Scanner` of docs/tickets.md."""
+    page = (Path(__file__).parents[2] / "docs" / "tickets.md").read_text()
+    examples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (code,) = [example for example in examples if "class Scanner" in example]
+    defined: dict[str, Any] = {}
+    exec(code, defined)  # noqa: S102 - our own example
+    return defined["Scanner"]
+
+
+async def test_the_scanner_of_the_documentation_goes_on_while_it_is_offline(house: House) -> None:
+    screening, seats = await open_doors(house)
+    first, second = await sold(house, screening, seats[:2])
+    online = example_scanner()(house.base_url, scanner(house).token, "north-1", "North", screening)
+
+    async def scanned(code: object) -> str:
+        result, _ = await asyncio.to_thread(online.scan, str(code))
+        return result
+
+    assert [await scanned(first), await scanned(first), await scanned("x")] == [
+        *("admitted", "already_admitted", "unknown_code")
+    ]
+    online.url = "http://127.0.0.1:1"
+    assert [await scanned(second), await scanned(second)] == ["offline", "offline"]
+    online.url = house.base_url
+    results = await asyncio.to_thread(online.send_unsent)
+    assert [result["result"] for result in results] == ["admitted", "conflict"]
+    assert online.unsent == []
