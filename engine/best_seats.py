@@ -53,7 +53,8 @@ def _hold(state: ScreeningState, command: HoldBest, seat_ids: tuple[int, ...], n
 def _chosen(state: ScreeningState, command: HoldBest, without: Iterable[int] = ()) -> tuple[int, ...]:
     ranking = ranking_of(state.seats.layout)
     free = ranking.free(state.seats.taken)
-    choice = Choice(ranking, free, _wanted(ranking, state.info, command) & ~ranking.bits_of(without))
+    wanted = _wanted(ranking, state.info, command) & ~ranking.bits_of(without)
+    choice = Choice(ranking, free, wanted, ranking.bits_of(state.seats.kept.by_seat))
     size = command.quantity
     if positions := choice.best(size, command.accessible, command.allow_split):
         return tuple([ranking.seat_ids[position] for position in positions])
@@ -111,15 +112,18 @@ class Choice:
         ranking: of the layout.
         free: the free seats, as bits.
         wanted: the seats that the party may get, free or not.
+        kept: the seats of blocks. Those that are free only to this party count as taken where others would
+            be stranded beside them.
     """
 
-    def __init__(self, ranking: SeatRanking, free: int, wanted: int) -> None:
+    def __init__(self, ranking: SeatRanking, free: int, wanted: int, kept: int) -> None:
         self._ranking = ranking
         self._seats = free & wanted
         self._wheelchairs = ranking.of_type.get(WHEELCHAIR, 0)
         # Free seats without a free seat on the left, or on the right; wheelchair places cannot be stranded.
-        alone = free & ~self._wheelchairs
-        self._left_ends, self._right_ends = alone & ~(free << 1), alone & ~(free >> 1)
+        open_to_all = free & ~kept
+        alone = open_to_all & ~self._wheelchairs
+        self._left_ends, self._right_ends = alone & ~(open_to_all << 1), alone & ~(open_to_all >> 1)
 
     def best(self, size: int, accessible: bool = False, allow_split: bool = False) -> list[int]:
         """Return the positions of the best seats; none if the party does not fit.

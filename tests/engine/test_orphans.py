@@ -6,9 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.commands import BlockSeats, BookSeats, HoldSeats, HoldSeatsFor, SellSeats, ToggleSeats
+from engine.commands import (
+    BlockSeats,
+    BookSeats,
+    HoldBest,
+    HoldSeats,
+    HoldSeatsFor,
+    SellSeats,
+    ToggleSeats,
+)
+from engine.events import SeatsHeld
 from engine.orphans import ALTERNATIVES, alternatives, avoidable
-from engine.records import CHANNEL, Layout, Seat, channel_key
+from engine.records import CHANNEL, KILL, Layout, Seat, channel_key
 from engine.replies import Held
 from engine.rows import rows_of
 from engine.rule_errors import WouldStrandSeat
@@ -241,6 +250,23 @@ def test_a_seat_of_a_block_counts_as_taken() -> None:
     hall.do(HoldSeats(1, "user:2", (3,), access=access))
     refusal = refused(hall, HoldSeats(1, "user:2", (4, 8), access=access))
     assert (refusal.stranded, refusal.alternatives) == ((7, 9), ((4, 7), (4, 9), (4, 2)))
+
+
+def test_the_best_seats_strand_none_that_others_could_have() -> None:
+    hall = Hall(9, rules=ENFORCE)
+    hall.settle(hall.do(BlockSeats(1, "user:9", "press", CHANNEL, (1, 2), channel="press")))
+    # Seats 4 to 6 are in the middle, but seat 3 would be left beside the block.
+    held = hall.do(HoldBest(1, "user:2", 3, access=(channel_key("press"),))).reply
+    assert isinstance(held, SeatsHeld)
+    assert held.seat_ids in [(3, 4, 5), (5, 6, 7)]
+
+
+def test_the_best_seats_within_the_wishes_of_a_party_may_be_refused() -> None:
+    hall = Hall(11, rules=ENFORCE)
+    hall.settle(hall.do(BlockSeats(1, "user:9", "broken", KILL, tuple(range(1, 9)))))
+    # Of the three seats that are left only the one in the middle is a VIP seat.
+    refusal = refused(hall, HoldBest(1, "user:1", 1, ("vip",)))
+    assert (refusal.stranded, refusal.alternatives) == ((9, 11), ((9,), (11,)))
 
 
 def test_a_screening_without_the_rule_allows_everything() -> None:
