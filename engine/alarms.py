@@ -6,19 +6,30 @@ screening is not in memory then, `Store.overdue` finds it. A late alarm does wha
 
 from collections.abc import Callable, Mapping, Sequence
 
-from engine import blocks
+from engine import blocks, sales_alarms
 from engine.events import SeatsUnblocked
 from engine.screening_state import ScreeningState
+from engine.views import SeatsShown
 from engine.waitlist_records import WAITLIST
 
-ALARMS: Mapping[str, Callable[[ScreeningState, float], Sequence[SeatsUnblocked]]] = {
+Rung = SeatsUnblocked | SeatsShown
+"""What others see of an alarm; all but a `SeatsShown` are also events for the journal."""
+
+ALARMS: Mapping[str, Callable[[ScreeningState, float], Sequence[Rung]]] = {
     blocks.RELEASE: blocks.unblock_due,
     WAITLIST: lambda state, now: (),  # whoever waits is served after everything else (`engine.offering`)
+    sales_alarms.SALES: sales_alarms.tell,
 }
-"""For each name of an alarm: what it does, and sets the alarm again. Its events are also what others see."""
+"""For each name of an alarm: what it does, and sets the alarm again."""
 
 
-def ring(state: ScreeningState, now: float) -> list[SeatsUnblocked]:
-    """Do what is due. Returns the events."""
+def set_all(state: ScreeningState) -> None:
+    """Set the alarms of a screening that has been loaded."""
+    blocks.set_alarm(state)
+    sales_alarms.set_alarm(state)
+
+
+def ring(state: ScreeningState, now: float) -> list[Rung]:
+    """Do what is due. Returns what others see."""
     due = state.seats.deadlines.pop_alarms(now)
     return [event for name in due for event in ALARMS[name](state, now)]

@@ -31,7 +31,7 @@ from engine.selling_errors import (
     OrderLimitExceeded,
     TicketTypeNotFound,
 )
-from engine.views import SeatsChanged
+from engine.views import SeatsChanged, SeatsShown
 
 
 def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decision:
@@ -223,7 +223,7 @@ def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) ->
         write_id = event.seq
     if state.seats.deadlines.alarm_at <= now:
         rung = alarms.ring(state, now)
-        events += rung
+        events += [each for each in rung if not isinstance(each, SeatsShown)]
         changes += rung
     return _served(state, Decision(reply, tuple(events), tuple(changes), write_id), now)
 

@@ -37,6 +37,7 @@ from engine.records import (
     TicketStatus,
     UnusablePayment,
 )
+from engine.sales_windows import TOLD_SECONDS, moments
 from engine.selling_errors import PaymentAlreadyUsed, ScreeningNotFound
 from engine.views import SeatsChanged
 from engine.vouching import vouched_by
@@ -328,6 +329,11 @@ class MemoryStore:
             block.screening_id
             for block in self._database.blocks.values()
             if block.seat_ids and block.release_at is not None and block.release_at <= now
+        )
+        found.update(
+            screening_id
+            for screening_id, (info, _) in self._database.screenings.items()
+            if any(abs(now - at) <= TOLD_SECONDS for at, _ in moments(info))
         )
         return [
             each for each in sorted(found) if each > after_id and (of_all or not self._is_of_another(each))

@@ -17,6 +17,11 @@ from engine.selling_errors import SalesClosed
 SALES_OPENED, SALES_ENDED = "sales_opened", "sales_ended"
 """Causes of the changes by which watchers learn that sales have opened or closed."""
 
+TOLD_SECONDS = 60.0
+"""A screening is loaded this long before sales open or close, so that watchers learn of it in time
+(`Store.overdue`); if that fails, they learn of it at most so much later.
+"""
+
 
 class _Closed(NamedTuple):
     """Why a window is closed, and how many seconds are left until it opens, if it does."""
@@ -63,6 +68,13 @@ def whole_window(info: ScreeningInfo, windows: Mapping[int, Window]) -> Window:
     ends = [window.sales_end for window in each if window.sales_end is not None]
     number = len(each)
     return Window(min(starts) if len(starts) == number else None, max(ends) if len(ends) == number else None)
+
+
+def moments(info: ScreeningInfo) -> set[tuple[float, str]]:
+    """When sales open or close, also those of ticket types, with the causes of the changes."""
+    windows = type_windows(info).values() if info.ticket_types else (info.rules.window,)
+    starts = {(start, SALES_OPENED) for start, _ in windows if start is not None}
+    return starts | {(end, SALES_ENDED) for _, end in windows if end is not None}
 
 
 def _closed(start: float | None, end: float | None, now: float) -> _Closed | None:

@@ -11,7 +11,7 @@ commit `settle` finishes it; if the database rejects it, `abort` undoes it.
 from collections.abc import Callable, Collection
 from typing import Any
 
-from engine import blocks, counter, holding, joining, selling
+from engine import alarms, blocks, counter, holding, joining, selling
 from engine.best_seats import hold_best
 from engine.commands import (
     BlockSeats,
@@ -79,7 +79,7 @@ class Screening:
         change_memory: int = 1024,
     ) -> None:
         self._state = ScreeningState(loaded, policy, hold_ids, ticket_ids, change_memory)
-        blocks.set_alarm(self._state)
+        alarms.set_all(self._state)
         restore(self._state, loaded.waitlist)
 
     @property

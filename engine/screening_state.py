@@ -99,6 +99,8 @@ class ScreeningState:
         unchecked_seats: a holder without seats may hold so many free seats without a call of
             `require_within_limits`. It is 0 if there are rules, and in a free room, which may be full
             although the named seats are free.
+        sales_told_at: when watchers were last told that sales have opened or closed, in seconds since the
+            epoch.
         window: when any of it is on sale.
     """
 
@@ -122,6 +124,7 @@ class ScreeningState:
         "policy",
         "price_of",
         "rules",
+        "sales_told_at",
         "scarcity",
         "screening_id",
         "seats",
@@ -159,6 +162,7 @@ class ScreeningState:
         self.hold_seconds = min(policy.hold_seconds, policy.hold_life_seconds)
         self.rules = rules = loaded.info.rules
         self._type_windows = type_windows(loaded.info)
+        self.sales_told_at = 0.0
         self.window = whole_window(loaded.info, self._type_windows)
         self.spaced = rules.orphan_rule is not OrphanRule.OFF
         self.unchecked_seats = 0 if loaded.info.free_seats or rules != NO_RULES else policy.held_seats_limit

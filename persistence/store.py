@@ -19,6 +19,7 @@ from engine.errors import OwnershipLost, StoreUnavailable
 from engine.ports import LoadedScreening, Owner
 from engine.records import Area, Focus, Layout, ScreeningInfo, Seat, TicketType
 from engine.sale_rules import OrphanRule, SaleRules
+from engine.sales_windows import TOLD_SECONDS
 from engine.selling_errors import ScreeningNotFound
 from persistence.columns import (
     BLOCKS,
@@ -169,6 +170,9 @@ SELECT screening_id FROM (
     SELECT screening_id FROM tickets WHERE status = 'pending' AND payment_deadline <= to_timestamp(%(now)s)
     UNION
     SELECT screening_id FROM blocks WHERE released_at IS NULL AND release_at <= to_timestamp(%(now)s)
+    UNION
+    SELECT screening_id FROM sales_times
+    WHERE at >= to_timestamp(%(now)s - %(told)s) AND at <= to_timestamp(%(now)s + %(told)s)
 ) AS due
 WHERE screening_id > %(after_id)s AND (%(of_all)s OR NOT EXISTS (
     SELECT FROM screening_epochs JOIN pg_stat_activity ON application_name = owner
@@ -280,7 +284,8 @@ class PostgresStore:
     ) -> Sequence[int]:
         """Return the ids of overdue screenings, ascending.
 
-        A screening is overdue if the deadline of a stored hold, payment or block has passed.
+        A screening is overdue if the deadline of a stored hold, payment or block has passed, or sales open or
+        close within `TOLD_SECONDS` of now.
 
         Args:
             now: seconds since the epoch.
@@ -292,6 +297,7 @@ class PostgresStore:
             StoreUnavailable: the database cannot be reached.
         """
         wanted = {"now": now, "limit": limit, "owner": self._owner, "after_id": after_id, "of_all": of_all}
+        wanted["told"] = TOLD_SECONDS
         return [screening_id for (screening_id,) in await self._connector.run(OVERDUE, wanted)]
 
     async def _loaded(self, connection: Connection, screening_id: int, epoch: int) -> LoadedScreening:

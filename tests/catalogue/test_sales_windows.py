@@ -1,10 +1,12 @@
 """Sales windows: nobody gets in early, and everybody can tell how long it will be."""
 
+import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 from tests.api.caller import Caller, Response
 from tests.api.cinema import receive
@@ -163,3 +165,36 @@ class TestEvents:
         closed(refused, start, None)
         assert refused.json["error"]["ticketTypeId"] == kind
         assert 3000 < int(refused.headers["Retry-After"]) <= 3600
+
+
+async def until_type(socket: ClientConnection, kind: str) -> dict[str, Any]:
+    """Receive messages until one of a type comes."""
+    async with asyncio.timeout(60):
+        while (message := json.loads(await socket.recv()))["type"] != kind:
+            pass
+    return message
+
+
+async def test_every_socket_is_told_when_sales_open(house: House) -> None:
+    screening, _ = await show(house)
+    async with (
+        connect(socket_url(house, f"/ws/screenings/{screening}"), proxy=None) as seats,
+        connect(socket_url(house, f"/ws/events/{screening}"), proxy=None) as counts,
+        connect(socket_url(house, "/ws/tab", None), proxy=None) as tab,
+    ):
+        room = f"funcion_{screening}"
+        await tab.send(room_message("join_room", room=room))
+        await until_type(tab, "current_selections")
+        await until_type(counts, "seat_update")
+        await until_type(seats, "connection_confirmed")
+        start = after(timedelta(seconds=1))
+        changed = await house.admin.send("PUT", f"/api/v1/screenings/{screening}", {"sales_start": start})
+        assert changed.status == 200
+        told = [await until_type(socket, "sales_opened") for socket in (seats, counts, tab)]
+        assert (told[0]["screening_id"], told[1]["eventId"], told[2]["room_id"]) == (
+            screening,
+            screening,
+            room,
+        )
+        for message in told:
+            assert time_of(message["timestamp"]) >= time_of(start)

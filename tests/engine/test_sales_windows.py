@@ -2,7 +2,17 @@
 
 import pytest
 
-from engine.commands import BookSeats, ExtendHolds, HoldPlaces, PlaceOrder, SellSeats, ToggleSeats
+from engine.commands import (
+    BookSeats,
+    CancelScreening,
+    ExtendHolds,
+    HoldPlaces,
+    PlaceOrder,
+    ReadChanges,
+    ReleaseLapsed,
+    SellSeats,
+    ToggleSeats,
+)
 from engine.records import TicketType
 from engine.rule_errors import NotOnSale
 from engine.sale_rules import SaleRules
@@ -100,3 +110,49 @@ class TestEvents:
         fair = self.fair(TicketType(STANDING, 2000, 50, 10, sales_start=START, closed=True))
         error = refusal(fair, self.ORDER)
         assert ("have been closed" in str(error), error.retry_after_seconds) == (True, None)
+
+
+class TestWatchers:
+    """They are told when sales open and close, by a timer that selling does not depend on."""
+
+    def told(self, hall: Hall, now: float) -> list[str]:
+        """What watchers are told when the time has come."""
+        hall.now = now
+        changes = hall.screening.handle(ReleaseLapsed(1), now).changes
+        assert all(change.views == () and change.at == now for change in changes)
+        return [change.cause for change in changes]
+
+    def test_each_is_told_once_and_the_next_one_is_expected(self, hall: Hall) -> None:
+        assert hall.screening.next_deadline == START
+        assert self.told(hall, START - 0.001) == []
+        assert self.told(hall, START) == ["sales_opened"]
+        assert hall.screening.next_deadline == END
+        assert self.told(hall, START + 1) == []
+        assert self.told(hall, END + 0.5) == ["sales_ended"]
+        assert self.told(hall, END + 1) == []
+        assert hall.screening.next_deadline == float("inf")
+
+    def test_a_client_that_was_away_gets_it_when_it_resumes(self, hall: Hall) -> None:
+        self.told(hall, START)
+        reply = hall.do(ReadChanges(1, 1, 0)).reply
+        assert [change.cause for change in reply.missed] == ["sales_opened"]
+
+    def test_a_screening_that_is_loaded_late_tells_only_what_is_new(self, hall: Hall) -> None:
+        assert self.told(hall, START + 59) == ["sales_opened"]
+        again = Hall(rules=hall.screening.info.rules)
+        assert self.told(again, START + 61) == []
+        assert again.screening.next_deadline == END
+
+    def test_several_at_one_time_are_told_together(self) -> None:
+        kinds = {
+            STANDING: TicketType(STANDING, 2000, 50, 10, START, END),
+            4: TicketType(4, 2000, 50, 10, END),
+            5: TicketType(5, 2000, 50, 10, END),
+        }
+        fair = Hall(5, ticket_types=kinds)
+        assert self.told(fair, START) == ["sales_opened"]
+        assert self.told(fair, END) == ["sales_ended", "sales_opened"]
+
+    def test_a_cancelled_screening_tells_nothing(self, hall: Hall) -> None:
+        hall.do(CancelScreening(1, "user:9"))
+        assert self.told(hall, START) == []

@@ -15,6 +15,7 @@ from engine.memory_ledger import MemoryLedger
 from engine.ports import Entry, IdSource, Journal, Ledger, LoadedScreening, Store
 from engine.records import Layout, Receipt, ScreeningInfo, Seat
 from engine.replies import Reply
+from engine.sale_rules import SaleRules
 from persistence.connector import Connector
 from persistence.ids import IdBlocks
 from persistence.journal import PostgresJournal
@@ -49,6 +50,9 @@ class World(Protocol):
 
     def add_screening_beside(self, hall: Hall) -> Hall:
         """Create a second screening in the same room."""
+
+    def set_rules(self, hall: Hall, rules: SaleRules) -> None:
+        """Change how a screening is sold, of a server that has not loaded it."""
 
     def ids(self) -> IdSource:
         """Return a source of ids."""
@@ -91,6 +95,10 @@ class MemoryWorld:
 
     def add_screening_beside(self, hall: Hall) -> Hall:
         return self._add_screening(self.database.screenings[hall.screening_id][1])
+
+    def set_rules(self, hall: Hall, rules: SaleRules) -> None:
+        info, layout = self.database.screenings[hall.screening_id]
+        self.database.add_screening(info._replace(rules=rules), layout)
 
     def ids(self) -> IdSource:
         return MemoryIds()
@@ -149,6 +157,15 @@ class PostgresWorld:
             self.database_url, "SELECT room_id FROM screenings WHERE id = %s", hall.screening_id
         )
         return self._add_screening(room_id)
+
+    def set_rules(self, hall: Hall, rules: SaleRules) -> None:
+        execute(
+            self.database_url,
+            "UPDATE screenings SET orphan_rule = %s, orphan_share = %s, max_per_user = %s, "
+            "sales_start = to_timestamp(%s), sales_end = to_timestamp(%s) WHERE id = %s",
+            *(rules.orphan_rule, rules.orphan_share, rules.max_per_user),
+            *(rules.sales_start, rules.sales_end, hall.screening_id),
+        )
 
     def ids(self) -> IdSource:
         return self.hold_ids

@@ -8,6 +8,7 @@ from engine.errors import EngineError, OwnershipLost
 from engine.places import CAPACITY_LIMIT, place_id
 from engine.ports import Entry, LoadedScreening
 from engine.records import Seat, Ticket, TicketStatus, UnusablePayment
+from engine.sale_rules import OrphanRule, SaleRules
 from engine.selling_errors import PaymentAlreadyUsed, ScreeningNotFound
 from engine.waitlist_records import WaitStatus
 from tests.ports.adapters import HOUR, NOW, World, reload, submit, write
@@ -75,6 +76,25 @@ async def test_overdue_only_finds_expired_deadlines(world: World) -> None:
     both = [lapsed.hall.screening_id, pending.hall.screening_id]
     assert sorted(await world.store.overdue(NOW + 20, 10)) == both
     assert len(await world.store.overdue(NOW + 20, 1)) == 1
+
+
+async def test_a_screening_is_found_shortly_before_and_after_sales_open_and_close(world: World) -> None:
+    hall, closing, _ = [world.add_hall() for _ in range(3)]
+    rules = SaleRules(OrphanRule.ENFORCE, 0.25, 4, NOW + 600, NOW + 3600)
+    world.set_rules(hall, rules)
+    world.set_rules(closing, SaleRules(sales_end=NOW + 660))
+    assert (await world.store.activate(hall.screening_id)).info.rules == rules
+    both = [hall.screening_id, closing.screening_id]
+    for at, found in (
+        (539, []),
+        (540, both[:1]),
+        (600, both),
+        (660, both),
+        (661, both[1:]),
+        (721, []),
+        (3600, both[:1]),
+    ):
+        assert sorted(await world.store.overdue(NOW + at, 10)) == sorted(found), at
 
 
 async def test_screenings_of_a_live_server_are_read_without_taking_over(world: World) -> None:
