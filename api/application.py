@@ -43,12 +43,14 @@ from api.http1.refusal import RejectedRequest
 from api.ops.actions import actions
 from api.ops.blocks import blocks
 from api.ops.channels import channels
+from api.ops.funnel import funnels
 from api.ops.history import history
 from api.ops.overview import overview
 from api.ops.people import people
 from api.payments.stripe import stripe_webhooks
 from api.public.admin_events import admin_events
 from api.public.admin_ticket_types import admin_ticket_types
+from api.public.analytics import analytics
 from api.public.box_office import box_office
 from api.public.cleanup import cleanup, cron
 from api.public.events import public_events
@@ -113,9 +115,11 @@ RESOURCES = (
     admin_events,
     admin_ticket_types,
     cleanup,
+    analytics,
     cron,
     overview,
     history,
+    funnels,
     actions,
     blocks,
     channels,

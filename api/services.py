@@ -22,6 +22,7 @@ from api.identity.origins import AllowedOrigins
 from api.identity.tokens import Identity, Tokens
 from api.limiter import RateLimits
 from api.limits import Limits
+from api.looks import Looks
 from api.mails.delivery import Mails
 from api.mails.wordings import Site
 from api.papers.aliases import Aliases
@@ -239,6 +240,23 @@ class EventLog(Protocol):
         """Return screenings and events with their counts."""
 
 
+class FunnelReader(Protocol):
+    """Reads what sells; `persistence.funnels.Funnels` documents it."""
+
+    async def beginning(self, screening_id: int) -> datetime | None:
+        """Return when somebody first looked at a screening or held its seats."""
+
+    async def stages(
+        self, bounds: Sequence[datetime], screening_id: int | None
+    ) -> Sequence[tuple[int, str, str, int, float]]:
+        """Return period, door, stage, number and revenue of one screening or all."""
+
+    async def waits(
+        self, bounds: Sequence[datetime], screening_id: int | None
+    ) -> tuple[int, Sequence[float] | None]:
+        """Return the number of paid tickets, and percentiles of the seconds from hold to payment."""
+
+
 class WebhookSender(Protocol):
     """Sends events to webhooks; `frontrow.webhooks.WebhookSender` documents it."""
 
@@ -305,6 +323,7 @@ class Services:
     event_log: EventLog
     check_ins: CheckInRows
     door: Door
+    funnels: FunnelReader
     webhooks: WebhookRows
     webhook_sender: WebhookSender
     aliases: Aliases
@@ -343,3 +362,4 @@ class Services:
     path_prefix: str = ""
     proxies: TrustedProxies = NO_PROXIES
     limits: Limits = field(default_factory=Limits)
+    looks: Looks = field(default_factory=Looks)

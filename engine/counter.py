@@ -16,6 +16,9 @@ from engine.replies import Held
 from engine.screening_state import Decision, ScreeningState
 from engine.seat_states import SeatStatus
 
+COUNTER_NOTE = "counter"
+"""The note of holds that were made at the counter."""
+
 
 def hold_seats_for(state: ScreeningState, command: HoldSeatsFor, now: float) -> Decision:
     """Hold all seats or none for a customer; holds that are taken over begin anew at the agreed price.

@@ -32,6 +32,7 @@ from api.identity.revocations import Revocations
 from api.identity.token_watches import TokenExpiries
 from api.limiter import Limiter, RateLimits
 from api.limits import Limits, SocketLimits
+from api.looks import Looks
 from api.mails.delivery import Mails
 from api.mails.reminders import LOOK_SECONDS, Reminders
 from api.mails.wordings import Site
@@ -84,6 +85,7 @@ from persistence.check_ins import CheckIns
 from persistence.connector import Connector
 from persistence.event_access import EventAccess
 from persistence.event_log import EventLog
+from persistence.funnels import Funnels
 from persistence.idempotency import IdempotencyRows
 from persistence.ids import IdBlocks
 from persistence.journal import PostgresJournal
@@ -114,6 +116,7 @@ _MAIL_LIMIT_SECONDS = 1.0
 _MAILS_AT_ONCE = 4
 _MAIL_ATTEMPT_SECONDS = 120.0
 _BACKLOG_SECONDS = 10.0
+_LOOKS_SECONDS = 10.0
 _FORGET_SECONDS = 3600.0
 _CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS = 5, 3600.0
 
@@ -279,6 +282,7 @@ class Server:
 
         # The API
         limits, socket_limits = settings.group(Limits), settings.group(SocketLimits)
+        self._looks, self._funnels = Looks(), Funnels(self._connector)
         screening_sockets, event_sockets = SocketCounts(), SocketCounts()
         self._open_sockets = OpenSockets(socket_limits.sockets_limit, counts.sockets)
         self._rooms = room_services_of(settings, self._connector, self._screenings, self._feed, counts)
@@ -323,6 +327,8 @@ class Server:
             event_log=EventLog(self._connector),
             check_ins=check_ins,
             door=door,
+            funnels=self._funnels,
+            looks=self._looks,
             webhooks=webhooks,
             webhook_sender=self._webhook_sender,
             webhook_private_addresses=settings.webhook_private_addresses,
@@ -374,6 +380,7 @@ class Server:
                     observer=self._observer,
                     allowed_origins=origins,
                     limits=socket_limits,
+                    looks=self._looks,
                 ),
                 screening_sockets,
                 EventServices(EventAccess(self._connector), totals, door, event_sockets),
@@ -451,6 +458,7 @@ class Server:
         every(0, "event loop lag", self._sample_lag)
         every(_FORGET_SECONDS, "removal of old idempotency keys", self._forget_old_keys)
         every(_BACKLOG_SECONDS, "count of messages", self._count_backlog)
+        every(_LOOKS_SECONDS, "count of looks", self._store_looks)
         every(LOOK_SECONDS, "reminders by mail", self._reminders.look)
         every(_FORGET_SECONDS, "removal of old messages", self._forget_old_messages)
         every(_FORGET_SECONDS, "removal of old webhook events", self._forget_old_events)
@@ -524,6 +532,7 @@ class Server:
             flush,
             self._resign,
             self._finish_requests,
+            self._store_looks,
             partial(self._deliveries.stop, _MAIL_LIMIT_SECONDS),
             partial(self._webhook_sender.stop, _MAIL_LIMIT_SECONDS),
             partial(self._mail_queue.stop, _MAIL_LIMIT_SECONDS),
@@ -568,6 +577,15 @@ class Server:
 
     async def _forget_old_keys(self) -> None:
         await self._idempotency.forget_older_than(self._settings.idempotency_hours)
+
+    async def _store_looks(self) -> None:
+        """Add the looks of the last seconds to the database; if that fails, with the next ones."""
+        taken = self._looks.take()
+        try:
+            await self._funnels.add_looks(taken)
+        except BaseException:
+            self._looks.put_back(taken)
+            raise
 
     async def _count_backlog(self) -> None:
         self._observer.backlog_counted(await self._outbox.backlog())

@@ -3,23 +3,30 @@
 A sale is a confirmed ticket that has not been cancelled since, dated by its confirmation.
 """
 
-from datetime import date, datetime, timedelta
-from itertools import islice, pairwise
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
+from itertools import pairwise
 
 from marshmallow import Schema, fields, validate
 
-from api.catalogue.periods import GRANULARITIES, calendar_day, period_boundaries
-from api.errors import InvalidInput
 from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump, dump_all
 from api.rest.fields import RequestSchema, Timestamp
 from api.rest.local_times import TimeZoneName
 from api.rest.paging import PAGING_HEADERS, Page, Window, paged
+from api.sales.periods import (
+    GRANULARITIES,
+    calendar_day,
+    few_boundaries,
+    period_boundaries,
+    period_name,
+    require_order,
+    today,
+    zone_field,
+    zone_of_days,
+)
 from api.sales.representations import vouched_by_field
 from api.wire import timestamp
 from engine.records import TicketStatus
 
-PERIODS_LIMIT = 1000
 USUAL_DAYS = 30
 
 statistics = Resource("/api/v1/admin/stats", tag="Statistics")
@@ -101,17 +108,9 @@ class Days(RequestSchema):
     last = calendar_day(data_key="to")
 
 
-def _zone() -> TimeZoneName:
-    description = (
-        "Time zone of the days, by its name in the IANA database. By default that of the cinemas and events, "
-        "or the setting FRONTROW_TIME_ZONE if they are in different ones."
-    )
-    return TimeZoneName(data_key="timezone", load_default=None, metadata={"description": description})
-
-
 class RevenuePeriods(Days):
     granularity = fields.String(load_default="day", validate=validate.OneOf(GRANULARITIES))
-    time_zone = _zone()
+    time_zone = zone_field()
 
 
 class SalesInPeriod(Sales):
@@ -149,15 +148,10 @@ async def get_revenue_by_period(
     Covers the last 30 days unless `from` and `to` are given; both days are included. Periods without sales
     are listed with 0. Weeks start on Monday; `from` and `to` may cut the first and the last period short.
     """
-    zone = await _zone_of_days(call, time_zone)
-    last = last or _today(call, zone)
+    zone = await zone_of_days(call, time_zone)
+    last = last or today(call, zone)
     first = first or last - timedelta(days=USUAL_DAYS - 1)
-    _require_order(first, last)
-    boundaries = list(islice(period_boundaries(first, last, granularity, zone), PERIODS_LIMIT + 2))
-    if len(boundaries) > PERIODS_LIMIT + 1:
-        raise InvalidInput(
-            {"granularity": [f"Too fine: gives more than {PERIODS_LIMIT} periods; choose fewer days."]}
-        )
+    boundaries = few_boundaries(first, last, granularity, zone)
     sales = await call.services.catalogue.statistics.revenue_by_period(boundaries)
     return {
         "from": first.isoformat(),
@@ -168,7 +162,7 @@ async def get_revenue_by_period(
         "revenue": float(sum(sold["revenue"] for sold in sales)),
         "periods": [
             {
-                "period": _period_name(begin, granularity, zone),
+                "period": period_name(begin, granularity, zone),
                 "begins_at": timestamp(begin.timestamp()),
                 "ends_at": timestamp(end.timestamp()),
                 "tickets_sold": sold["tickets_sold"],
@@ -212,7 +206,7 @@ async def list_popular_movies(
 
     Counts all sales, or those on the days (UTC) from `from` to `to`.
     """
-    _require_order(first, last)
+    require_order(first, last)
     popular = await call.services.catalogue.statistics.popular_movies(first, last, limit)
     return dump_all(PopularMovie, popular)
 
@@ -220,7 +214,7 @@ async def list_popular_movies(
 class Zone(RequestSchema):
     """Query parameter that decides which day is today."""
 
-    time_zone = _zone()
+    time_zone = zone_field()
 
 
 class Today(Sales):
@@ -231,32 +225,10 @@ class Today(Sales):
 
 
 @statistics.get("/today", access=Access.ADMIN, query=Zone, answers=Today)
-async def get_today(call: Call, time_zone: str | None) -> Document:
+async def gettoday(call: Call, time_zone: str | None) -> Document:
     """Get today's sales, screenings and new users."""
-    zone = await _zone_of_days(call, time_zone)
-    today = _today(call, zone)
-    begin, end = period_boundaries(today, today, "day", zone)
+    zone = await zone_of_days(call, time_zone)
+    day = today(call, zone)
+    begin, end = period_boundaries(day, day, "day", zone)
     figures = await call.services.catalogue.statistics.between(begin, end)
-    return dump(Today, {"date": today, "timezone": zone.key, **figures})
-
-
-async def _zone_of_days(call: Call, given: str | None) -> ZoneInfo:
-    """Return the given time zone, or that of all venues if they share one, or the usual one."""
-    if given is None:
-        shared = await call.services.catalogue.statistics.time_zones(limit=2)
-        given = shared[0] if len(shared) == 1 else call.services.time_zone
-    return ZoneInfo(given)
-
-
-def _today(call: Call, zone: ZoneInfo) -> date:
-    return datetime.fromtimestamp(call.services.clock.now(), zone).date()
-
-
-def _period_name(begin: datetime, granularity: str, zone: ZoneInfo) -> str:
-    local = begin.astimezone(zone)
-    return local.isoformat(timespec="minutes") if granularity == "hour" else local.date().isoformat()
-
-
-def _require_order(first: date, last: date) -> None:
-    if last < first:
-        raise InvalidInput({"from": ["Must not be after the last day."]})
+    return dump(Today, {"date": day, "timezone": zone.key, **figures})

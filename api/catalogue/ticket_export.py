@@ -4,16 +4,10 @@ The file is written while it is sent, a page of tickets at a time by position (`
 million tickets take no more memory than a few hundred, and tickets that are sold meanwhile neither repeat nor
 hide others. The personal data of buyers and holders is decrypted for this file, and every
 export is logged.
-
-A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula, and buyers choose their names.
-Such cells get an apostrophe in front. The file begins with a byte order mark: without it Excel does not read
-UTF-8.
 """
 
-import csv
 import logging
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from io import StringIO
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from marshmallow import fields, validate
@@ -23,20 +17,16 @@ from api.papers.papers import people_on
 from api.rest.endpoint import Access, Answer, Call, Resource
 from api.rest.fields import RequestSchema, Timestamp, identifier_in_query
 from api.rows import Listed, Rows
+from api.sales.spreadsheets import BYTE_ORDER_MARK, MEDIA_TYPE, cell, csv_of
 from api.wire import user_id_of
 from engine.records import TicketStatus
 from engine.vouching import providers_id
 
 log = logging.getLogger("frontrow.api")
 
-MEDIA_TYPE = "text/csv; charset=utf-8"
-
 PAGE_TICKETS = 500
 """Tickets that are read and sent at once. Decrypting so many takes a few milliseconds."""
 
-_BYTE_ORDER_MARK = "\ufeff"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""How formulas begin, also in full width."""
 _PERSON = ("full_name", "email", "identity_type", "identity_number", "whatsapp")
 
 exported_tickets = Resource("/api/v1/tickets", tag="Tickets")
@@ -87,19 +77,13 @@ async def _lines(
     rows: Rows, wanted: Mapping[str, Any], page: Listed, cipher: Cipher
 ) -> AsyncGenerator[bytes, None]:
     """Yield the file piece by piece, beginning with a page."""
-    yield (_BYTE_ORDER_MARK + _csv([COLUMNS])).encode()
+    yield (BYTE_ORDER_MARK + csv_of([COLUMNS])).encode()
     while True:
         if page.records:
-            yield _csv(_cells(record, cipher) for record in page.records).encode()
+            yield csv_of(_cells(record, cipher) for record in page.records).encode()
         if page.last is None:
             return
         page = await rows.listed(wanted, limit=PAGE_TICKETS, after=page.last, counted=False)
-
-
-def _csv(lines: Iterable[Iterable[Any]]) -> str:
-    file = StringIO()
-    csv.writer(file).writerows(lines)
-    return file.getvalue()
 
 
 def _cells(record: Mapping[str, Any], cipher: Cipher) -> list[Any]:
@@ -111,14 +95,4 @@ def _cells(record: Mapping[str, Any], cipher: Cipher) -> list[Any]:
         "payment_id": record["payment_id"] and providers_id(record["payment_id"]),
         **{f"{who}_{name}": people.get(who, {}).get(name) for who in ("buyer", "holder") for name in _PERSON},
     }
-    return [_cell(values[name]) for name in COLUMNS]
-
-
-def _cell(value: Any) -> Any:
-    if value is None:
-        return ""
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return "'" + value
-    return value
+    return [cell(values[name]) for name in COLUMNS]

@@ -314,6 +314,8 @@ def _success(endpoint: Endpoint) -> dict[str, Any]:
             schema = _FIELDS.field2property(schema)
         schema = endpoint.style.response_schema(schema, listed=endpoint.listed)
         response["content"] = {endpoint.media_type: {"schema": schema}}
+        if endpoint.other_media_type:
+            response["content"][endpoint.other_media_type] = {"schema": {"type": "string"}}
     elif endpoint.media_type != MEDIA_TYPE:
         text = endpoint.media_type.startswith("text/")
         response["content"] = {endpoint.media_type: {"schema": {"type": "string"} if text else _BINARY}}

@@ -18,6 +18,7 @@ from api.events.messages import event_id_of
 from api.events.updates import EventUpdates, counts_frame
 from api.identity.tokens import Identity, InvalidToken
 from api.limiter import network_of
+from api.looks import SOCKET
 from api.rest.fields import LARGEST_ID
 from api.rest.styles import camel_case
 from api.sales.admissions import CHECK_IN_SERVICE
@@ -250,6 +251,7 @@ class EventSocket(ClientSocket):
         watcher = self._watchers[event_id] = self.watcher(event_id, self._holders, EventUpdates)
         self.services.feed.join(watcher)
         self._shared.counts.add(event_id)
+        self.services.looks.count(event_id, SOCKET)
         return watcher
 
     def _unwatch(self, event_id: int) -> None:

@@ -19,6 +19,7 @@ from api.sales.representations import Reservation, TicketSold, reservation_docum
 from api.sales.selling import payment_field
 from engine import selling_errors as errors
 from engine.commands import BookSeats, HoldSeatsFor, RevokeHolds, SellSeats
+from engine.counter import COUNTER_NOTE
 from engine.errors import EngineError, NotFound
 from engine.events import HoldsReleased
 from engine.records import HOUSE
@@ -110,7 +111,9 @@ async def reserve_by_hand(
     """
     taken_from = take_over and await holder_behind(call, screening_id, seat_ids, take_over)
     async with customer_of(call, screening_id, seat_ids, **customer) as holder:
-        command = HoldSeatsFor(screening_id, holder, seat_ids, call.holder, taken_from, beyond_limit, _ACCESS)
+        command = HoldSeatsFor(
+            *(screening_id, holder, seat_ids, call.holder, taken_from, beyond_limit, _ACCESS, COUNTER_NOTE)
+        )
         held: Held = await call.ask(command)
     return {
         "holder": shown(call, holder),

@@ -84,7 +84,7 @@ class OperatedDetails(Operated):
     last_event_at = Timestamp(required=True, allow_none=True)
 
 
-async def _find(call: Call, screening_id: int) -> Mapping[str, Any]:
+async def find_operated(call: Call, screening_id: int) -> Mapping[str, Any]:
     """Return a screening or an event. Raises NotFound."""
     records = await call.services.event_log.operated(
         "", past=False, screening_id=screening_id, limit=1, offset=0
@@ -97,7 +97,7 @@ async def _find(call: Call, screening_id: int) -> Mapping[str, Any]:
 @history.get("/{screening_id}", access=Access.ADMIN, answers=OperatedDetails, refusals=(NotFound,))
 async def get_operated(call: Call, screening_id: int) -> Document:
     """Get a screening or an event, and the extent of its event log."""
-    record = await _find(call, screening_id)
+    record = await find_operated(call, screening_id)
     number, first_at, last_at = await call.services.event_log.extent(screening_id)
     return {
         **_operated(record),
@@ -233,7 +233,7 @@ async def get_seat_log(call: Call, screening_id: int, seat_id: int) -> Document:
     await call.flushed()
     events, tickets = await call.services.event_log.of_seat(screening_id, seat_id, SEAT_EVENTS_LIMIT)
     if not events:
-        await _find(call, screening_id)
+        await find_operated(call, screening_id)
         await _require_seat(call, screening_id, seat_id)
     _name_holders(events, tickets)
     return {
@@ -339,7 +339,7 @@ async def list_log_events(
     await call.flushed()
     events = await call.services.event_log.after(screening_id, after_epoch, after_seq, limit)
     if not events:
-        await _find(call, screening_id)
+        await find_operated(call, screening_id)
     last = events[-1] if len(events) == limit else None
     return {
         "events": [

@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import fields
 
+from api.looks import PUBLIC
 from api.public.shapes import CamelCaseSchema, ListQuery, identifier, listed_content
 from api.rest.endpoint import Access, Call, Document, Resource, dump
 from api.rest.fields import Money, Timestamp, text
@@ -130,6 +131,7 @@ async def get_event(call: Call, event_id: int) -> Document:
     """Get an event with its ticket types and their availability."""
     catalogue = call.services.catalogue
     event = await catalogue.events.find(event_id, **_visibility_filter(call))
+    call.services.looks.count(event_id, PUBLIC)
     types, _ = await catalogue.ticket_types.page({"event_id": event_id}, limit=TYPES_SHOWN, offset=0)
     stock: Stock = await call.ask(ReadStock(event_id))
     soon: Scarcity = await call.ask(ReadScarcity(event_id))

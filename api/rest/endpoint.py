@@ -273,6 +273,7 @@ class Endpoint:
             response and for repeats.
         headers: response headers specific to the operation, with their descriptions.
         media_type: media type of the response.
+        other_media_type: media type of another form of the response that may be asked for; empty for none.
         form: schema of an HTML form that is accepted instead of a JSON body; it yields the same arguments.
         raw_body: an example of a JSON document whose bytes the handler gets as `body`; None for none.
         upload: a file that is accepted instead of a JSON body, and passed under the name of its field.
@@ -305,6 +306,7 @@ class Endpoint:
     receipt_form: ReceiptForm | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = MEDIA_TYPE
+    other_media_type: str = ""
     form: type[RequestSchema] | None = None
     raw_body: Mapping[str, Any] | None = None
     upload: Upload | None = None

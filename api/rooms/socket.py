@@ -21,6 +21,7 @@ from tornado.websocket import WebSocketClosedError
 
 from api.errors import TooManyAttempts
 from api.limiter import AttemptLimit, network_of
+from api.looks import ROOMS
 from api.rooms.client_ids import ClientIdInUse, UsedIds
 from api.rooms.directory import RoomDirectory
 from api.rooms.errors import NotInRoom, TooManyRooms, about_stranded, refusal_of
@@ -261,6 +262,7 @@ class RoomSocket(ClientSocket):
             raise WebSocketClosedError
         client = RoomClient(self._client_id, self._holder)
         watcher = self.watcher(room.screening_id, client, room.encoder)
+        self.services.looks.count(room.screening_id, ROOMS)
         self._rooms[name] = room, watcher
         self.services.feed.join(watcher)
         self._shared.counts.add(room.screening_id)

@@ -9,6 +9,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from api.looks import REST
 from api.rest.endpoint import Access, Answer, Ask, Call, Document, Resource
 from api.rest.fields import Flag, Identifier, Money, RequestSchema, SeatIds, SeatIdsInQuery, text
 from api.rest.paging import PAGING_HEADERS, Page, Window, cut, paged
@@ -326,6 +327,7 @@ def get_availability(call: Call, screening_id: int) -> Ask:
     """All seats of a screening, with their status."""
 
     def respond(seat_map: SeatMap) -> Answer:
+        call.services.looks.count(screening_id, REST)
         return seats_answer(call, seat_map, call.services.seat_maps.public(seat_map))
 
     return Ask(ReadSeats(screening_id), respond)
@@ -341,6 +343,7 @@ def get_own_availability(call: Call, screening_id: int) -> Ask:
     """All seats of a screening, with the caller's own marked."""
 
     def respond(seat_map: SeatMap) -> Answer:
+        call.services.looks.count(screening_id, REST)
         own = call.services.seat_maps.personal(seat_map, call.holder)
         return seats_answer(call, seat_map, own, reader=f"-{call.user_id}")
 

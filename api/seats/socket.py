@@ -10,6 +10,7 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from api.looks import SOCKET
 from api.rest.fields import LARGEST_ID
 from api.seats.messages import UpdateForm, WatchQuery, require_ping
 from api.seats.updates import SEAT_ENCODERS, SeatUpdates, snapshot_frames
@@ -62,6 +63,7 @@ class ScreeningSocket(ClientSocket):
         watcher = self._watcher = self.watcher(screening_id, holder, SEAT_ENCODERS[form])
         self.services.feed.join(watcher)
         self._counts.add(screening_id)
+        self.services.looks.count(screening_id, SOCKET)
         since = query.get("since")
         await self._catch_up(watcher, form, None if since is None else Position(query["epoch"], since))
 

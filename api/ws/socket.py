@@ -9,7 +9,7 @@ is disconnected. A socket ends with the client, with its token or with the serve
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
@@ -21,6 +21,7 @@ from api.identity.token_watches import TokenExpiries, TokenWatch
 from api.identity.tokens import Identity, InvalidToken, Tokens
 from api.json_log import log_socket
 from api.limits import SocketLimits
+from api.looks import Looks
 from api.services import Screenings
 from api.wire import timestamp
 from api.ws.connection import INTERNAL_ERROR, SocketConnection
@@ -104,6 +105,7 @@ class SocketServices:
     observer: SocketObserver
     allowed_origins: AllowedOrigins
     limits: SocketLimits
+    looks: Looks = field(default_factory=Looks)
 
 
 class HandshakeRequest(NamedTuple):

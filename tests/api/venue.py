@@ -208,6 +208,7 @@ class Venue:
             event_log=None,  # type: ignore[arg-type]
             check_ins=None,  # type: ignore[arg-type]
             door=None,  # type: ignore[arg-type]
+            funnels=None,  # type: ignore[arg-type]
             webhooks=None,  # type: ignore[arg-type]
             webhook_sender=None,  # type: ignore[arg-type]
             aliases=Aliases(b"s" * 32),

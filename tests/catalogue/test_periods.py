@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.catalogue.periods import EARLIEST, GRANULARITIES, LATEST, period_boundaries, start_of_day
+from api.sales.periods import EARLIEST, GRANULARITIES, LATEST, period_boundaries, start_of_day
 from api.venue_time import zone_names
 
 BERLIN = ZoneInfo("Europe/Berlin")

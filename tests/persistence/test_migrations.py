@@ -34,6 +34,7 @@ MIGRATIONS = [
     "0020_by_hand",
     "0021_waitlist",
     "0022_check_ins",
+    "0023_funnel",
 ]
 
 

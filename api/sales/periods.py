@@ -4,12 +4,19 @@ A local day can have 23 or 25 hours, so period boundaries are computed on the zo
 converted to UTC. The database only sees UTC timestamps.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError, fields
+
+from api.errors import InvalidInput
+from api.rest.endpoint import Call
+from api.rest.local_times import TimeZoneName
+
+PERIODS_LIMIT = 1000
 
 EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
 """Between these days, every zone's UTC offset is a multiple of 15 minutes."""
@@ -65,3 +72,51 @@ def period_boundaries(first: date, last: date, granularity: str, zone: ZoneInfo)
             if day == first or _BEGINS_PERIOD[granularity](day):
                 yield start_of_day(day, zone)
     yield end
+
+
+def zone_field() -> TimeZoneName:
+    """Query parameter for the time zone of days; see `zone_of_days`."""
+    description = (
+        "Time zone of the days, by its name in the IANA database. By default that of the cinemas and events, "
+        "or the setting FRONTROW_TIME_ZONE if they are in different ones."
+    )
+    return TimeZoneName(data_key="timezone", load_default=None, metadata={"description": description})
+
+
+async def zone_of_days(call: Call, given: str | None) -> ZoneInfo:
+    """Return the given time zone, or that of all venues if they share one, or the usual one."""
+    if given is None:
+        shared = await call.services.catalogue.statistics.time_zones(limit=2)
+        given = shared[0] if len(shared) == 1 else call.services.time_zone
+    return ZoneInfo(given)
+
+
+def today(call: Call, zone: ZoneInfo) -> date:
+    return datetime.fromtimestamp(call.services.clock.now(), zone).date()
+
+
+def require_order(first: date, last: date) -> None:
+    """Raise InvalidInput if the first day is after the last."""
+    if last < first:
+        raise InvalidInput({"from": ["Must not be after the last day."]})
+
+
+def few_boundaries(first: date, last: date, granularity: str, zone: ZoneInfo) -> Sequence[datetime]:
+    """Return the `period_boundaries` of days that a client has chosen.
+
+    Raises:
+        InvalidInput: the days are in the wrong order, or have more than `PERIODS_LIMIT` periods.
+    """
+    require_order(first, last)
+    boundaries = list(islice(period_boundaries(first, last, granularity, zone), PERIODS_LIMIT + 2))
+    if len(boundaries) > PERIODS_LIMIT + 1:
+        raise InvalidInput(
+            {"granularity": [f"Too fine: gives more than {PERIODS_LIMIT} periods; choose fewer days."]}
+        )
+    return boundaries
+
+
+def period_name(begin: datetime, granularity: str, zone: ZoneInfo) -> str:
+    """Return what a period is called: its first day, or the local time for an hour."""
+    local = begin.astimezone(zone)
+    return local.isoformat(timespec="minutes") if granularity == "hour" else local.date().isoformat()
