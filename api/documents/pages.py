@@ -46,6 +46,8 @@ _PATHS: Mapping[str, tuple[str, ...]] = {
     _OPERATIONS: (
         "/ops",
         "/ops/screenings/{screening_id}",
+        "/ops/check-in",
+        "/ops/check-in/{screening_id}",
         "/ops/deliveries",
         "/ops/refunds",
         "/ops/webhooks",

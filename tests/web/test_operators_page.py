@@ -200,6 +200,46 @@ async def test_a_history_is_played_back(browser: Browser, stage: Stage) -> None:
     await page.shows("The hall now")
 
 
+async def test_tickets_are_checked_in_at_the_door(browser: Browser, stage: Stage) -> None:
+    soon = "UPDATE screenings SET starts_at = now() + interval '1 h', ends_at = now() + interval '3 h'"
+    execute(stage.house.database_url, soon)
+    booked = (await stage.ada.book(stage.screening_id, stage.seat_ids[:2])).json
+    first, second = (str(ticket["id"]) for ticket in booked)
+    page = await stage.open(browser, f"/ops/check-in/{stage.screening_id}")
+    await page.shows("0 of 2 admitted")
+    await page.shows("Ready")
+    await looked_at(page, "ops-check-in")
+    await page.fill("Gate", "North")
+
+    async def scan(code: str) -> None:
+        # A scanner types the code and Enter, wherever the page has put the focus.
+        await page.fill("Code", code)
+        await page.press("Enter")
+
+    await scan(first)
+    await page.shows("Admitted")
+    await page.shows("Row A, seat 1")
+    await page.shows("Ada Byron")
+    await page.shows("1 of 2 admitted")
+    await looked_at(page, "ops-check-in-admitted")
+    page.allow("status of 4")
+    await scan(first)
+    await page.shows("Already in")
+    await page.shows("at the gate North")
+    await looked_at(page, "ops-check-in-refused")
+    await scan("nonsense")
+    await page.shows("Unknown code")
+    await page.click_on("button", "Take back: Row A, seat 1")
+    await page.shows("Taken back")
+    await page.shows("0 of 2 admitted")
+    # The focus is where the scanner types again.
+    assert await page.evaluate("document.activeElement.name") == "code"
+    await page.resize(320, 800)
+    await scan(second)
+    await page.shows("Row A, seat 2")
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
 async def test_the_log_level_of_a_server_is_changed(browser: Browser, stage: Stage) -> None:
     page = await stage.open(browser)
     await page.shows("Running since")

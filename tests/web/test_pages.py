@@ -24,6 +24,8 @@ OPERATORS_PATHS = (
     "/ops/screenings/123",
     "/ops/deliveries",
     "/ops/refunds",
+    "/ops/check-in",
+    "/ops/check-in/7",
     "/ops/webhooks",
     "/ops/rooms",
     "/ops/rooms/4",

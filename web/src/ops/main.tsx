@@ -8,6 +8,7 @@ import { user } from '../common/session';
 
 const OverviewPage = later(async () => (await import('./overview')).OverviewPage);
 const ScreeningPage = later(async () => (await import('./screening')).ScreeningPage);
+const CheckInPage = later(async () => (await import('./check_in')).CheckInPage);
 const DeliveriesPage = later(async () => (await import('./deliveries')).DeliveriesPage);
 const RefundsPage = later(async () => (await import('./refunds')).RefundsPage);
 const WebhooksPage = later(async () => (await import('./webhooks')).WebhooksPage);
@@ -26,6 +27,7 @@ function Operations() {
 function Links() {
   return (
     <>
+      <Link href="/ops/check-in">Check-in</Link>
       <Link href="/ops/deliveries">Deliveries</Link>
       <Link href="/ops/refunds">Refunds</Link>
       <Link href="/ops/webhooks">Webhooks</Link>
@@ -37,6 +39,10 @@ function Links() {
 function Pages() {
   return (
     <Switch>
+      <Route path="/ops/check-in">
+        <CheckInPage id={null} />
+      </Route>
+      <Route path="/ops/check-in/:id">{({ id }) => <CheckInPage key={id} id={Number(id)} />}</Route>
       <Route path="/ops/deliveries">
         <DeliveriesPage />
       </Route>

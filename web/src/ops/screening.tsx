@@ -59,6 +59,7 @@ function Screening({ details }: { details: Details }) {
           </p>
         </div>
         <div class="row">
+          <Link href={`/ops/check-in/${id}`}>Check-in</Link>
           {played === null && (
             <button type="button" class="button button-quiet" onClick={() => setPlayed(0)}>
               Play the history back
