@@ -4,8 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0023_sales_times"
-down_revision = "0022_check_ins"
+revision = "0024_sales_times"
+down_revision = "0023_funnel"
 
 
 def upgrade() -> None:
