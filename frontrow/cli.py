@@ -90,6 +90,13 @@ def _announce(line: str) -> None:
 )
 @click.option("--admin", is_flag=True, help="Make it an administrator's token.")
 @click.option(
+    "--channel",
+    "channels",
+    multiple=True,
+    metavar="NAME",
+    help="Give the user access to the seats that are kept back for this channel; may be repeated.",
+)
+@click.option(
     "--ttl",
     type=click.IntRange(min=1),
     metavar="SECONDS",
@@ -97,7 +104,12 @@ def _announce(line: str) -> None:
 )
 @data_dir_option
 def token(
-    user_id: int | None, service: str | None, admin: bool, ttl: int | None, data_dir: Path | None
+    user_id: int | None,
+    service: str | None,
+    admin: bool,
+    channels: tuple[str, ...],
+    ttl: int | None,
+    data_dir: Path | None,
 ) -> None:
     """Print a token (JWT) for a user or a service, on the last line.
 
@@ -107,11 +119,13 @@ def token(
         raise click.UsageError("Give either --user-id or --service.")
     if service and admin:
         raise click.UsageError("A service cannot be an administrator; leave out --admin.")
+    if service and channels:
+        raise click.UsageError("A service has no channels; leave out --channel.")
     with short_errors():
         settings = load_settings(data_dir=data_dir)
         tokens, seconds = tokens_of(settings), ttl or settings.token_ttl_seconds
         if user_id is not None:
-            printed = tokens.issue(user_id, admin=admin, ttl_seconds=seconds)
+            printed = tokens.issue(user_id, admin=admin, ttl_seconds=seconds, channels=channels)
         else:
             printed = tokens.issue_to_service(service or "", ttl_seconds=seconds)
         click.echo(printed)

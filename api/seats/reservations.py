@@ -184,6 +184,7 @@ class BestSeats(RequestSchema):
     answers=ReservationsMade,
     status=201,
     refusals=(*_RULES, errors.ScreeningNotFound, errors.ZoneNotFound, errors.NoAdjacentSeats),
+    access_code=True,
 )
 def reserve_best_seats(
     call: Call,
@@ -212,6 +213,7 @@ def reserve_best_seats(
         zone,
         allow_split,
         guest_network=call.guest_network,
+        access=call.access,
     )
     return Ask(command, partial(_made, call))
 

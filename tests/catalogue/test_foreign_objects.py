@@ -109,6 +109,9 @@ FOREIGN: Mapping[str, Answered] = {
     f"GET {V1}/users/{{user_id}}/profile-picture": Answered("picture_not_found"),
     f"DELETE {V1}/users/me/search-history/{{search_id}}": Answered("search_entry_not_found"),
     f"POST {V1}/seat-reservations/reserve": Answered("seats_unavailable", held_seat()),
+    f"POST {V1}/seat-reservations/best-available": Answered(
+        body=lambda world: {"screening_id": world.things["usual"]["screening_id"], "quantity": 1}
+    ),
     f"POST {V1}/seat-reservations/extend": Answered("not_held", held_seat()),
     f"POST {V1}/seat-reservations/toggle": Answered("seats_unavailable", held_seat()),
     f"DELETE {V1}/seat-reservations/cancel/{{screening_id}}": Answered(),
@@ -124,6 +127,7 @@ FOREIGN: Mapping[str, Answered] = {
     f"DELETE {V1}/waitlist/{{entry_id}}": Answered("waitlist_entry_not_found"),
     f"GET {V1}/seat-reservations/screening/{{screening_id}}/availability": Answered(),
     f"GET {V1}/seat-reservations/screening/{{screening_id}}/availability/me": Answered(),
+    f"GET {V1}/screenings/{{screening_id}}/channel-seats": Answered(),
     f"POST {V1}/tickets/book": Answered("payment_already_used", held_seat(payment_id=PAYMENT)),
     f"POST {V1}/tickets/book-from-reservation": Answered(
         "payment_already_used", held_seat(payment_id=PAYMENT)

@@ -19,6 +19,7 @@ import pytest
 
 from engine.box_office import BoxOffice
 from engine.commands import (
+    BlockSeats,
     BookSeats,
     ExtendHolds,
     HoldBest,
@@ -32,6 +33,7 @@ from engine.commands import (
     ReleaseLapsed,
     SellSeats,
     ToggleSeats,
+    UnblockSeats,
 )
 from engine.directory import ScreeningDirectory
 from engine.errors import BadEntry, EngineError
@@ -40,6 +42,7 @@ from engine.events import (
     HoldsExtended,
     HoldsReleased,
     PlacesHeld,
+    SeatsBlocked,
     SeatsHeld,
     SeatsHeldFor,
     TicketsIssued,
@@ -57,7 +60,7 @@ from engine.memory_ledger import MemoryLedger
 from engine.policy import Policy
 from engine.ports import LoadedScreening
 from engine.purchases import RESERVATION_PAYMENT
-from engine.records import Paper, Ticket, TicketStatus, TicketType
+from engine.records import HOUSE, Block, Paper, Ticket, TicketStatus, TicketType
 from engine.replies import Booked, Cancelled, Reserved, Stock
 from engine.selling_errors import RefundRequired
 from engine.views import SeatMap
@@ -91,6 +94,7 @@ class World:
     cancellations: set[int] = field(default_factory=set)
     refunded: set[int] = field(default_factory=set)
     cancelled: set[int] = field(default_factory=set)
+    blocks: dict[int, Block] = field(default_factory=dict)
     prices: dict[int, tuple[int, int]] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
     reservations: dict[int, tuple[str, int]] = field(default_factory=dict)
@@ -158,7 +162,7 @@ class Process:
         reserved = [made for made in self.world.reservations.items() if made[1][0] == holder]
         reservation = rng.choice(reserved) if reserved else None
         try:
-            match rng.randrange(14):
+            match rng.randrange(15):
                 case 0:
                     await self.screenings.ask(ToggleSeats(1, holder, seats))
                 case 1:
@@ -179,6 +183,8 @@ class Process:
                     await self.reserve(holder, rng.randint(1, 3))
                 case 8 | 9 if reservation:
                     self.told(await self.purchase(holder, reservation))
+                case 14:
+                    await self.keep_back(seats)
                 case 13:
                     await self.screenings.ask(HoldBest(1, holder, rng.randint(1, 3)))
                 case 11:
@@ -189,7 +195,8 @@ class Process:
                     await self.screenings.ask(ReleaseHolds(1, holder, None, reservation[0]))
                     self.world.reservations.pop(reservation[0], None)
                 case _:
-                    await self.screenings.ask(HoldSeats(1, holder, seats))
+                    access = (HOUSE,) if rng.random() < 0.2 else ()
+                    await self.screenings.ask(HoldSeats(1, holder, seats, access=access))
             self.world.outcomes["ok"] += 1
         except EngineError as refusal:
             self.world.outcomes[refusal.code] += 1
@@ -207,6 +214,21 @@ class Process:
         payment_id = None if reason else f"{COUNTER_PAYMENT}cash:{next(self.world.codes)}"
         sale = SellSeats(1, holder, seats, BOSS, payment_id, free_because=reason, taken_from=other)
         self.told(await self.screenings.ask(sale))
+
+    async def keep_back(self, seats: tuple[int, ...]) -> None:
+        """An administrator keeps seats back, or releases a block."""
+        rng, blocks = self.world.rng, self.world.blocks
+        if len(blocks) >= 2:
+            block_id = rng.choice(list(blocks))
+            blocks.pop(block_id)
+            await self.screenings.ask(UnblockSeats(1, block_id, BOSS))
+            return
+        release_at = rng.choice((None, self.world.clock.now() + 300))
+        command = BlockSeats(1, BOSS, "Some", HOUSE, seats, release_at=release_at)
+        blocked = await self.screenings.ask(command)
+        assert isinstance(blocked, SeatsBlocked)
+        assert blocked.block.id in self.world.database.blocks, "acknowledged before it was written"
+        blocks[blocked.block.id] = blocked.block
 
     async def change_prices(self) -> None:
         seat_cents, place_cents = self.world.rng.sample(PRICES, 2)
@@ -302,7 +324,9 @@ class Process:
             assert reply.views[seat_id].holder == ticket.holder
         occupied: Counter[str] = Counter()
         for seat_id, view in reply.views.items():
-            if view.status == "booked":
+            if view.blocked:
+                assert seat_id not in by_seat
+            elif view.status == "booked":
                 assert seat_id in by_seat
             elif view.status == "reserved":
                 occupied[view.holder or ""] += 1
@@ -322,8 +346,12 @@ class Process:
         assert seqs == sorted(set(seqs)), "changes out of order"
         picture = {view.seat_id: view for change in self.publisher.changes for view in change.views}
         for seat_id, view in picture.items():
-            if view.status == "booked":
+            if view.status == "booked" and not view.blocked:
                 assert reply.views[seat_id] == view
+        for block in self.world.blocks.values():
+            if block.release_at is None or block.release_at > self.world.clock.now():
+                states = [reply.views[seat_id].status for seat_id in block.seat_ids]
+                assert "available" not in states, "seats that are kept back are on sale"
 
     def check_money(self) -> None:
         """A payment has ended in tickets or in a refund, once; a cancelled ticket owes its price."""
