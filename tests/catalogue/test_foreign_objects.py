@@ -110,7 +110,8 @@ FOREIGN: Mapping[str, Answered] = {
     f"DELETE {V1}/users/me/search-history/{{search_id}}": Answered("search_entry_not_found"),
     f"POST {V1}/seat-reservations/reserve": Answered("seats_unavailable", held_seat()),
     f"POST {V1}/seat-reservations/best-available": Answered(
-        body=lambda world: {"screening_id": world.things["usual"]["screening_id"], "quantity": 1}
+        "no_adjacent_seats",
+        lambda world: {"screening_id": world.things["usual"]["screening_id"], "quantity": 1},
     ),
     f"POST {V1}/seat-reservations/extend": Answered("not_held", held_seat()),
     f"POST {V1}/seat-reservations/toggle": Answered("seats_unavailable", held_seat()),

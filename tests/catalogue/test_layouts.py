@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from api.catalogue.layout_rules import FAULTS_SHOWN
 from api.catalogue.seats import SEATS_PER_PAGE
 from tests.api.caller import TICKETS, Response
-from tests.catalogue.programme import add_seats, make_room, make_screening, open_house
+from tests.catalogue.programme import add_seats, make, make_room, make_screening, open_house
 from tests.durable_requests import DurableRequest, is_passing
 from tests.house import House
 
@@ -323,6 +323,26 @@ async def test_a_dry_run_counts_and_changes_nothing(house: House) -> None:
         },
     )
     assert await read(house, room_id) == before
+
+
+@gen_test
+async def test_seats_that_are_kept_back_for_somebody_may_not_vanish(house: House) -> None:
+    screening, (a1, a2, *_) = await open_house(house)
+    room_id = await room_of(house, screening)
+    blocks = f"/api/v1/admin/screenings/{screening}/blocks"
+    broken = {"label": "Broken", "kind": "kill", "seat_ids": [a1]}
+    kept = await make(house, blocks, {"label": "House", "kind": "house", "seat_ids": [a2]})
+    await make(house, blocks, broken)
+    refused = await publish(house, room_id, seat("A", 3))
+    assert (refused.status, refused.code, refused.json["number"]) == (409, "seats_taken", 1)
+    (obstacle,) = refused.json["obstacles"]
+    assert obstacle["seats"] == [{"row_label": "A", "seat_number": 2, "status": "blocked"}]
+    assert (await house.admin.send("DELETE", f"{blocks}/{kept['id']}")).status == 204
+    assert (await publish(house, room_id, seat("A", 3))).status == 200
+    # The seat that nobody could have returns with its block.
+    assert (await publish(house, room_id, seat("A", 1), seat("A", 3))).status == 200
+    shown = {s["seat"]["id"]: s.get("blocked") for s in (await house.guest.availability(screening)).json}
+    assert shown[a1] is True
 
 
 @gen_test

@@ -79,6 +79,9 @@ async def built(house: House, inbox: Inbox) -> World:
     spare["screening_id"] = await make_screening(house, usual["room_id"], 15)
     usual["ticket_id"], spare["ticket_id"], doomed = await _booked(ada, usual, world.seat_ids[:3])
     (pending,) = await _booked(ada, usual, world.seat_ids[3:4], payment_pending=True)
+    blocks = f"/api/v1/admin/screenings/{spare['screening_id']}/blocks"
+    block = {"label": "House", "kind": "house", "seat_ids": world.seat_ids[:1]}
+    usual["block_id"] = spare["block_id"] = (await make(house, blocks, block))["id"]
     for things in (usual, spare):
         things["showtime_id"] = things["screening_id"]
     world.things = {

@@ -331,7 +331,7 @@ AWAY = {"FRONTROW_DATABASE_URL": "postgresql://127.0.0.1:1/x"}
         (("token", "--user-id", 0), {}, "0 is not in the range"),
         (("token",), {}, "Give either --user-id or --service."),
         (("token", "--user-id", 7, "--service", "payments"), {}, "Give either --user-id or --service."),
-        (("token", "--service", "tickets"), {}, "'tickets' is not 'payments'"),
+        (("token", "--service", "tickets"), {}, "'tickets' is not one of 'payments'"),
         (("token", "--service", "payments", "--admin"), {}, "A service cannot be an administrator"),
         (("token", "--user-id", 7), {"FRONTROW_HOLD_SECONDS": "abc"}, "FRONTROW_HOLD_SECONDS must be"),
         (("token", "--user-id", 7), {"FRONTROW_ENV": "production"}, "FRONTROW_JWT_SECRET must be"),
