@@ -6,7 +6,7 @@ Every function checks everything first and changes the state afterwards. If it r
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from engine import alarms, blocks, orphans
+from engine import alarms, blocks
 from engine import events as ev
 from engine.commands import (
     ExtendHolds,
@@ -61,8 +61,8 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
         if state.guarded:
             require_on_sale(state.rules, now)
         state.require_within_limits(holder, number, network=network)
-        if state.spaced:
-            stranded = orphans.judged(state, free, [seat_id for seat_id in wanted if seat_id not in free])
+        if state.orphans is not None:
+            stranded = state.orphans.judge(wanted, free)
     if state.lives.by_stock:
         expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
     else:
@@ -146,8 +146,8 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Dec
             if state.guarded:
                 require_on_sale(state.rules, now)
             state.require_within_limits(holder, number, len(own), network)
-            if state.spaced:
-                stranded = orphans.judged(state, free, own, returned=True)
+            if state.orphans is not None:
+                stranded = state.orphans.judge((*own, *free), free, own)
         expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
         first_id = state.hold_ids.take(number)
     if own:

@@ -23,8 +23,8 @@ from math import hypot
 from engine.records import Layout
 from engine.rows import Rows, rows_of
 from engine.rule_errors import WouldStrandSeat
-from engine.sale_rules import OrphanRule
-from engine.screening_state import ScreeningState
+from engine.sale_rules import OrphanRule, SaleRules
+from engine.seat_inventory import SeatInventory
 
 ALTERNATIVES = 3
 """Most alternatives to a refused choice."""
@@ -35,58 +35,77 @@ NEAR_RUNS = 2
 FURTHEST_RUNS = 12
 """If there are too few, so many before and after them are searched."""
 
-IsFree = Callable[[int], bool]
+IsTaken = Callable[[int], bool]
 
 
-def judged(
-    state: ScreeningState, chosen: Sequence[int], own: Sequence[int] = (), *, returned: bool = False
-) -> tuple[int, ...]:
-    """Judge a choice of free seats by the rule of its screening.
+class OrphanJudge:
+    """Judges choices of free seats by the orphan rule of a screening.
 
     Args:
-        state: of the screening; its rule is not `OFF`.
-        chosen: the free seats that would be taken.
-        own: the other seats that the command names, which the holder holds.
-        returned: whether the command gives these back.
-
-    Returns:
-        The seats that are stranded, if the rule only warns.
-
-    Raises:
-        WouldStrandSeat: seats are stranded, and the rule refuses it.
+        seats: of the screening.
+        rules: those of the screening; its orphan rule is not `OFF`.
     """
-    rules, seats = state.rules, state.seats
-    if seats.available < rules.orphan_share * seats.capacity:
-        return ()
-    layout, given_back, kept = seats.layout, frozenset(own if returned else ()), seats.kept.by_seat
-    if kept:
-        own = [*own, *[seat_id for seat_id in chosen if seat_id in kept]]
-        chosen = [seat_id for seat_id in chosen if seat_id not in kept]
 
-    def is_free(seat_id: int) -> bool:
-        return (seats.are_free((seat_id,)) or seat_id in given_back) and seat_id not in kept
+    __slots__ = ("_is_taken", "_least_available", "_refuses", "_rows", "_seats")
 
-    stranded = avoidable(rows_of(layout), chosen, is_free)
-    if stranded and rules.orphan_rule is OrphanRule.ENFORCE:
-        others = alternatives(layout, chosen, is_free, given_back)
-        raise WouldStrandSeat(stranded, [(*own, *other) for other in others])
-    return tuple(stranded)
+    def __init__(self, seats: SeatInventory, rules: SaleRules) -> None:
+        self._seats = seats
+        self._is_taken = seats.is_taken
+        self._rows = rows_of(seats.layout)
+        self._refuses = rules.orphan_rule is OrphanRule.ENFORCE
+        self._least_available = rules.orphan_share * seats.capacity
+
+    def judge(
+        self, wanted: Sequence[int], chosen: Sequence[int], given_back: Collection[int] = ()
+    ) -> tuple[int, ...]:
+        """Judge a choice.
+
+        Args:
+            wanted: the seats that the command names.
+            chosen: the free ones of them, which would be taken.
+            given_back: those that the command gives back.
+
+        Returns:
+            The seats that are stranded, if the rule only warns.
+
+        Raises:
+            WouldStrandSeat: seats are stranded, and the rule refuses it.
+        """
+        seats, is_taken, free = self._seats, self._is_taken, chosen
+        if seats.available < self._least_available:
+            return ()
+        if given_back or seats.kept.by_seat:
+            is_taken = self._after(given_back)
+            free = [seat_id for seat_id in chosen if not is_taken(seat_id)]
+        stranded = avoidable(self._rows, free, is_taken)
+        if stranded and self._refuses:
+            others = alternatives(seats.layout, free, is_taken, given_back)
+            left = [seat_id for seat_id in wanted if seat_id not in free]
+            raise WouldStrandSeat(stranded, [(*left, *other) for other in others])
+        return tuple(stranded)
+
+    def _after(self, given_back: Collection[int]) -> IsTaken:
+        """Which seats are taken once some are given back; those of blocks are, whoever may take them."""
+        kept, is_taken = self._seats.kept.by_seat, self._is_taken
+        return lambda seat_id: seat_id in kept or (is_taken(seat_id) and seat_id not in given_back)
 
 
-def avoidable(rows: Rows, chosen: Collection[int], is_free: IsFree) -> list[int]:
+def avoidable(rows: Rows, chosen: Collection[int], is_taken: IsTaken) -> list[int]:
     """Return the seats that a choice strands although that can be avoided.
 
     Args:
         rows: the runs of seats.
         chosen: the seats that would be taken; all are free.
-        is_free: tells whether a seat is free before they are taken.
+        is_taken: tells whether a seat is taken before they are.
     """
-    stranded = rows.stranded_by(chosen, is_free)
-    return [seat_id for seat_id in stranded if not _is_last(rows, seat_id, chosen, is_free)]
+    stranded = rows.stranded_by(chosen, is_taken)
+    if not stranded:
+        return stranded
+    return [seat_id for seat_id in stranded if not _is_last(rows, seat_id, chosen, is_taken)]
 
 
 def alternatives(
-    layout: Layout, chosen: Collection[int], is_free: IsFree, barred: Collection[int] = ()
+    layout: Layout, chosen: Collection[int], is_taken: IsTaken, barred: Collection[int] = ()
 ) -> list[tuple[int, ...]]:
     """Return nearby choices of as many free seats that strand none.
 
@@ -96,13 +115,13 @@ def alternatives(
 
     Args:
         layout: the seats.
-        chosen, is_free: as in `avoidable`.
+        chosen, is_taken: as in `avoidable`.
         barred: seats not to offer.
     """
     rows = rows_of(layout)
     if rows.wheelchairs.isdisjoint(chosen):
         barred = rows.wheelchairs.union(barred)
-    found = _repaired(layout, rows, chosen, is_free, barred)
+    found = _repaired(layout, rows, chosen, is_taken, barred)
     own = {rows.place_of[seat_id][0] for seat_id in chosen}
     searched: set[int] = set()
     for reach in (NEAR_RUNS, FURTHEST_RUNS):
@@ -112,32 +131,32 @@ def alternatives(
         blocks = [
             block
             for number in numbers
-            for stretch in _stretches(rows.runs[number], is_free)
+            for stretch in _stretches(rows.runs[number], is_taken)
             for block in _blocks(stretch, len(chosen), barred)
         ]
         blocks.sort(key=_remoteness(layout, chosen))
         for block in blocks:
             if len(found) == ALTERNATIVES:
                 return found
-            if not rows.stranded_by(block, is_free):
+            if not rows.stranded_by(block, is_taken):
                 found.append(block)
     return found
 
 
 def _repaired(
-    layout: Layout, rows: Rows, chosen: Collection[int], is_free: IsFree, barred: Collection[int]
+    layout: Layout, rows: Rows, chosen: Collection[int], is_taken: IsTaken, barred: Collection[int]
 ) -> list[tuple[int, ...]]:
     """The repair of a choice from several stretches, if there is one."""
     parts: dict[tuple[int, ...], list[int]] = {}
     for seat_id in chosen:
-        parts.setdefault(_stretch_of(rows, seat_id, is_free), []).append(seat_id)
+        parts.setdefault(_stretch_of(rows, seat_id, is_taken), []).append(seat_id)
     if len(parts) == 1:
         return []
     repaired: list[int] = []
     for stretch, part in parts.items():
-        if avoidable(rows, part, is_free):
+        if avoidable(rows, part, is_taken):
             blocks = _blocks(stretch, len(part), barred)
-            harmless = [block for block in blocks if not rows.stranded_by(block, is_free)]
+            harmless = [block for block in blocks if not rows.stranded_by(block, is_taken)]
             if not harmless:
                 return []
             part = [*min(harmless, key=_remoteness(layout, part))]
@@ -145,29 +164,29 @@ def _repaired(
     return [tuple(repaired)]
 
 
-def _is_last(rows: Rows, seat_id: int, chosen: Collection[int], is_free: IsFree) -> bool:
+def _is_last(rows: Rows, seat_id: int, chosen: Collection[int], is_taken: IsTaken) -> bool:
     """Whether a stranded seat is the only one that is left of its stretch."""
     number, index = rows.place_of[seat_id]
     run = rows.runs[number]
     for side in (range(index - 1, -1, -1), range(index + 1, len(run))):
         for place in side:
-            if not is_free(run[place]):
+            if is_taken(run[place]):
                 break
             if run[place] not in chosen:
                 return False
     return True
 
 
-def _stretch_of(rows: Rows, seat_id: int, is_free: IsFree) -> tuple[int, ...]:
+def _stretch_of(rows: Rows, seat_id: int, is_taken: IsTaken) -> tuple[int, ...]:
     number, _ = rows.place_of[seat_id]
-    return next(stretch for stretch in _stretches(rows.runs[number], is_free) if seat_id in stretch)
+    return next(stretch for stretch in _stretches(rows.runs[number], is_taken) if seat_id in stretch)
 
 
-def _stretches(run: Sequence[int], is_free: IsFree) -> Iterator[tuple[int, ...]]:
+def _stretches(run: Sequence[int], is_taken: IsTaken) -> Iterator[tuple[int, ...]]:
     """The stretches of free seats of a run."""
     stretch: list[int] = []
     for seat_id in run:
-        if is_free(seat_id):
+        if not is_taken(seat_id):
             stretch.append(seat_id)
         elif stretch:
             yield tuple(stretch)

@@ -39,7 +39,7 @@ class Rows:
         wheelchairs: the wheelchair places.
     """
 
-    __slots__ = ("place_of", "runs", "wheelchairs")
+    __slots__ = ("_around", "place_of", "runs", "wheelchairs")
 
     def __init__(self, layout: Layout) -> None:
         order = {seat.id: number for number, seat in enumerate(layout.seats)}
@@ -55,6 +55,12 @@ class Rows:
             seat_id: (number, index) for number, run in enumerate(runs) for index, seat_id in enumerate(run)
         }
         self.wheelchairs = frozenset(seat.id for seat in layout.seats if seat.seat_type == WHEELCHAIR)
+        # By seat, the two seats on its left, the nearer one first, and those on its right; 0 for none.
+        self._around: dict[int, tuple[int, int, int, int]] = {}
+        for run in runs:
+            padded = (0, 0, *run, 0, 0)
+            for left2, left, seat_id, right, right2 in zip(*[padded[at:] for at in range(5)], strict=False):
+                self._around[seat_id] = left, left2, right, right2
 
     def run_of(self, seat_id: int) -> tuple[int, ...]:
         """Return the run of a seat."""
@@ -66,7 +72,7 @@ class Rows:
         run = self.runs[number]
         return [*run[max(0, index - 1) : index], *run[index + 1 : index + 2]]
 
-    def stranded_by(self, chosen: Collection[int], is_free: Callable[[int], bool]) -> list[int]:
+    def stranded_by(self, chosen: Collection[int], is_taken: Callable[[int], bool]) -> list[int]:
         """Return the seats that are stranded if some free seats are taken, and are not so yet.
 
         A stranded seat is free, but none beside it is. A wheelchair place is never stranded: it is meant for
@@ -74,16 +80,20 @@ class Rows:
 
         Args:
             chosen: the seats to take.
-            is_free: tells whether a seat is free now, before they are taken.
+            is_taken: tells whether a seat is taken now, before they are.
         """
-        stranded: dict[int, None] = {}
+        around, stranded = self._around, []
         for seat_id in chosen:
-            for neighbour in self.neighbours(seat_id):
-                if neighbour in chosen or neighbour in self.wheelchairs or not is_free(neighbour):
+            left, left2, right, right2 = around[seat_id]
+            for near, beyond in ((left, left2), (right, right2)):
+                if not near or is_taken(near) or near in chosen:
                     continue
-                if not any(is_free(other) and other not in chosen for other in self.neighbours(neighbour)):
-                    stranded[neighbour] = None
-        return list(stranded)
+                if not beyond or is_taken(beyond) or beyond in chosen:
+                    stranded.append(near)
+        if stranded:
+            # A seat between two chosen ones was found twice.
+            return [seat_id for seat_id in dict.fromkeys(stranded) if seat_id not in self.wheelchairs]
+        return stranded
 
 
 def rows_of(layout: Layout) -> Rows:

@@ -13,6 +13,7 @@ from engine.commands import BookSeats, ExtendHolds, ReleaseHolds
 from engine.figures import ScreeningFigures, holds_per_second
 from engine.handover import POSITIONS_LIMIT, Handover, Memory, Positions
 from engine.hold_lives import HoldLives
+from engine.orphans import OrphanJudge
 from engine.person_limits import limits_of
 from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
@@ -89,7 +90,7 @@ class ScreeningState:
         pending_writes: the durable changes that are not committed yet, by id.
         price_of: returns the present price of a seat or place, in cents.
         seq: number of the last event or change.
-        spaced: True if choices of seats are judged by the orphan rule.
+        orphans: judges choices of seats; None if the screening does not want that.
         starts_at: sales close at this time, in seconds since the epoch.
         hold_seconds: how long a hold lasts unless `lives` shortens it.
         rules: how it is sold.
@@ -120,6 +121,7 @@ class ScreeningState:
         "hold_seconds",
         "info",
         "lives",
+        "orphans",
         "pending_writes",
         "policy",
         "price_of",
@@ -129,7 +131,6 @@ class ScreeningState:
         "screening_id",
         "seats",
         "seq",
-        "spaced",
         "starts_at",
         "ticket_ids",
         "unchecked_seats",
@@ -164,7 +165,8 @@ class ScreeningState:
         self._type_windows = type_windows(loaded.info)
         self.sales_told_at = 0.0
         self.window = whole_window(loaded.info, self._type_windows)
-        self.spaced = rules.orphan_rule is not OrphanRule.OFF
+        is_judged = rules.orphan_rule is not OrphanRule.OFF
+        self.orphans = OrphanJudge(self.seats, rules) if is_judged else None
         self.unchecked_seats = 0 if loaded.info.free_seats or rules != NO_RULES else policy.held_seats_limit
         self.waitlist: WaitingList | None = None
         self.scarcity: Scarcity | None = None

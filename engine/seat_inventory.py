@@ -38,6 +38,7 @@ class SeatInventory:
         capacity: number of seats and places.
         available: number of those without a record.
         are_free: returns True if none of some seats has a record.
+        is_taken: returns True if a seat has a record.
         unpaid: the unpaid seats of each holder.
         places: the places of each ticket type, by its id.
         kept: which seats belong to which block.
@@ -51,6 +52,7 @@ class SeatInventory:
         "capacity",
         "deadlines",
         "hold_count",
+        "is_taken",
         "kept",
         "layout",
         "persons",
@@ -77,6 +79,7 @@ class SeatInventory:
         self.hold_count = 0
         self._records: dict[int, SeatsHeld | Record] = {}
         self.are_free: Callable[[Iterable[int]], bool] = self._records.keys().isdisjoint
+        self.is_taken: Callable[[int], bool] = self._records.__contains__
         # Views of available seats that name the previous holder, until the seats are next held.
         self._vacated: dict[int, SeatView] = {}
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import cast
 
-from engine import blocks, orphans
+from engine import blocks
 from engine import events as ev
 from engine.commands import (
     BookSeats,
@@ -80,8 +80,8 @@ def book_seats(
     if passes_on and not beyond_limit:
         ordered = Counter(ticket_type_of(seat_id) for seat_id in wanted if seat_id < 0)
         state.require_for_person(owner, len(wanted), ordered=ordered)
-    if state.spaced and not (command.late or command.actor or actor):
-        orphans.judged(state, free, [seat_id for seat_id in wanted if seat_id not in free])
+    if state.orphans is not None and not (command.late or command.actor or actor):
+        state.orphans.judge(wanted, free)
     converted = tuple(h for h in map(state.seats.record, wanted) if isinstance(h, Hold))
     prices = _prices(state, wanted, converted)
     if command.free_because is not None:

@@ -96,7 +96,7 @@ class Judge:
     def merit(self, *groups: tuple[int, ...]) -> tuple[Any, ...]:
         seats = [seat_id for group in groups for seat_id in group]
         return (
-            len(self.rows.stranded_by(seats, self.free.__contains__)),
+            len(self.rows.stranded_by(seats, lambda seat_id: seat_id not in self.free)),
             sum(len(group) == 1 for group in groups) if len(groups) > 1 else 0,
             sum(seat_id in self.rows.wheelchairs for seat_id in seats),
             sum(map(self.cost, seats)),
