@@ -532,7 +532,7 @@ class Server:
             flush,
             self._resign,
             self._finish_requests,
-            self._store_looks,
+            self._store_last_looks,
             partial(self._deliveries.stop, _MAIL_LIMIT_SECONDS),
             partial(self._webhook_sender.stop, _MAIL_LIMIT_SECONDS),
             partial(self._mail_queue.stop, _MAIL_LIMIT_SECONDS),
@@ -586,6 +586,12 @@ class Server:
         except BaseException:
             self._looks.put_back(taken)
             raise
+
+    async def _store_last_looks(self) -> None:
+        try:
+            await self._store_looks()
+        except StoreUnavailable as failure:
+            log.warning("the looks of the last seconds are lost: %s", failure)
 
     async def _count_backlog(self) -> None:
         self._observer.backlog_counted(await self._outbox.backlog())

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 from tornado.ioloop import IOLoop
 
+from tests.api.caller import Caller
 from tests.catalogue.members import AUTH, PASSWORD, Member, member
 from tests.catalogue.programme import add_seats, make_room, make_screening
 from tests.database import execute
@@ -168,6 +169,53 @@ async def test_an_operator_watches_and_acts(browser: Browser, stage: Stage) -> N
     await page.resize(320, 800)
     await looked_at(page, "ops-overview-narrow")
     assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+async def test_a_customer_at_the_counter_is_served(browser: Browser, stage: Stage) -> None:
+    made = await stage.house.guest.send("POST", "/api/public/guests", {})
+    guest = Caller(stage.house.base_url, made.json["data"]["accessToken"])
+    seats = {"screening_id": stage.screening_id, "seat_ids": list(stage.seat_ids[:1])}
+    await guest.send("POST", "/api/v1/seat-reservations/reserve", seats)
+    page = await stage.open_hall(browser)
+    hall = await page.find("application", re.compile("^Hall of 112 seats"))
+    await page.send("DOM.focus", backendNodeId=hall.node)
+    await page.press("Enter")
+    await page.click_on("button", "Sell by hand…")
+    await page.click_on("button", "New guest")
+    await page.fill("Name", "Cleo Counter")
+    await page.shows("the customer takes over the hold")
+    await page.click_on("button", "Cash")
+    await page.fill("Reference", "till 2, 4711")
+    await looked_at(page, "ops-counter")
+    await page.click_on("button", "Sell to Cleo Counter")
+    await page.shows("1 seat sold to Cleo Counter for €12.50.")
+    await page.shows("sold to Cleo Counter")
+
+    await page.send("DOM.focus", backendNodeId=hall.node)
+    await page.press("ArrowRight")
+    await page.press("Enter")
+    await page.click_on("button", "Reserve…")
+    await page.fill("Account", "bob@home.example")
+    await page.click_on("button", "Find")
+    await page.click_on("button", "Reserve for Bob Example")
+    await page.shows("1 seat reserved for Bob Example.")
+    await page.click_on("button", "Sell by hand…")
+    await page.click_on("button", "Bob Example")
+    await page.click_on("button", "Given away")
+    await page.fill("Reason", "Press")
+    await page.click_on("button", "Give to Bob Example")
+    await page.shows("1 seat given to Bob Example.")
+
+    # Looks are stored every few seconds, and the panel is loaded with the page.
+    await page.load(f"{stage.house.base_url}/ops/screenings/{stage.screening_id}")
+    await page.shows("What sells")
+    await page.shows("of what was held is paid")
+    await page.find("table")
+    listed = await stage.house.admin.send("GET", f"/api/v1/tickets/?screening_id={stage.screening_id}")
+    assert {(ticket["price"], ticket["vouched_by"], ticket["reason"]) for ticket in listed.json} == {
+        (12.5, "counter", None),
+        (0, None, "Press"),
+    }
 
 
 async def test_a_history_is_played_back(browser: Browser, stage: Stage) -> None:

@@ -4,9 +4,7 @@ import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { answered, api } from '../api/client';
 import { Problem } from '../api/problem';
-import { formatPrice } from '../common/format';
-import { Dialog, Field, ProblemNotice } from '../common/pieces';
-import type { Person } from './hall';
+import { Dialog, ProblemNotice } from '../common/pieces';
 
 /**
  * A question before something is done.
@@ -76,7 +74,7 @@ export interface Holding {
   seatIds: number[];
 }
 
-function seats(number: number): string {
+export function seats(number: number): string {
   return number === 1 ? '1 seat' : `${number} seats`;
 }
 
@@ -161,91 +159,6 @@ export function AskCancel({
         <strong>{who}</strong> loses {seat} (ticket {ticketId}), and the seat is free for everybody.
       </p>
       <p class="muted">No money is paid back by this. The log names you.</p>
-    </Ask>
-  );
-}
-
-export function AskSell({
-  screeningId,
-  seatIds,
-  names,
-  done,
-  close,
-}: {
-  screeningId: number;
-  seatIds: readonly number[];
-  names: string;
-  done: (said: string) => void;
-  close: () => void;
-}) {
-  const [who, setWho] = useState('');
-  const [person, setPerson] = useState<Person | null>(null);
-  const [errors, setErrors] = useState<string[]>([]);
-  // The same key if it is sent again after a lost answer, so that nothing is sold twice.
-  const [key] = useState(() => `by-hand-${Date.now()}-${Math.random().toString(36).slice(2)}`);
-
-  async function find(): Promise<void> {
-    setErrors([]);
-    setPerson(null);
-    try {
-      setPerson(await answered(api.GET('/api/v1/ops/people/find', { params: { query: { who: who.trim() } } })));
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      setErrors([error.status === 404 ? 'There is no such account.' : error.message]);
-    }
-  }
-
-  return (
-    <Ask
-      title={`Sell ${seats(seatIds.length)} by hand`}
-      button={person ? `Sell to ${person.full_name || person.email}` : 'Sell'}
-      ready={person !== null}
-      close={close}
-      done={done}
-      act={async () => {
-        const tickets = await answered(
-          api.POST('/api/v1/ops/screenings/{screening_id}/sales', {
-            params: { path: { screening_id: screeningId }, header: { 'Idempotency-Key': key } },
-            body: { seat_ids: [...seatIds], user_id: person?.user_id ?? 0 },
-          }),
-        );
-        const total = tickets.reduce((sum, ticket) => sum + Number(ticket.price), 0);
-        return `${seats(tickets.length)} sold to ${person?.full_name || person?.email} for ${formatPrice(total)}.`;
-      }}
-    >
-      <p>{names}</p>
-      <form
-        class="row find"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void find();
-        }}
-      >
-        <Field
-          label="Account"
-          hint="E-mail address or number"
-          value={who}
-          errors={errors}
-          required
-          autocomplete="off"
-          onInput={(event) => {
-            setWho(event.currentTarget.value);
-            setPerson(null);
-          }}
-        />
-        <button type="submit" class="button button-quiet">
-          Find
-        </button>
-      </form>
-      <div role="status">
-        {person && (
-          <p>
-            <strong>{person.full_name || person.email}</strong> ({person.email}, account {person.user_id}) gets the tickets
-            by mail, as if they were paid.
-          </p>
-        )}
-      </div>
-      <p class="muted">The log names you.</p>
     </Ask>
   );
 }

@@ -120,7 +120,7 @@ export function nameOf(holder: string | null, people: ReadonlyMap<string, Person
 }
 
 export function peopleBy(people: readonly Person[]): Map<string, Person> {
-  return new Map(people.map((person) => [`user:${person.user_id}`, person]));
+  return new Map(people.map((person) => [person.holder, person]));
 }
 
 /** The state of a seat in a few words. */

@@ -13,6 +13,7 @@ import { accessToken } from '../common/session';
 import { ScreeningClient } from '../../client/screening_client.js';
 import { Chart, Legend } from './chart';
 import { applyUpdates, countsOf, peopleBy, statesOf, type Person, type RoomSeat, type SeatState, type States, type Update } from './hall';
+import { FunnelPanel } from './funnel';
 import { HallLegend, HallView } from './hall_view';
 import { overview, overviewProblem, seriesOf, serverNow, watch } from './live';
 import { formatAge, formatCount, formatRate } from './numbers';
@@ -77,6 +78,7 @@ function Screening({ details }: { details: Details }) {
       ) : (
         <LiveCharts details={details} />
       )}
+      {played === null && <FunnelPanel screeningId={id} />}
       {details.room_id !== null && (
         <Hall
           screeningId={id}

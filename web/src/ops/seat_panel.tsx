@@ -4,7 +4,8 @@ import { useEffect, useState } from 'preact/hooks';
 import { answered, api } from '../api/client';
 import { useLoaded } from '../common/loading';
 import { Notice, Shown } from '../common/pieces';
-import { AskCancel, AskRelease, AskSell, type Holding } from './actions';
+import { AskCancel, AskRelease, type Holding } from './actions';
+import { AskCounter } from './counter_dialog';
 import { describe, FREE, nameOf, peopleBy, seatName, type Person, type RoomSeat, type States } from './hall';
 import { wordFor } from './history';
 import { formatAgo, formatMoment } from './numbers';
@@ -17,7 +18,7 @@ function namesOf(seats: readonly RoomSeat[]): string {
   return seats.length > NAMED ? `${names} and ${seats.length - NAMED} more` : names;
 }
 
-type Asked = 'release' | 'cancel' | 'sell';
+type Asked = 'release' | 'cancel' | 'sell' | 'reserve';
 
 /**
  * @param refresh asks for the states again; the socket does not name guests or tickets
@@ -97,6 +98,11 @@ export function SeatPanel({
             Sell by hand…
           </button>
         )}
+        {sellable && (
+          <button type="button" class="button button-quiet" onClick={() => void ask('reserve')}>
+            Reserve…
+          </button>
+        )}
         {seats.some((seat) => states.get(seat.id)?.status === 'held') && (
           <button type="button" class="button button-quiet" onClick={() => void ask('release')}>
             Release…
@@ -109,7 +115,16 @@ export function SeatPanel({
         )}
       </div>
       {only && <SeatLog screeningId={screeningId} seat={only} version={`${state?.status} ${state?.since}`} />}
-      {asked === 'sell' && <AskSell {...shared} seatIds={seats.map((seat) => seat.id)} names={namesOf(seats)} />}
+      {(asked === 'sell' || asked === 'reserve') && (
+        <AskCounter
+          {...shared}
+          key={asked}
+          what={asked}
+          seatIds={seats.map((seat) => seat.id)}
+          names={namesOf(seats)}
+          holdings={holdings}
+        />
+      )}
       {asked === 'release' && holdings.length > 0 && <AskRelease {...shared} holdings={holdings} names={names} />}
       {asked === 'cancel' && only && booked && state.ticketId !== null && (
         <AskCancel {...shared} ticketId={state.ticketId} who={nameOf(state.holder, people)} seat={seatName(only)} />
