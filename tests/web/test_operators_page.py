@@ -210,7 +210,8 @@ async def test_a_customer_at_the_counter_is_served(browser: Browser, stage: Stag
     await page.load(f"{stage.house.base_url}/ops/screenings/{stage.screening_id}")
     await page.shows("What sells")
     await page.shows("of what was held is paid")
-    await page.find("table")
+    await page.find("region", "By door")
+    await looked_at(page, "ops-funnel")
     listed = await stage.house.admin.send("GET", f"/api/v1/tickets/?screening_id={stage.screening_id}")
     assert {(ticket["price"], ticket["vouched_by"], ticket["reason"]) for ticket in listed.json} == {
         (12.5, "counter", None),
