@@ -54,7 +54,7 @@ def _chosen(state: ScreeningState, command: HoldBest, without: Iterable[int] = (
     ranking = ranking_of(state.seats.layout)
     free = ranking.free(state.seats.taken)
     wanted = _wanted(ranking, state.info, command) & ~ranking.bits_of(without)
-    choice = Choice(ranking, free, wanted, ranking.bits_of(state.seats.kept.by_seat))
+    choice = Choice(ranking, free & wanted, free & ~ranking.bits_of(state.seats.kept.by_seat))
     size = command.quantity
     if positions := choice.best(size, command.accessible, command.allow_split):
         return tuple([ranking.seat_ids[position] for position in positions])
@@ -90,12 +90,14 @@ class _Group(NamedTuple):
     """Adjacent seats.
 
     Attributes:
+        avoidable: number of those that would not be left by every group of this size in their place.
         stranded: number of single seats that are left beside it.
         wheelchairs: number of wheelchair places in it.
     """
 
     start: int
     size: int
+    avoidable: int
     stranded: int
     wheelchairs: int
     cost: int
@@ -110,25 +112,26 @@ class Choice:
 
     Args:
         ranking: of the layout.
-        free: the free seats, as bits.
-        wanted: the seats that the party may get, free or not.
-        kept: the seats of blocks. Those that are free only to this party count as taken where others would
-            be stranded beside them.
+        seats: the free seats that the party may get, as bits.
+        free: the free seats that count when seats are stranded (`engine.orphans`).
     """
 
-    def __init__(self, ranking: SeatRanking, free: int, wanted: int, kept: int) -> None:
+    def __init__(self, ranking: SeatRanking, seats: int, free: int) -> None:
         self._ranking = ranking
-        self._seats = free & wanted
+        self._seats = seats
+        self._free = free
         self._wheelchairs = ranking.of_type.get(WHEELCHAIR, 0)
-        # Free seats without a free seat on the left, or on the right; wheelchair places cannot be stranded.
-        open_to_all = free & ~kept
-        alone = open_to_all & ~self._wheelchairs
-        self._left_ends, self._right_ends = alone & ~(open_to_all << 1), alone & ~(open_to_all >> 1)
+        # Seats whose only free neighbour is on the right, or on the left. Wheelchair places are not stranded.
+        on_left, on_right = free << 1, free >> 1
+        endangered = free & ~self._wheelchairs & (on_left ^ on_right)
+        self._left_ends, self._right_ends = endangered & on_right, endangered & on_left
 
     def best(self, size: int, accessible: bool = False, allow_split: bool = False) -> list[int]:
         """Return the positions of the best seats; none if the party does not fit.
 
-        A group that strands fewer seats is better, then one with fewer wheelchair places, then the cheaper.
+        A group that strands fewer seats is better, and of these one that its rule permits (`engine.orphans`:
+        the stranded seat is all that is left between taken ones); then one with fewer wheelchair places, then
+        the cheaper.
 
         Args:
             size: number of seats.
@@ -137,7 +140,9 @@ class Choice:
         """
         starts = groups(self._seats, size)
         left, right = self._left_ends << 1, self._right_ends >> size
-        for stranding in (starts & ~left & ~right, starts & (left ^ right), starts & left & right):
+        more = (left & (self._free >> size)) | (right & (self._free << 1))
+        one, two = starts & (left ^ right), starts & left & right
+        for stranding in (starts & ~(left | right), one & ~more, one & more, two):
             for candidates in self._by_wheelchairs(stranding, size) if accessible else (stranding,):
                 if candidates:
                     start = self._ranking.best(size, candidates)
@@ -164,7 +169,7 @@ class Choice:
         """
         ranking, smallest = self._ranking, 2 if accessible else -(-size // 2)
         seats = ranking.digits(self._seats)
-        ends = ranking.digits(self._left_ends), ranking.digits(self._right_ends)
+        around = _Around(*map(ranking.digits, (self._left_ends, self._right_ends, self._free)))
         for match in re.finditer(f"1{{{smallest},}}", seats):
             begin, end = match.span()
             if accessible and ranking.wheelchairs[end] == ranking.wheelchairs[begin]:
@@ -175,7 +180,7 @@ class Choice:
                 ):
                     second_size = size - first_size
                     for start in range(begin, end - first_size + 1):
-                        first = self._group(start, first_size, ends)
+                        first = self._group(start, first_size, around)
                         if accessible and not first.wheelchairs:
                             continue
                         reach = [
@@ -190,7 +195,7 @@ class Choice:
                         highest = min(other_end - second_size, max(reach))
                         for other in range(lowest, highest + 1):
                             if any(other <= position < other + second_size for position in reach):
-                                yield _Pair.of(first, self._group(other, second_size, ends))
+                                yield _Pair.of(first, self._group(other, second_size, around))
 
     def _segments_near(self, seats: str, begin: int, end: int) -> set[tuple[int, int]]:
         """Return the beginnings and ends of the groups of seats in front of and behind some seats."""
@@ -201,12 +206,21 @@ class Choice:
             if seats[position] == "1"
         }
 
-    def _group(self, start: int, size: int, ends: tuple[str, str]) -> _Group:
+    def _group(self, start: int, size: int, around: "_Around") -> _Group:
         ranking, end = self._ranking, start + size
-        left_ends, right_ends = ends
-        stranded = (left_ends[start - 1] == "1") + (right_ends[end] == "1")
+        left, right = around.left_ends[start - 1] == "1", around.right_ends[end] == "1"
+        avoidable = (left and around.free[end] == "1") + (right and around.free[start - 1] == "1")
         wheelchairs = ranking.wheelchairs[end] - ranking.wheelchairs[start]
-        return _Group(start, size, stranded, wheelchairs, ranking.costs[end] - ranking.costs[start])
+        cost = ranking.costs[end] - ranking.costs[start]
+        return _Group(start, size, avoidable, left + right, wheelchairs, cost)
+
+
+class _Around(NamedTuple):
+    """What is around groups, as digits by position: see `Choice`."""
+
+    left_ends: str
+    right_ends: str
+    free: str
 
 
 class _Pair(NamedTuple):
@@ -216,6 +230,7 @@ class _Pair(NamedTuple):
         alone: number of groups of one.
     """
 
+    avoidable: int
     stranded: int
     alone: int
     wheelchairs: int
@@ -229,6 +244,7 @@ class _Pair(NamedTuple):
     def of(cls, *groups: _Group) -> "_Pair":
         first, second = sorted(groups)
         return cls(
+            first.avoidable + second.avoidable,
             first.stranded + second.stranded,
             (first.size == 1) + (second.size == 1),
             first.wheelchairs + second.wheelchairs,

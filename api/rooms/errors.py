@@ -11,6 +11,7 @@ from engine.rule_errors import PersonLimitExceeded, WouldStrandSeat
 from engine.selling_errors import (
     BookingInProgress,
     HoldLifeSpent,
+    NoAdjacentSeats,
     NotHeld,
     SalesClosed,
     ScreeningNotFound,
@@ -35,7 +36,9 @@ class NotInRoom(EngineError):
     detail = "You are not in this room"
 
 
-def refusal_of(error: BaseException, timestamp: str, *, room_id: str, seat_id: str = "") -> dict[str, Any]:
+def refusal_of(
+    error: BaseException, timestamp: str, *, room_id: str, seat_id: str = "", request: str = ""
+) -> dict[str, Any]:
     """Return the `error` message for a client's message.
 
     Args:
@@ -43,6 +46,7 @@ def refusal_of(error: BaseException, timestamp: str, *, room_id: str, seat_id: s
         timestamp: current time, formatted.
         room_id: room of the client's message.
         seat_id: seat of the client's message; empty if it has none.
+        request: type of the client's message, if it is no message of the guide.
     """
     code = error.code if isinstance(error, EngineError | TooManyAttempts) else "internal_error"
     message = {
@@ -53,7 +57,8 @@ def refusal_of(error: BaseException, timestamp: str, *, room_id: str, seat_id: s
         "timestamp": timestamp,
         **_details_of(error),
     }
-    return {**message, "seat_id": seat_id} if seat_id else message
+    about = {"seat_id": seat_id, "request": request}
+    return message | {name: value for name, value in about.items() if value}
 
 
 def _details_of(error: BaseException) -> dict[str, Any]:
@@ -61,6 +66,8 @@ def _details_of(error: BaseException) -> dict[str, Any]:
     match error:
         case PersonLimitExceeded():
             return {"limit": error.limit, "held": error.held, "bought": error.bought}
+        case NoAdjacentSeats():
+            return {"largest": error.largest}
         case SalesClosed():
             return {
                 "sales_start": timestamp_or_none(error.sales_start),
@@ -75,8 +82,9 @@ def about_stranded(error: WouldStrandSeat, seat_id: str, room: Room) -> dict[str
     stranded = room.seat_names(error.stranded)
     alternatives = [room.seat_names(seat_ids) for seat_ids in error.alternatives]
     instead = " or ".join([*map(" and ".join, alternatives), "another seat"])
+    chosen = f"Seat {seat_id}" if seat_id else "Every choice of so many such seats"
     return {
-        "message": f"Seat {seat_id} would leave {' and '.join(stranded)} without a free seat beside it; "
+        "message": f"{chosen} would leave {' and '.join(stranded)} without a free seat beside it; "
         f"select {instead} instead",
         "stranded": stranded,
         "alternatives": alternatives,

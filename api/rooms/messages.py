@@ -5,12 +5,13 @@ Messages and fields are those of the rooms guide, except `error` and `seat_booke
 
 from typing import Annotated, Any, Literal
 
-from marshmallow import EXCLUDE, Schema, fields, validate
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 from msgspec import DecodeError, Meta, Struct
 from msgspec.json import Decoder
 
 from api.rooms.directory import ROOM_NAME
 from api.rooms.plain_text import plain_text
+from api.sales.parties import Party
 from api.sales.seat_maps import blocked_field
 from api.ws.messages import BadMessage, message_type, timestamp_field
 from api.ws.sales import sales_end_field, sales_start_field, server_time_field
@@ -93,6 +94,17 @@ class SelectSeat(_RoomCommand):
     user_info = _user_info()
 
 
+class SelectBest(Party):
+    """Select the best free seats that are next to each other; see `POST …/best-available`."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    type = message_type("select_best")
+    room_id = _room(required=True)
+    user_info = _user_info()
+
+
 class ReleaseSeat(_RoomCommand):
     """Release one's own seat."""
 
@@ -152,6 +164,15 @@ class SeatSelected(_OfSeat):
     type = message_type("seat_selected")
     user_info = _user_info()
     stranded = _seats("Free seats that the selection leaves alone; only if the screening warns of that")
+
+
+class BestSelected(_OfClient):
+    """The seats that were selected for the client's party. Others get a `seat_selected` for each."""
+
+    type = message_type("best_selected")
+    seat_ids = fields.List(fields.String(metadata={"example": "A1"}), required=True)
+    expires_at = timestamp_field("When the selection expires", _UNTIL, required=True)
+    stranded = _seats("As in `seat_selected`")
 
 
 class SeatReleased(_OfSeat):
@@ -215,6 +236,13 @@ class RoomError(Schema):
     limit = _number("Most seats that a person may have, with `person_limit_exceeded`")
     held = _number("Seats that the person holds, with `person_limit_exceeded`")
     bought = _number("Seats that the person has bought, with `person_limit_exceeded`")
+    request = fields.String(
+        validate=validate.Equal("select_best"),
+        metadata={"description": "Present if it was a `select_best`", "example": "select_best"},
+    )
+    largest = fields.Integer(
+        metadata={"description": "Largest party that fits, with `no_adjacent_seats`", "example": 3}
+    )
     sales_start = timestamp_field("When sales open, with `sales_closed`", _AT, allow_none=True)
     sales_end = timestamp_field("When sales close, with `sales_closed`", _UNTIL, allow_none=True)
     stranded = _seats("With `would_strand_seat`: free seats that the selection would leave alone")
@@ -241,6 +269,7 @@ ROOM_SERVER_MESSAGES: tuple[type[Schema], ...] = (
     RoomLeft,
     CurrentSelections,
     SeatSelected,
+    BestSelected,
     SeatReleased,
     SeatBooked,
     RoomChanged,
@@ -249,7 +278,13 @@ ROOM_SERVER_MESSAGES: tuple[type[Schema], ...] = (
     SelectionExpiring,
     RoomError,
 )
-ROOM_CLIENT_MESSAGES: tuple[type[Schema], ...] = (JoinRoom, LeaveRoom, SelectSeat, ReleaseSeat)
+ROOM_CLIENT_MESSAGES: tuple[type[Schema], ...] = (
+    JoinRoom,
+    LeaveRoom,
+    SelectSeat,
+    SelectBest,
+    ReleaseSeat,
+)
 
 
 _Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -285,6 +320,24 @@ def room_of(message: dict[str, Any]) -> str:
     if not isinstance(room, str) or not ROOM_NAME.fullmatch(room):
         raise BadMessage("invalid_message", "room_id must be 1 to 64 letters, digits or characters of _.:-")
     return room
+
+
+_load_party = Party(unknown=EXCLUDE).load
+
+
+def party_of(message: dict[str, Any]) -> dict[str, Any]:
+    """Return the party of a client's message, as arguments of `best_for`.
+
+    Raises:
+        BadMessage: a field is missing or invalid.
+    """
+    try:
+        party: dict[str, Any] = _load_party(message)
+    except ValidationError as error:
+        faults: dict[str, Any] = error.messages_dict
+        said = "; ".join(f"{name}: {' '.join(map(str, reasons))}" for name, reasons in faults.items())
+        raise BadMessage("invalid_message", said) from error
+    return party
 
 
 def seat_of(message: dict[str, Any]) -> str:

@@ -25,12 +25,13 @@ from api.looks import ROOMS
 from api.rooms.client_ids import ClientIdInUse, UsedIds
 from api.rooms.directory import RoomDirectory
 from api.rooms.errors import NotInRoom, TooManyRooms, about_stranded, refusal_of
-from api.rooms.messages import room_of, seat_of, usual_seat_message
+from api.rooms.messages import party_of, room_of, seat_of, usual_seat_message
 from api.rooms.notes import SelectionNote, sanitized_user_info
 from api.rooms.room import NoSuchRoom, Room
 from api.rooms.updates import RoomClient, joined_frame, selections
 from api.rooms.watcher import RoomWatcher
-from api.wire import holder_of
+from api.sales.parties import best_for
+from api.wire import holder_of, timestamp
 from api.ws.answers import OrderedAnswers
 from api.ws.feed import Encoder as UpdateEncoder
 from api.ws.feed import Position
@@ -184,11 +185,13 @@ class RoomSocket(ClientSocket):
         return super().on_message(message)
 
     def receive(self, message: dict[str, Any]) -> Awaitable[None] | None:
-        """Handle one of the guide's five client messages."""
+        """Handle one of the guide's five client messages, or `select_best`."""
         match message["type"]:
             case "select_seat" | "release_seat" as kind:
                 room_id, seat_id = room_of(message), seat_of(message)
                 return self._attempt(self._request(kind, room_id, seat_id, message.get("user_info")))
+            case "select_best":
+                return self._select_best(message)
             case "join_room":
                 return self._join(room_of(message))
             case "leave_room":
@@ -365,6 +368,53 @@ class RoomSocket(ClientSocket):
         if self.admitted:
             self._answers.put(frame)
 
+    def _select_best(self, message: dict[str, Any]) -> Awaitable[None]:
+        room_id, party = room_of(message), party_of(message)
+        info = sanitized_user_info(message.get("user_info"), self.services.limits.user_info_limit_bytes)
+        return self._selected_best(room_id, party, SelectionNote("", self._client_id, info).encoded())
+
+    async def _selected_best(self, room_id: str, party: dict[str, Any], note: str) -> None:
+        """Select the best seats for a party. Those of a guest count like seats that are selected by name."""
+        await self._answers.settled()
+        counted = 0
+        try:
+            for _ in range(party["quantity"] if self._guest else 0):
+                await _finished(self._shared.selecting.attempt(self._address))
+                counted += 1
+            room = await self.in_time(self._shared.directory.find(room_id))
+            if room is None:
+                raise NoSuchRoom
+            if room_id not in self._rooms:
+                await self.in_time(self._shared.directory.read(room))  # it loads the names of seats
+            network = self._address if self._guest else None
+            command = best_for(room.screening_id, self._holder, **party, guest_network=network)
+            command = command._replace(note=note, origin=self._client_id)
+            held: Any = await self.in_time(self.services.screenings.ask(command))
+        except (EngineError, TooManyAttempts) as refusal:
+            for _ in range(counted):
+                await _finished(self._shared.selecting.retract(self._address))
+            if self.admitted:
+                error = refusal_of(refusal, self.timestamp(), room_id=room_id, request="select_best")
+                if isinstance(refusal, WouldStrandSeat) and (known := self._shared.directory.known(room_id)):
+                    error.update(about_stranded(refusal, "", known))
+                self.send_message(**error)
+            forget_frames(refusal)
+            return
+        if not self.admitted:
+            return
+        if (joined := self._rooms.get(room_id)) is not None:
+            joined[1].answered(Position(held.epoch, held.seq))
+        message = {
+            "type": "best_selected",
+            "room_id": room_id,
+            "client_id": self._client_id,
+            "seat_ids": room.seat_names(held.seat_ids),
+            "expires_at": timestamp(held.expires_at),
+        }
+        if held.stranded:
+            message["stranded"] = room.seat_names(held.stranded)
+        self._answers.put(text_frame(orjson.dumps(message)), room.screening_id)
+
     async def _room_for(self, request: _SeatRequest) -> Room:
         """Return the room of a request. Selecting a seat creates a free room, releasing one does not."""
         if request.note is not None:
@@ -417,3 +467,8 @@ class RoomSocket(ClientSocket):
         if selecting and outcome.stranded and (room := self._shared.directory.known(room_id)):
             answer.stranded = room.seat_names(outcome.stranded)
         return text_frame(_encode(answer))
+
+
+async def _finished(result: Awaitable[None] | None) -> None:
+    if result is not None:
+        await result

@@ -1,37 +1,32 @@
 """`/api/v1/seat-reservations`: reserving seats, as in both seat guides."""
 
 import time
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from functools import lru_cache, partial
 from math import ceil
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, validate
 
 from api.looks import REST
 from api.rest.endpoint import Access, Answer, Ask, Call, Document, Resource
-from api.rest.fields import Flag, Identifier, Money, RequestSchema, SeatIds, SeatIdsInQuery, text
+from api.rest.fields import Identifier, SeatIds, SeatIdsInQuery
 from api.rest.paging import PAGING_HEADERS, Page, Window, cut, paged
 from api.rest.plain_bodies import PlainBody
 from api.rest.plain_queries import PlainQuery
+from api.sales.parties import Party, best_for
 from api.sales.representations import Reservation, reservation_document, reservation_documents
 from api.sales.seat_maps import RESERVED_BY_ME, VERSION_HEADERS, SeatAvailability, seats_answer
 from api.wire import counted, timestamp
 from engine import selling_errors as errors
-from engine.commands import ExtendHolds, HoldBest, HoldSeats, ReadSeats, ReleaseHolds, ToggleSeats
+from engine.commands import ExtendHolds, HoldSeats, ReadSeats, ReleaseHolds, ToggleSeats
 from engine.events import HoldsExtended, SeatsHeld
 from engine.ports import Clock
 from engine.records import make
 from engine.replies import Held, Toggled
-from engine.rows import WHEELCHAIR
 from engine.rule_errors import NotOnSale, PersonLimitExceeded, WouldStrandSeat
 from engine.views import SeatMap
 
 LONGEST_EXTENSION_MINUTES = 60
-LARGEST_PARTY = 100
-"""Most seats to ask for; a holder may usually have fewer (`HoldLimitExceeded`)."""
-SEAT_TYPES_LIMIT = 20
 _MESSAGES_KEPT = 256
 
 reservations = Resource("/api/v1/seat-reservations", tag="Seat reservations")
@@ -137,65 +132,21 @@ def reserve_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> A
     return Ask(make(HoldSeats, command), partial(_made, call))
 
 
-class BestSeats(RequestSchema):
-    """The party, and what it wants."""
+class PartyOfScreening(Party):
+    """A party for a screening, and what it wants."""
 
     screening_id = Identifier(required=True, metadata={"example": 123})
-    quantity = fields.Integer(
-        strict=True,
-        required=True,
-        validate=validate.Range(1, LARGEST_PARTY),
-        metadata={"description": "Number of seats.", "example": 4},
-    )
-    seat_types = fields.List(
-        text(40),
-        validate=validate.Length(1, SEAT_TYPES_LIMIT),
-        metadata={
-            "description": "Only seats of these types; by default of all types but wheelchair places.",
-            "example": ["standard", "vip"],
-        },
-    )
-    max_price = Money(metadata={"description": "Highest price of a seat.", "example": 20.0})
-    accessible = Flag(
-        load_default=False,
-        metadata={"description": "One of the seats is to be a wheelchair place, with the others beside it."},
-    )
-    zone = text(
-        40,
-        metadata={"description": "Name of the section of the room to sit in.", "example": "Balcony"},
-    )
-    allow_split = Flag(
-        load_default=False,
-        metadata={
-            "description": "If the party does not fit next to each other, two groups will do, one directly "
-            "in front of the other."
-        },
-    )
-
-    @validates_schema
-    def _asks_for_wheelchair_places(self, data: Mapping[str, Any], **_: Any) -> None:
-        if WHEELCHAIR in data.get("seat_types", ()) and not data["accessible"]:
-            raise ValidationError('Wheelchair places are given with "accessible": true.', "seat_types")
 
 
 @reservations.post(
     "/best-available",
-    body=BestSeats,
+    body=PartyOfScreening,
     answers=ReservationsMade,
     status=201,
     refusals=(*_RULES, errors.ScreeningNotFound, errors.ZoneNotFound, errors.NoAdjacentSeats),
     access_code=True,
 )
-def reserve_best_seats(
-    call: Call,
-    screening_id: int,
-    quantity: int,
-    accessible: bool,
-    allow_split: bool,
-    seat_types: Sequence[str] | None = None,
-    max_price: Decimal | None = None,
-    zone: str | None = None,
-) -> Ask:
+def reserve_best_seats(call: Call, screening_id: int, **party: Any) -> Ask:
     """Reserve the best free seats that are next to each other.
 
     The organiser says what is best: preferred rows, then the distance to a point of the room (`focus` of its
@@ -203,17 +154,8 @@ def reserve_best_seats(
     group of seats goes across an aisle. If the party does not fit, `largest` is the size of the largest that
     would.
     """
-    command = HoldBest(
-        screening_id,
-        call.holder,
-        quantity,
-        None if seat_types is None else tuple(seat_types),
-        None if max_price is None else int(max_price * 100),
-        accessible,
-        zone,
-        allow_split,
-        guest_network=call.guest_network,
-        access=call.access,
+    command = best_for(
+        screening_id, call.holder, **party, guest_network=call.guest_network, access=call.access
     )
     return Ask(command, partial(_made, call))
 

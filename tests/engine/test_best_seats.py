@@ -1,6 +1,7 @@
 """The best adjacent seats: against brute force, and one rule at a time."""
 
 from collections.abc import Iterable
+from itertools import chain
 from math import hypot
 from typing import Any
 
@@ -8,13 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.commands import BlockSeats, HoldBest, HoldSeats, ReleaseLapsed
+from engine.commands import BlockSeats, HoldBest, ReleaseLapsed, SellSeats
 from engine.events import SeatsHeld
 from engine.memory import MemoryIds
+from engine.orphans import avoidable
 from engine.policy import Policy
 from engine.ports import LoadedScreening
 from engine.records import Area, Focus, Layout, Seat, channel_key
 from engine.rows import GAP, rows_of
+from engine.rule_errors import WouldStrandSeat
+from engine.sale_rules import NO_RULES, OrphanRule, SaleRules
 from engine.screening import Screening
 from engine.seat_ranking import OTHER_ROWS, UNITS, default_focus
 from engine.selling_errors import (
@@ -44,16 +48,22 @@ class Sale:
     """A screening in a hall of which some seats are taken."""
 
     def __init__(
-        self, layout: Layout, taken: Iterable[int] = (), starts_at: float = NOW + 3600, **limits: Any
+        self,
+        layout: Layout,
+        taken: Iterable[int] = (),
+        rules: SaleRules = NO_RULES,
+        starts_at: float = NOW + 3600,
+        **limits: Any,
     ) -> None:
         self.layout, self.now = layout, NOW
         self.taken = set(taken)
-        terms = make_info(starts_at=starts_at)._replace(surcharges_cents=SURCHARGES)
+        terms = make_info(starts_at=starts_at, rules=rules)._replace(surcharges_cents=SURCHARGES)
         loaded = LoadedScreening(terms, layout, 1, [], [])
         policy = Policy(**{"held_seats_limit": 60} | limits)
         self.screening = Screening(loaded, policy, MemoryIds(1001), MemoryIds(2001))
-        if self.taken:
-            self.screening.handle(HoldSeats(1, "user:0", tuple(self.taken)), NOW)
+        for seat_id in self.taken:  # by an administrator, whom the rule about stranded seats does not bind
+            sold = self.screening.handle(SellSeats(1, "user:0", (seat_id,), "user:9"), NOW)
+            self.screening.settle(sold.write_id, NOW)
 
     def wait(self, seconds: float) -> None:
         self.now += seconds
@@ -93,10 +103,14 @@ class Judge:
         ]
         return [window for window in windows if self.seats.issuperset(window)]
 
+    def is_taken(self, seat_id: int) -> bool:
+        return seat_id not in self.free
+
     def merit(self, *groups: tuple[int, ...]) -> tuple[Any, ...]:
         seats = [seat_id for group in groups for seat_id in group]
         return (
-            len(self.rows.stranded_by(seats, lambda seat_id: seat_id not in self.free)),
+            len(avoidable(self.rows, seats, self.is_taken)),
+            len(self.rows.stranded_by(seats, self.is_taken)),
             sum(len(group) == 1 for group in groups) if len(groups) > 1 else 0,
             sum(seat_id in self.rows.wheelchairs for seat_id in seats),
             sum(map(self.cost, seats)),
@@ -127,10 +141,9 @@ class Judge:
             for other in map(by_id.get, second)
         )
 
-    def best(self, size: int, split: bool) -> list[int]:
+    def best(self, size: int, split: bool) -> tuple[tuple[int, ...], ...]:
         options = self.together(size) or (self.apart(size) if split else [])
-        chosen = min(options, key=lambda groups: self.merit(*groups), default=())
-        return sorted(seat_id for group in chosen for seat_id in group)
+        return min(options, key=lambda groups: self.merit(*groups), default=())
 
 
 @st.composite
@@ -154,7 +167,9 @@ def halls(draw: st.DrawFn) -> Layout:
 def test_it_is_what_brute_force_finds(data: st.DataObject) -> None:
     layout = data.draw(halls())
     ids = [seat.id for seat in layout.seats]
-    sale = Sale(layout, data.draw(st.sets(st.sampled_from(ids), max_size=len(ids))))
+    enforced = data.draw(st.booleans())
+    rules = SaleRules(OrphanRule.ENFORCE if enforced else OrphanRule.OFF)
+    sale = Sale(layout, data.draw(st.sets(st.sampled_from(ids), max_size=len(ids))), rules)
     size, accessible, split = data.draw(st.integers(1, 6)), data.draw(st.booleans()), data.draw(st.booleans())
     zone = data.draw(st.sampled_from([None, None, "left", "right"]))
     types = data.draw(st.sampled_from([None, None, ("standard",), ("vip",), ("standard", "vip")]))
@@ -176,8 +191,11 @@ def test_it_is_what_brute_force_finds(data: st.DataObject) -> None:
         "seat_types": types,
         "max_price_cents": price,
     }
-    if expected:
-        assert sorted(sale.best(size, **wishes)) == expected
+    if expected and enforced and judge.merit(*expected)[0]:
+        with pytest.raises(WouldStrandSeat):
+            sale.best(size, **wishes)
+    elif expected:
+        assert sorted(sale.best(size, **wishes)) == sorted(chain(*expected))
     else:
         fitting = [smaller for smaller in range(1, size) if judge.best(smaller, split)]
         assert sale.largest(size, **wishes) == max(fitting, default=0)
@@ -201,6 +219,15 @@ def test_no_single_seat_is_left_if_there_is_another_way():
     sale = Sale(hall("sssss", focus=Focus(3, 1)))
     assert sale.best(3) == (1, 2, 3)  # in the middle there would be one left on each side
     assert sale.best(2) == (4, 5)
+
+
+def test_a_rule_against_single_seats_is_kept_where_that_is_possible():
+    rules = SaleRules(OrphanRule.ENFORCE)
+    # All that is left of its row may be stranded; the middle of the other row may not.
+    assert Sale(hall("svs", "sssv", focus=Focus(2, 1)), (), rules).best(2, seat_types=("standard",)) == (4, 5)
+    assert Sale(hall("sss", focus=Focus(3, 1)), (), rules).best(2) == (2, 3)
+    with pytest.raises(WouldStrandSeat):
+        Sale(hall("vsv"), (), rules).best(1, seat_types=("standard",))
 
 
 def test_a_single_seat_is_left_if_there_is_no_other_way():

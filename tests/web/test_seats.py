@@ -42,6 +42,7 @@ def heard(name: str) -> str:
 # By the server's clock; the minutes of a slow test may have begun to pass.
 _FIVE_MINUTES_LEFT = r"/Reserved for another [2-5]:\d\d/.test(hall.shadowRoot.textContent)"
 _ZOOMED = "hall.shadowRoot.querySelector('.stage').hasAttribute('data-zoomed')"
+_PARTY = "hall.shadowRoot.querySelector('[aria-label=\"Number of seats\"]')"
 _PLACE = """
 (({ x, y, width, height }) => [x + width / 2, y + height / 2])(
   hall.shadowRoot.querySelector('[aria-label="%s"]').getBoundingClientRect())
@@ -112,6 +113,34 @@ async def test_guests_and_users_choose_in_the_same_hall(house: House, browser: B
     await user.until(f"{chosen()} && {status_of('K', 10)} === 'booked'")
     assert len(await user.evaluate(heard("booked"))) == 1
     assert await user.evaluate(f"{heard('expiry')}.length + {heard('conflict')}.length") == 0
+
+
+async def test_the_best_seats_are_chosen_by_a_button(house: House, browser: Browser) -> None:
+    screening, _ = await demo_screening(house)
+    user = await open_hall(browser, house, screening, USER)
+    guest = await open_hall(browser, house, screening)
+    places = "hall.cart.seats.map((seat) => [seat.row, seat.number])"
+    await user.evaluate(f"{_PARTY}.value = '3'")
+    for page, size in ((user, 3), (guest, 2)):
+        await page.click_on("button", "Best seats")
+        await page.until(f"hall.cart.seats.length === {size}")
+        rows, numbers = zip(*sorted(await page.evaluate(places)), strict=True)
+        assert (len({*rows}), numbers) == (1, tuple(range(numbers[0], numbers[0] + size)))
+    taken = await guest.evaluate(places)
+    await user.until(" && ".join(f"{status_of(row, number)} === 'reserved'" for row, number in taken))
+    assert await user.accessibility_violations() == []
+
+    user.allow("status of 409")
+    # A block beside the aisle has five seats, two of which are wheelchair places.
+    for page in (user, guest):
+        assert await page.evaluate("hall.holdBest(6, { accessible: true })") is False
+        await page.until("/at most 5 are/.test(hall.shadowRoot.textContent)")
+        assert await page.evaluate(f"{_PARTY}.value") == "5"
+        problems = await page.evaluate(heard("error"))
+        assert [(one["code"], one["largest"]) for one in problems] == [("no_adjacent_seats", 5)]
+        assert await page.evaluate("hall.holdBest(2, { maxPrice: 1 })") is False
+        await page.until("/No such seats are free/.test(hall.shadowRoot.textContent)")
+    assert len(await user.evaluate(places)) == 3
 
 
 async def test_pages_of_other_sites_embed_it(house: House, browser: Browser) -> None:

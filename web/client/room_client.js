@@ -16,8 +16,9 @@ import { LiveClient, ProtocolError } from './live_client.js';
 
 /**
  * Events, in addition to those of `LiveClient`: `joined` with `{room_id, selections}` whenever all selections of a room
- * were received; `expiring` with `{room_id, seat_ids, expires_at, remaining_seconds}` before own selections expire; `altered` with `{room_id}` if the room's seats were changed; `selected`, `released` and `booked` with a `Selection`, also for this client's own; `refused` with
- * `{room_id, seat_id, code, message}` when a request failed; without a `seat_id` the client is not in the room.
+ * were received; `best` with `{room_id, client_id, seat_ids, expires_at}` after `selectBest`; `expiring` with `{room_id, seat_ids, expires_at, remaining_seconds}` before own selections expire; `altered` with `{room_id}` if the room's seats were changed; `selected`, `released` and `booked` with a `Selection`, also for this client's own; `refused` with
+ * `{room_id, seat_id, code, message}` when a request failed; without a `seat_id` the client is not in the room, or
+ * `request` is `select_best`.
  */
 export class RoomClient extends LiveClient {
   #clientId;
@@ -81,6 +82,18 @@ export class RoomClient extends LiveClient {
   }
 
   /**
+   * Select the best free seats for a party. A `best` or `refused` event follows.
+   *
+   * @param {string} roomId
+   * @param {object} party `{quantity, seat_types, max_price, accessible, zone, allow_split}`
+   * @param {object} [userInfo] shown to others
+   * @returns {boolean} whether it was sent; it is not queued
+   */
+  selectBest(roomId, party, userInfo = {}) {
+    return this.connection.send({ ...party, type: 'select_best', room_id: roomId, user_info: userInfo });
+  }
+
+  /**
    * Release a seat. A `released` or `refused` event follows.
    *
    * @param {string} roomId
@@ -121,6 +134,9 @@ export class RoomClient extends LiveClient {
         break;
       case 'seat_selected':
         this.#changed('selected', message);
+        break;
+      case 'best_selected':
+        this.#best(message);
         break;
       case 'seat_booked':
         this.#changed('booked', { ...message, status: 'booked' });
@@ -170,14 +186,23 @@ export class RoomClient extends LiveClient {
   }
 
   /** @param {any} message */
+  #best({ type: _, ...best }) {
+    const room = this.#rooms.get(best.room_id);
+    const { seat_ids, ...shared } = best;
+    if (!Array.isArray(seat_ids)) throw new ProtocolError('The best seats are not a list');
+    for (const seat_id of seat_ids) room?.set(seat_id, { ...shared, seat_id });
+    this.emit('best', best);
+  }
+
+  /** @param {any} message */
   #expiring({ room_id, seat_ids, expires_at, remaining_seconds }) {
     if (this.#rooms.has(room_id)) this.emit('expiring', { room_id, seat_ids, expires_at, remaining_seconds });
   }
 
   /** @param {any} message */
   #refused({ type: _, timestamp: __, ...refusal }) {
-    // Without a seat, the refusal concerns the room.
-    if (refusal.seat_id === undefined) this.#rooms.delete(refusal.room_id);
+    // Without a seat, the refusal concerns the room, unless no seat was named.
+    if (refusal.seat_id === undefined && refusal.request === undefined) this.#rooms.delete(refusal.room_id);
     this.emit('refused', refusal);
   }
 }

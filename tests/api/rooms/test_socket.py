@@ -251,3 +251,59 @@ def test_the_number_of_reserved_ids_is_limited():
     ids.take("a", OFFICE, None, ignore)
     with pytest.raises(ClientIdInUse):
         ids.take("b", OFFICE, None, ignore)
+
+
+@pytest.mark.gen_test
+async def test_the_best_seats_are_selected_together_and_others_see_each_of_them(cinema):
+    ana, ben = await joined(cinema, "ana"), await joined(cinema, "ben")
+    await ana.send(room_message("select_best", quantity=2, user_info={"name": "Ana"}))
+    selected = await next_message(ana)
+    assert (selected["type"], selected["client_id"], len(selected["seat_ids"])) == ("best_selected", "ana", 2)
+    seen = [await next_message(ben) for _ in range(2)]
+    assert [(one["type"], one["seat_id"]) for one in seen] == [
+        ("seat_selected", name) for name in selected["seat_ids"]
+    ]
+    assert seen[0]["user_info"] == {"name": "Ana"}
+    # Also in a room that the client has not joined, and nobody gets a seat of somebody else.
+    await ben.send(room_message("leave_room"))
+    assert (await next_message(ben))["type"] == "room_left"
+    await ben.send(room_message("select_best", quantity=2))
+    others = await next_message(ben)
+    assert not set(others["seat_ids"]) & set(selected["seat_ids"])
+    assert len(await cinema.holders()) == 4
+
+
+@pytest.mark.gen_test
+async def test_a_party_that_is_refused_is_told_why_and_stays_in_the_room(cinema):
+    ana = await joined(cinema, "ana")
+    await ana.send(room_message("select_best", quantity=41))
+    refused = await next_message(ana)
+    assert (refused["code"], refused["request"], refused["room_id"]) == (
+        "hold_limit_exceeded",
+        "select_best",
+        ROOM,
+    )
+    await ana.send(room_message("select_best", quantity=2, max_price=0.5))
+    refused = await next_message(ana)
+    assert (refused["code"], refused["largest"]) == ("no_adjacent_seats", 0)
+    await ana.send(room_message("select_best", quantity=2, room="nowhere"))
+    assert (await next_message(ana))["code"] == "room_not_found"
+    for malformed in ({}, {"quantity": 0}, {"quantity": 2, "zone": ""}, {"quantity": 2, "user_info": 7}):
+        await ana.send(room_message("select_best", **malformed))
+        assert (await next_message(ana))["code"] in ("invalid_message", "invalid_user_info")
+    await ana.send(room_message("select_best", quantity=1))
+    assert (await next_message(ana))["type"] == "best_selected"
+
+
+@pytest.mark.gen_test
+async def test_only_seats_that_a_guest_gets_count_as_selected(open_cinema):
+    cinema = open_cinema(rooms={"selections": 3})
+    ana = await joined(cinema, "ana")
+    for quantity, answer in ((2, "no_adjacent_seats"), (4, "too_many_attempts")):
+        wishes = {"max_price": 0.5} if quantity == 2 else {}
+        await ana.send(room_message("select_best", quantity=quantity, **wishes))
+        assert (await next_message(ana))["code"] == answer
+    await ana.send(room_message("select_best", quantity=3))
+    assert (await next_message(ana))["type"] == "best_selected"
+    await ana.send(room_message("select_best", quantity=1))
+    assert (await next_message(ana))["code"] == "too_many_attempts"

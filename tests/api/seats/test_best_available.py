@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from api.seats.reservations import LARGEST_PARTY
+from api.sales.parties import LARGEST_PARTY
 from engine.policy import Policy
 from tests.api.caller import RESERVATIONS, Response
 from tests.api.venue import PAST_SCREENING, SCREENING, Venue

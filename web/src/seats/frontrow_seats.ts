@@ -8,12 +8,12 @@ import { guestIdFor } from './guest';
 import { boundsAround, type Hall, loadHall } from './hall';
 import { Legend } from './legend';
 import { Painter } from './painter';
-import type { Cart, ConnectionState, FrontrowSeatsElement, FrontrowSeatsEvents, Problem, SeatInfo, Token } from './public';
+import type { Cart, ConnectionState, FrontrowSeatsElement, FrontrowSeatsEvents, Problem, SeatInfo, Token, Wishes } from './public';
 import { Refusal, Rest } from './rest';
 import { SeatButtons } from './seat_buttons';
 import { minutesAndSeconds, ServerClock } from './server_clock';
 import { GuestSource, type Source, type SourceListener, UserSource } from './source';
-import type { Palette } from './sprites';
+import { kindOf, type Palette } from './sprites';
 import { type Change, Look, type SeatState, SeatStates, statusOf } from './states';
 import { COLOURS, styleSheet } from './styles';
 import { ENGLISH, filled, type TextName, type Texts } from './texts';
@@ -28,6 +28,7 @@ const SMALLEST_TARGET_PX = { mouse: 8, touch: 14 };
 const TARGET_ZOOM = 3;
 const RECOGNISED_PX = 24;
 const EXTENSION_MINUTES = 5;
+const LARGEST_PARTY = 10;
 const TICK_MS = 250;
 /** A reservation that ends so long before its time was ended by somebody. */
 const EARLY_MS = 2_000;
@@ -202,6 +203,30 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
       return false;
     }
     return this.#attempt(indices, (source, all) => source.hold(all));
+  }
+
+  async holdBest(quantity: number, wishes: Wishes = {}): Promise<boolean> {
+    if (this.#source === null || this.#shown === null) return false;
+    const { bestGo } = this.#parts;
+    bestGo.disabled = true;
+    try {
+      const [first] = await this.#source.holdBest({
+        quantity,
+        seat_types: wishes.seatTypes,
+        max_price: wishes.maxPrice,
+        accessible: wishes.accessible,
+        zone: wishes.zone,
+        allow_split: wishes.allowSplit,
+      });
+      const seat = first === undefined ? undefined : this.#shown?.hall.plan.seats[first];
+      if (seat && this.#view.reveal(seat.x, seat.y)) this.#moved();
+      return true;
+    } catch (error) {
+      this.#failed(error, []);
+      return false;
+    } finally {
+      bestGo.disabled = false;
+    }
   }
 
   async release(seatIds?: readonly number[]): Promise<boolean> {
@@ -593,6 +618,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     const taken = this.#indicesOf(refusal.taken).filter((index) => indices.includes(index));
     const problem = this.#problemOf(refusal, isConflict && taken.length > 0 ? taken : indices);
     this.#notice(problem.message);
+    if (refusal.largest) this.#parts.bestCount.value = String(refusal.largest);
     if (refusal.status === 401) this.#emit('unauthorized', { reason: refusal.message });
     this.#emit(isConflict ? 'conflict' : 'error', problem);
   }
@@ -602,14 +628,17 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     const names = indices.map((index) => this.#nameOf(index)).join(', ');
     let name: TextName = 'failed';
     if (refusal.code === 'seats_unavailable') name = indices.length > 1 ? 'conflict_many' : 'conflict';
+    else if (refusal.code === 'no_adjacent_seats' && !refusal.largest) name = 'no_such_seats';
     else if (refusal.code in ENGLISH) name = refusal.code as TextName;
     else if (refusal.status === 401) name = 'unauthorized';
     else if (refusal.status >= 500 || refusal.status === 429) name = 'busy';
-    return { code: refusal.code, message: this.#say(name, { seats: names, message: refusal.message }), seats };
+    const { code, largest } = refusal;
+    const message = this.#say(name, { seats: names, message: refusal.message, largest: largest ?? 0 });
+    return largest === null ? { code, message, seats } : { code, message, seats, largest };
   }
 
   #listen(): void {
-    const { stage, zoomIn, zoomOut, all, find, words, dismiss, retry } = this.#parts;
+    const { stage, zoomIn, zoomOut, all, find, words, best, bestCount, dismiss, retry } = this.#parts;
     stage.addEventListener('click', (event) => this.#clicked(event));
     stage.addEventListener('keydown', (event) => this.#key(event));
     stage.addEventListener('pointermove', (event) => this.#hover(event));
@@ -627,8 +656,22 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
       if (index >= 0) this.#goTo(index, true);
       else if (words.value.trim() !== '') this.#notice(this.#say('find_nothing', { words: words.value.trim() }));
     });
+    best.addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#askForBest(Number(bestCount.value));
+    });
     // A colour of the page has changed, by a theme or in any other way.
     this.#parts.probes.addEventListener('transitionend', () => this.#recolour());
+  }
+
+  /** Reserve the best seats of the types that the filter shows. */
+  #askForBest(quantity: number): void {
+    if (this.#shown === null) return;
+    const types = [...new Set(this.#shown.hall.plan.seats.map(({ type }) => type))];
+    const seatTypes = types.filter((type) => kindOf(type) !== 'wheelchair' && !this.#legend.hides(type));
+    // Whoever hides all but the wheelchair places is looking for one.
+    if (seatTypes.length === 0) void this.holdBest(quantity, { accessible: true });
+    else void this.holdBest(quantity, this.#legend.isFiltering ? { seatTypes } : {});
   }
 
   #clicked(event: MouseEvent): void {
@@ -874,7 +917,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
 
   /** Write all texts anew. */
   #relabel(): void {
-    const { zoomIn, zoomOut, all, words, go, dismiss, retry, keys } = this.#parts;
+    const { zoomIn, zoomOut, all, words, go, bestCount, bestGo, dismiss, retry, keys } = this.#parts;
     const texts = this.#texts;
     for (const [button, text] of [[zoomIn, texts.zoom_in], [zoomOut, texts.zoom_out], [all, texts.show_all]] as const) {
       button.setAttribute('aria-label', text);
@@ -883,6 +926,8 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     words.setAttribute('aria-label', texts.find);
     words.placeholder = texts.find_example;
     write(go, texts.find_go);
+    bestCount.setAttribute('aria-label', texts.best_count);
+    write(bestGo, texts.best);
     dismiss.setAttribute('aria-label', texts.close);
     write(retry, texts.try_again);
     write(keys, texts.keys_help);
@@ -978,7 +1023,11 @@ function parts() {
   const words = element('input', { type: 'search', autocomplete: 'off', enterKeyHint: 'go' });
   const go = element('button', { type: 'submit', className: 'button' });
   const find = element('form', { className: 'find', attributes: { role: 'search' } }, words, go);
-  const bar = element('div', { className: 'bar' }, find, element('div', { className: 'zoom' }, zoomOut, zoomIn, all));
+  const bestCount = element('select');
+  for (let count = 1; count <= LARGEST_PARTY; count++) bestCount.add(new Option(String(count), String(count), count === 2, count === 2));
+  const bestGo = element('button', { type: 'submit', className: 'button' });
+  const best = element('form', { className: 'find', attributes: { part: 'best' } }, bestCount, bestGo);
+  const bar = element('div', { className: 'bar' }, find, best, element('div', { className: 'zoom' }, zoomOut, zoomIn, all));
   const noticeText = element('span');
   const dismiss = element('button', { type: 'button' }, '×');
   const notice = element('div', { className: 'notice', hidden: true, attributes: { part: 'notice' } }, noticeText, dismiss);
@@ -1000,7 +1049,7 @@ function parts() {
   const component = element('div', { className: 'component', attributes: { part: 'component' } }, probes, said, keys);
   const [floor, seats] = [canvas(), canvas()];
   return {
-    ...{ zoomIn, zoomOut, all, words, go, find, bar, noticeText, dismiss, notice, retry, veilText, veil, banner },
+    ...{ zoomIn, zoomOut, all, words, go, find, best, bestCount, bestGo, bar, noticeText, dismiss, notice, retry, veilText, veil, banner },
     ...{ stage, said, keys, probes, hallBox, component, floor, seats },
   };
 }

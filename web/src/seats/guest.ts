@@ -8,10 +8,15 @@ export async function guestIdFor(base: URL, screening: number): Promise<string> 
   const kept = read(key);
   // A duplicated tab starts with the same id, but the server admits each id only once.
   if (kept !== null && (await claim(kept))) return kept;
-  const fresh = `guest-${crypto.getRandomValues(new Uint32Array(4)).reduce((text, part) => text + part.toString(36), '')}`;
+  const fresh = `guest-${randomName()}`;
   await claim(fresh);
   write(key, fresh);
   return fresh;
+}
+
+/** A name that nobody else has. Pages that are not secure have no `crypto.randomUUID`. */
+export function randomName(): string {
+  return crypto.getRandomValues(new Uint32Array(4)).reduce((text, part) => text + part.toString(36), '');
 }
 
 /** Returns whether nobody else in this browser uses an id. It remains claimed as long as the page is open. */

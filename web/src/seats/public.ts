@@ -40,6 +40,21 @@ export interface Problem {
   code: string;
   message: string;
   seats: SeatInfo[];
+  /** With "no_adjacent_seats": the size of the largest party that fits. */
+  largest?: number;
+}
+
+/** What a party wants that asks for the best seats. */
+export interface Wishes {
+  seatTypes?: readonly string[];
+  /** Highest price of a seat. */
+  maxPrice?: number;
+  /** One of the seats is to be a wheelchair place. */
+  accessible?: boolean;
+  /** Name of a section of the room. */
+  zone?: string;
+  /** If the party does not fit next to each other, two groups in neighbouring rows will do. */
+  allowSplit?: boolean;
 }
 
 export interface FrontrowSeatsEvents {
@@ -86,6 +101,8 @@ export interface FrontrowSeatsElement extends HTMLElement {
   readonly seats: SeatInfo[];
   /** Reserve seats, all of them or none. Resolves to whether they are reserved now. */
   hold(seatIds: readonly number[]): Promise<boolean>;
+  /** Reserve the best free seats that are next to each other. Resolves to whether that worked. */
+  holdBest(quantity: number, wishes?: Wishes): Promise<boolean>;
   /** Give seats back, by default all. Resolves to whether that worked. */
   release(seatIds?: readonly number[]): Promise<boolean>;
   /** Extend the reservations. Resolves to whether that worked. */

@@ -16,12 +16,14 @@ export class Refusal extends Error {
    * @param message for people
    * @param status HTTP status, 0 without an answer
    * @param taken ids of the seats that somebody else has
+   * @param largest size of the largest party that fits, if the server says so
    */
   constructor(
     readonly code: string,
     message: string,
     readonly status = 0,
     readonly taken: readonly number[] = [],
+    readonly largest: number | null = null,
   ) {
     super(message);
   }
@@ -43,18 +45,19 @@ export class Rest {
     return (await this.#send('GET', path)).body as Answer;
   }
 
-  async post<Answer>(path: string, body: object): Promise<Answer> {
-    return (await this.#send('POST', path, body)).body as Answer;
+  /** @param key lets the server tell a repeated request from a new one, where that makes a difference */
+  async post<Answer>(path: string, body: object, key?: string): Promise<Answer> {
+    return (await this.#send('POST', path, body, key)).body as Answer;
   }
 
   async delete(path: string): Promise<void> {
     await this.#send('DELETE', path);
   }
 
-  /** Every request that is sent here may be repeated: reserving and giving back twice is the same as once. */
-  async #send(method: string, path: string, body?: object): Promise<{ body: unknown; headers: Headers }> {
+  /** Every request that is sent here may be repeated: reserving and giving back twice is the same as once, or it has a key. */
+  async #send(method: string, path: string, body?: object, key?: string): Promise<{ body: unknown; headers: Headers }> {
     for (let attempt = 1; ; attempt++) {
-      const answer = await this.#attempt(method, path, body);
+      const answer = await this.#attempt(method, path, body, key);
       if (answer instanceof Response) {
         if (answer.ok) {
           const content = answer.status === 204 ? null : await answer.json().catch(() => null);
@@ -73,12 +76,13 @@ export class Rest {
     }
   }
 
-  async #attempt(method: string, path: string, body?: object): Promise<Response | Refusal> {
+  async #attempt(method: string, path: string, body?: object, key?: string): Promise<Response | Refusal> {
     try {
       const headers: Record<string, string> = {};
       const token = typeof this.#token === 'function' ? await this.#token() : this.#token;
       if (token) headers['Authorization'] = `Bearer ${token}`;
       if (body) headers['Content-Type'] = 'application/json';
+      if (key) headers['Idempotency-Key'] = key;
       const answer = await fetch(new URL(path, this.#base), {
         method,
         headers,
@@ -98,13 +102,14 @@ export class Rest {
 
 async function refusalOf(answer: Response): Promise<Refusal> {
   const problem: Record<string, unknown> = await answer.json().catch(() => ({}));
-  const { code, detail, held, booked } = problem;
+  const { code, detail, held, booked, largest } = problem;
   const ids = [held, booked].flatMap((list) => (Array.isArray(list) ? (list as number[]) : []));
   return new Refusal(
     typeof code === 'string' ? code : `status_${answer.status}`,
     typeof detail === 'string' ? detail : `The server answered with ${answer.status}.`,
     answer.status,
     ids,
+    typeof largest === 'number' ? largest : null,
   );
 }
 

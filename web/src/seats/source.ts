@@ -3,6 +3,7 @@
 // a token. Both are the same seats.
 
 import { RoomClient, ScreeningClient } from '../../client/index.js';
+import { randomName } from './guest';
 import type { Plan } from './plan';
 import type { ConnectionState, Token } from './public';
 import { Refusal, type Rest } from './rest';
@@ -22,11 +23,23 @@ export interface SourceListener {
   dismissed(refusal: Refusal): void;
 }
 
+/** Who asks for the best seats, and for which. */
+export interface Party {
+  quantity: number;
+  seat_types?: readonly string[] | undefined;
+  max_price?: number | undefined;
+  accessible?: boolean | undefined;
+  zone?: string | undefined;
+  allow_split?: boolean | undefined;
+}
+
 /** All methods raise `Refusal`. Seats are given by their indices in the plan. */
 export interface Source {
   open(): void;
   close(): void;
   hold(indices: readonly number[]): Promise<void>;
+  /** Reserve the best seats for a party, given in the server's words. Returns which they are. */
+  holdBest(party: Party): Promise<number[]>;
   release(indices: readonly number[]): Promise<void>;
   /** Null if the server offers no extension to this kind of visitor. */
   readonly extend: ((indices: readonly number[], minutes: number) => Promise<void>) | null;
@@ -99,6 +112,18 @@ export class UserSource implements Source {
     this.#noteUnlessHeard(indices, before, reservations);
   }
 
+  async holdBest(party: Party): Promise<number[]> {
+    const { screening, rest, clock, plan, listener } = this.#at;
+    const known = new Map(this.#client.seats);
+    const body = { screening_id: screening, ...party };
+    const { reservations } = await rest.post<{ reservations: Reservation[] }>(`${RESERVATIONS}/best-available`, body, randomName());
+    for (const { reserved_at } of reservations) clock.heard(Date.parse(reserved_at));
+    const indices = reservations.flatMap(({ seat_id }) => plan.indexOf.get(seat_id) ?? []);
+    if (indices.length < reservations.length) listener.altered();
+    this.#noteUnlessHeard(indices, indices.map((index) => known.get(this.#idOf(index))), reservations);
+    return indices;
+  }
+
   async release(indices: readonly number[]): Promise<void> {
     const before = this.#known(indices);
     const ids = indices.map((index) => this.#idOf(index)).join(',');
@@ -163,8 +188,21 @@ interface Selection {
   status?: 'booked';
 }
 
-interface Waiting {
-  resolve(): void;
+interface BestSeats {
+  seat_ids: string[];
+  expires_at: string;
+}
+
+interface Refused {
+  seat_id?: string;
+  code: string;
+  message: string;
+  request?: string;
+  largest?: number;
+}
+
+interface Waiting<Answer = void> {
+  resolve(answer: Answer): void;
   reject(refusal: Refusal): void;
 }
 
@@ -180,6 +218,8 @@ export class GuestSource implements Source {
   #byName = new Map<string, number>();
   /** Who waits for the answer about a seat. */
   #waiting = new Map<string, Waiting>();
+  /** Who waits for the best seats. */
+  #waitingForBest: Waiting<number[]> | null = null;
   /** How long the server holds a seat for a guest; it says so only in the list of all selections. */
   #holdMs: number | null = null;
 
@@ -190,15 +230,14 @@ export class GuestSource implements Source {
     this.#client = new RoomClient(situation.base, guestId);
     on(this.#client, 'joined', ({ selections }: { selections: Selection[] }) => this.#joined(selections));
     on(this.#client, 'selected', (selection: Selection) => this.#selected(selection));
+    on(this.#client, 'best', (best: BestSeats) => this.#tookBest(best));
     on(this.#client, 'booked', (selection: Selection) => this.#tell(selection, 'booked'));
     on(this.#client, 'released', (selection: Selection) => this.#tell(selection, 'available'));
     on(this.#client, 'altered', () => situation.listener.altered());
     on(this.#client, 'expiring', ({ seat_ids, expires_at }: { seat_ids: string[]; expires_at: string }) => {
       situation.listener.expiring(seat_ids.flatMap((name) => this.#byName.get(name) ?? []), Date.parse(expires_at));
     });
-    on(this.#client, 'refused', (refusal: { seat_id?: string; code: string; message: string }) => {
-      this.#refused(refusal);
-    });
+    on(this.#client, 'refused', (refusal: Refused) => this.#refused(refusal));
     announceState(this.#client, situation.listener);
   }
 
@@ -209,7 +248,9 @@ export class GuestSource implements Source {
 
   close(): void {
     this.#client.close();
-    for (const name of [...this.#waiting.keys()]) this.#settle(name, new Refusal('closed', 'The hall was closed.'));
+    const closed = new Refusal('closed', 'The hall was closed.');
+    for (const name of [...this.#waiting.keys()]) this.#settle(name, closed);
+    this.#waitingForBest?.reject(closed);
   }
 
   async hold(indices: readonly number[]): Promise<void> {
@@ -221,6 +262,26 @@ export class GuestSource implements Source {
     const held = indices.filter((_, position) => outcomes[position]!.status === 'fulfilled');
     if (held.length > 0) await this.release(held).catch(() => undefined);
     throw failed.reason;
+  }
+
+  async holdBest(party: Party): Promise<number[]> {
+    return new Promise((resolve, reject) => {
+      if (!this.#client.selectBest(this.#room, party)) {
+        reject(new Refusal('unreachable', 'The server cannot be reached.'));
+        return;
+      }
+      this.#waitingForBest?.reject(new Refusal('superseded', 'Other seats were asked for.'));
+      const silence = new Refusal('unreachable', 'The server has not answered.');
+      const timer = setTimeout(() => this.#waitingForBest?.reject(silence), ANSWER_MS);
+      const settled = (): void => {
+        clearTimeout(timer);
+        this.#waitingForBest = null;
+      };
+      this.#waitingForBest = {
+        resolve: (indices) => (settled(), resolve(indices)),
+        reject: (refusal) => (settled(), reject(refusal)),
+      };
+    });
   }
 
   async release(indices: readonly number[]): Promise<void> {
@@ -266,6 +327,14 @@ export class GuestSource implements Source {
     this.#at.listener.states(states, true);
   }
 
+  #tookBest({ seat_ids, expires_at }: BestSeats): void {
+    const expiresMs = Date.parse(expires_at);
+    const indices = seat_ids.flatMap((name) => this.#byName.get(name) ?? []);
+    if (indices.length < seat_ids.length) this.#at.listener.altered();
+    this.#at.listener.states(indices.map((index) => ({ index, status: 'reserved', isMine: true, expiresMs })), false);
+    this.#waitingForBest?.resolve(indices);
+  }
+
   #learn({ timestamp, expires_at }: Selection): void {
     if (!timestamp || !expires_at) return;
     this.#at.clock.heard(Date.parse(timestamp));
@@ -303,7 +372,11 @@ export class GuestSource implements Source {
     this.#at.listener.states([{ index, status, isMine, expiresMs }], false);
   }
 
-  #refused({ seat_id, code, message }: { seat_id?: string; code: string; message: string }): void {
+  #refused({ seat_id, code, message, request, largest }: Refused): void {
+    if (request !== undefined) {
+      this.#waitingForBest?.reject(new Refusal(code, message, 409, [], largest ?? null));
+      return;
+    }
     const index = seat_id === undefined ? undefined : this.#byName.get(seat_id);
     if (seat_id === undefined || index === undefined) {
       if (code === 'room_not_found') this.#at.listener.dismissed(new Refusal('screening_not_found', message));

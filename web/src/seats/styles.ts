@@ -52,7 +52,7 @@ const CSS = `
 .bar { display: flex; flex-wrap: wrap; gap: 0.5rem; align-items: center; justify-content: space-between; }
 .zoom { display: flex; gap: 0.25rem; }
 .find { display: flex; gap: 0.25rem; align-items: center; min-width: 0; }
-button, input { font: inherit; color: inherit; }
+button, input, select { font: inherit; color: inherit; }
 .button {
   min-width: 2.5rem; min-height: 2.5rem; padding: 0.25rem 0.75rem; border: 1px solid var(--line);
   border-radius: calc(var(--radius) * 0.7); background: var(--background); cursor: pointer;
@@ -65,10 +65,14 @@ button, input { font: inherit; color: inherit; }
   background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600; width: 100%;
 }
 .main:hover { border-color: var(--text); }
-:is(.button, input, .price, summary):focus-visible, .price:has(:focus-visible) { outline: 2px solid var(--accent); outline-offset: 2px; }
+:is(.button, input, select, .price, summary):focus-visible, .price:has(:focus-visible) { outline: 2px solid var(--accent); outline-offset: 2px; }
 .find input {
   width: 7.5rem; min-width: 0; min-height: 2.5rem; padding: 0.25rem 0.625rem; border: 1px solid var(--line);
   border-radius: calc(var(--radius) * 0.7); background: var(--background);
+}
+.find select {
+  min-height: 2.5rem; padding: 0.25rem 0.5rem; border: 1px solid var(--line); border-radius: calc(var(--radius) * 0.7);
+  background: var(--background);
 }
 .find input::placeholder { color: var(--muted); opacity: 1; }
 .stage {
