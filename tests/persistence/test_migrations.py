@@ -2,40 +2,18 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg2
 import pytest
 
-from persistence.migrations import MigrationFailed, migrate
+from persistence.migrations import MigrationFailed, migrate, versions
 from persistence.requirements import unmet_requirements
 from persistence.tickets import OF_ANY_STATUS
 from tests.database import connect, execute
 
-MIGRATIONS = [
-    "0001_seat_sales",
-    "0002_catalogue",
-    "0003_events_and_rooms",
-    "0004_search_columns",
-    "0005_cheaper_sales",
-    "0006_room_layouts",
-    "0007_guests",
-    "0008_outbox",
-    "0009_refunds",
-    "0010_time_zones",
-    "0011_confirmations",
-    "0012_price_of_holds",
-    "0013_list_orders",
-    "0014_last_addresses",
-    "0015_webhooks",
-    "0016_mails",
-    "0017_paid_back",
-    "0018_sale_rules",
-    "0019_blocks",
-    "0020_by_hand",
-    "0021_waitlist",
-    "0022_check_ins",
-    "0023_funnel",
-]
+MIGRATIONS = sorted(path.stem.removeprefix("v") for path in Path(versions.__path__[0]).glob("v*.sql"))
+"""Their numbers are their order."""
 
 
 def test_migrating_twice_changes_nothing(empty_database_url: str) -> None:
