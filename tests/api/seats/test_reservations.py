@@ -59,6 +59,7 @@ async def test_refusals_name_the_seats_reserved_by_others(venue: Venue) -> None:
         "retryable": False,
         "held": [42, 43],
         "booked": [],
+        "blocked": [],
     }
     available = by_seat_id((await venue.guest.availability(SCREENING)).json)
     assert available[41]["status"] == "available", "all or nothing"
