@@ -82,6 +82,7 @@ async def built(house: House, inbox: Inbox) -> World:
     blocks = f"/api/v1/admin/screenings/{spare['screening_id']}/blocks"
     block = {"label": "House", "kind": "house", "seat_ids": world.seat_ids[:1]}
     usual["block_id"] = spare["block_id"] = (await make(house, blocks, block))["id"]
+    usual["name"] = "press"
     for things in (usual, spare):
         things["showtime_id"] = things["screening_id"]
     world.things = {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { ageOf, applyUpdates, countsOf, neighbour, type RoomSeat, type SeatState } from '../src/ops/hall';
+import { chosenOf } from '../src/ops/blocks';
+import { ageOf, applyUpdates, countsOf, describe as describeState, neighbour, type RoomSeat, type SeatState } from '../src/ops/hall';
 import { History, type LogEvent } from '../src/ops/history';
 import { addPoint, emptySeries, FIGURES } from '../src/ops/live';
 
@@ -69,6 +70,15 @@ describe('a history', () => {
   });
 });
 
+test('the chosen seats of each block are those that it loses', () => {
+  const block = (id: number, seat_ids: number[]): Parameters<typeof chosenOf>[0][number] => ({
+    ...{ id, seat_ids, label: 'Press', kind: 'house', channel: null, ticket_type_id: null, quantity: seat_ids.length },
+    ...{ kept: 1, sold: 0, release_at: null, created_at: '', created_by: 'user:1' },
+  });
+  const blocks = [block(1, [1, 2, 3]), block(2, [4]), block(3, [])];
+  expect(chosenOf(blocks, [2, 3, 9]).map(({ block: { id }, seatIds }) => [id, seatIds])).toEqual([[1, [2, 3]]]);
+});
+
 describe('what the socket tells', () => {
   test('changes states, and leaves alone what it only repeats', () => {
     const states = new Map([
@@ -90,7 +100,26 @@ describe('what the socket tells', () => {
     expect(states.has(2)).toBe(false);
     expect(states.get(3)?.ticketId).toBe(5);
     expect(states.get(4)).toEqual({ status: 'booked', since: NOW, expiresAt: null, holder: 'user:9', ticketId: null });
-    expect(countsOf(states, 10)).toEqual({ held: 1, sold: 2, free: 7 });
+    expect(countsOf(states, 10)).toEqual({ held: 1, sold: 2, blocked: 0, free: 7 });
+  });
+
+  test('tells seats that are kept back from sold ones', () => {
+    const states = new Map([[2, held('user:7')]]);
+    applyUpdates(
+      states,
+      [
+        { seat_id: 1, status: 'booked', blocked: true },
+        { seat_id: 2, status: 'booked', blocked: true },
+        { seat_id: 3, status: 'booked', booked_by: 9 },
+      ],
+      NOW,
+    );
+    expect([1, 2, 3].map((seat) => states.get(seat)?.status)).toEqual(['blocked', 'blocked', 'booked']);
+    expect(states.get(2)?.holder).toBe(null);
+    expect(describeState(states.get(1)!, new Map())).toBe('kept back');
+    expect(countsOf(states, 10)).toEqual({ held: 0, sold: 1, blocked: 2, free: 7 });
+    applyUpdates(states, [{ seat_id: 1, status: 'available' }, { seat_id: 2, status: 'booked', booked_by: 8 }], NOW);
+    expect([states.has(1), states.get(2)?.status]).toEqual([false, 'booked']);
   });
 
   test('a seat that changes hands is new', () => {

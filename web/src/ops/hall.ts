@@ -6,8 +6,8 @@ export type RoomSeat = components['schemas']['RoomSeat'];
 export type Hall = components['schemas']['Hall'];
 export type Person = components['schemas']['Person'];
 
-/** `buying`: a sale is being written; `pending`: sold, and not paid yet. */
-export type Status = 'available' | 'held' | 'buying' | 'pending' | 'booked';
+/** `buying`: a sale is being written; `pending`: sold, and not paid yet; `blocked`: kept back, and nobody has it. */
+export type Status = 'available' | 'held' | 'buying' | 'pending' | 'booked' | 'blocked';
 
 /** The state of a seat. Times are in milliseconds since 1970. */
 export interface SeatState {
@@ -47,6 +47,8 @@ export function statesOf(hall: Hall): Map<number, SeatState> {
 export interface Update {
   seat_id: number;
   status: 'available' | 'reserved' | 'booked';
+  /** Not sold, but kept back. */
+  blocked?: boolean;
   reserved_by?: number;
   booked_by?: number;
   /** Who has it, if the id is too large for a number of JavaScript. */
@@ -58,31 +60,35 @@ export interface Update {
 export function applyUpdates(states: Map<number, SeatState>, updates: readonly Update[], now: number): void {
   for (const update of updates) {
     const known = states.get(update.seat_id) ?? FREE;
-    const coarse = known.status === 'available' || known.status === 'booked' ? known.status : 'reserved';
+    const settled = known.status === 'available' || known.status === 'booked' || known.status === 'blocked';
+    const coarse = settled ? known.status : 'reserved';
+    const told = update.blocked ? 'blocked' : update.status;
     const userId = update.reserved_by ?? update.booked_by;
     const holder = update.holder ?? (userId === undefined ? null : `user:${userId}`);
     const expiresAt = milliseconds(update.expires_at ?? null);
     const sameHolder = holder === null || holder === known.holder;
-    if (update.status === coarse && sameHolder) {
+    if (told === coarse && sameHolder) {
       if (coarse === 'reserved') states.set(update.seat_id, { ...known, expiresAt: expiresAt ?? known.expiresAt });
     } else if (update.status === 'available') {
       states.delete(update.seat_id);
     } else {
-      const status = update.status === 'booked' ? 'booked' : 'held';
+      const status = told === 'reserved' ? 'held' : told;
       states.set(update.seat_id, { status, since: now, expiresAt, holder, ticketId: null });
     }
   }
 }
 
 /** How many seats are in each state. */
-export function countsOf(states: States, capacity: number): Record<'held' | 'sold' | 'free', number> {
+export function countsOf(states: States, capacity: number): Record<'held' | 'sold' | 'blocked' | 'free', number> {
   let held = 0;
+  let blocked = 0;
   let sold = 0;
   for (const { status } of states.values()) {
     if (status === 'held') held += 1;
+    else if (status === 'blocked') blocked += 1;
     else if (status !== 'available') sold += 1;
   }
-  return { held, sold, free: Math.max(0, capacity - held - sold) };
+  return { held, sold, blocked, free: Math.max(0, capacity - held - sold - blocked) };
 }
 
 const HELD_OLD_MS = 10 * 60_000;
@@ -108,6 +114,7 @@ const STATUS_WORDS: Record<Status, string> = {
   buying: 'being bought',
   pending: 'waiting for payment',
   booked: 'sold',
+  blocked: 'kept back',
 };
 
 /** Who a holder or an actor is. */
@@ -125,7 +132,7 @@ export function peopleBy(people: readonly Person[]): Map<string, Person> {
 
 /** The state of a seat in a few words. */
 export function describe(state: SeatState, people: ReadonlyMap<string, Person>): string {
-  if (state.status === 'available') return STATUS_WORDS.available;
+  if (state.status === 'available' || state.status === 'blocked') return STATUS_WORDS[state.status];
   const who = state.status === 'held' || state.status === 'buying' ? 'by' : 'to';
   return `${STATUS_WORDS[state.status]} ${state.status === 'pending' ? 'from' : who} ${nameOf(state.holder, people)}`;
 }

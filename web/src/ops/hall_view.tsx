@@ -17,7 +17,7 @@ interface Colours {
   ink: Rgb;
   accent: Rgb;
   /** New and old. */
-  heat: Record<Exclude<Status, 'available'>, readonly [Rgb, Rgb]>;
+  heat: Record<Exclude<Status, 'available' | 'blocked'>, readonly [Rgb, Rgb]>;
 }
 
 function parsed(colour: string): Rgb {
@@ -88,8 +88,18 @@ function drawSeat(context: CanvasRenderingContext2D, x: number, y: number, size:
     context.stroke();
     return;
   }
+  if (state.status === 'blocked') {
+    context.moveTo(cx - radius, cy - radius);
+    context.lineTo(cx + radius, cy + radius);
+    context.moveTo(cx + radius, cy - radius);
+    context.lineTo(cx - radius, cy + radius);
+    context.strokeStyle = css(colours.ink);
+    context.lineWidth = Math.max(1, size * 0.1);
+    context.stroke();
+    return;
+  }
   context.fillStyle = mixed(colours.heat[state.status], ageOf(state, now));
-  // A circle is held, a diamond waits for its payment, a square is sold.
+  // A circle is held, a diamond waits for its payment, a square is sold; a cross is kept back.
   if (state.status === 'held' || state.status === 'buying') context.arc(cx, cy, radius, 0, 2 * Math.PI);
   else if (state.status === 'pending') {
     context.moveTo(cx, cy - radius);
@@ -259,7 +269,7 @@ export function HallView({
 }
 
 /** What shapes and colours mean, with the number of seats in each state. */
-export function HallLegend({ counts }: { counts: Record<'held' | 'sold' | 'free', number> }) {
+export function HallLegend({ counts }: { counts: Record<'held' | 'sold' | 'blocked' | 'free', number> }) {
   return (
     <ul class="legend">
       <li>
@@ -287,6 +297,12 @@ export function HallLegend({ counts }: { counts: Record<'held' | 'sold' | 'free'
           <rect x="13" y="1" width="10" height="10" rx="2" fill="var(--heat-sold-old)" />
         </svg>
         sold, new to old <strong>{counts.sold}</strong>
+      </li>
+      <li>
+        <svg viewBox="0 0 12 12" aria-hidden="true">
+          <path d="M1 1 11 11M11 1 1 11" stroke="var(--ink)" stroke-width="1.5" />
+        </svg>
+        kept back <strong>{counts.blocked}</strong>
       </li>
     </ul>
   );

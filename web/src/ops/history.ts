@@ -13,6 +13,7 @@ const STATUSES: Record<string, Status> = {
   committing: 'buying',
   pending: 'pending',
   booked: 'booked',
+  blocked: 'blocked',
 };
 
 /** Counts over time, one entry after each event; the first is before all events. */
@@ -107,6 +108,8 @@ const KINDS: Record<string, string> = {
   tickets_confirmed: 'paid',
   tickets_cancelled: 'cancelled',
   tickets_lapsed: 'not paid in time',
+  seats_blocked: 'kept back',
+  seats_unblocked: 'no longer kept back',
 };
 
 /** What an event did, in one word or a few. */

@@ -6,6 +6,7 @@ import { useLoaded } from '../common/loading';
 import { Notice, Shown } from '../common/pieces';
 import { AskCancel, AskRelease, type Holding } from './actions';
 import { AskCounter } from './counter_dialog';
+import { AskBlock, AskUnblock } from './blocks';
 import { describe, FREE, nameOf, peopleBy, seatName, type Person, type RoomSeat, type States } from './hall';
 import { wordFor } from './history';
 import { formatAgo, formatMoment } from './numbers';
@@ -18,7 +19,7 @@ function namesOf(seats: readonly RoomSeat[]): string {
   return seats.length > NAMED ? `${names} and ${seats.length - NAMED} more` : names;
 }
 
-type Asked = 'release' | 'cancel' | 'sell' | 'reserve';
+type Asked = 'release' | 'cancel' | 'sell' | 'reserve' | 'block' | 'unblock';
 
 /**
  * @param refresh asks for the states again; the socket does not name guests or tickets
@@ -48,7 +49,9 @@ export function SeatPanel({
   useEffect(() => setSaid(''), [key]);
 
   const holdings = holdingsOf(seats, states, people);
-  const sellable = seats.every((seat) => ['available', 'held'].includes(states.get(seat.id)?.status ?? 'available'));
+  const statusOf = (seat: RoomSeat): string => states.get(seat.id)?.status ?? 'available';
+  const sellable = seats.every((seat) => ['available', 'held', 'blocked'].includes(statusOf(seat)));
+  const blocked = seats.filter((seat) => statusOf(seat) === 'blocked').map((seat) => seat.id);
   const booked = state && state.ticketId !== null && (state.status === 'booked' || state.status === 'pending');
 
   async function ask(what: Asked): Promise<void> {
@@ -103,7 +106,17 @@ export function SeatPanel({
             Reserve…
           </button>
         )}
-        {seats.some((seat) => states.get(seat.id)?.status === 'held') && (
+        {seats.every((seat) => statusOf(seat) === 'available') && (
+          <button type="button" class="button button-quiet" onClick={() => void ask('block')}>
+            Keep back…
+          </button>
+        )}
+        {blocked.length > 0 && (
+          <button type="button" class="button button-quiet" onClick={() => void ask('unblock')}>
+            Put on sale…
+          </button>
+        )}
+        {seats.some((seat) => statusOf(seat) === 'held') && (
           <button type="button" class="button button-quiet" onClick={() => void ask('release')}>
             Release…
           </button>
@@ -125,6 +138,8 @@ export function SeatPanel({
           holdings={holdings}
         />
       )}
+      {asked === 'block' && <AskBlock {...shared} seatIds={seats.map((seat) => seat.id)} names={namesOf(seats)} />}
+      {asked === 'unblock' && <AskUnblock {...shared} seatIds={blocked} names={names} />}
       {asked === 'release' && holdings.length > 0 && <AskRelease {...shared} holdings={holdings} names={names} />}
       {asked === 'cancel' && only && booked && state.ticketId !== null && (
         <AskCancel {...shared} ticketId={state.ticketId} who={nameOf(state.holder, people)} seat={seatName(only)} />
