@@ -346,6 +346,7 @@ class TestDocumentation:
             "delete_ticket_type": await admin.send("DELETE", f"/api/admin/ticket-types/{spare_kind}"),
             "clean_up_reservations": await admin.send("POST", "/api/admin/reservations/cleanup"),
             "get_reservation_statistics": await admin.send("GET", "/api/admin/reservations/cleanup"),
+            "get_reservation_analytics": await admin.send("GET", "/api/admin/reservations/analytics"),
             "clean_up_by_clock": await Guest(fair.house, None, STRONG_SECRET).send(
                 "GET", "/api/cron/cleanup-reservations"
             ),
