@@ -71,6 +71,7 @@ from api.rest.routes import Routes
 from api.rest.tornado_delegate import TornadoDelegate
 from api.rooms.pages import room_pages
 from api.seats.channel_seats import channel_seats
+from api.seats.moves import ticket_moves
 from api.seats.reservations import reservations
 from api.seats.tickets import tickets
 from api.services import Services
@@ -79,6 +80,7 @@ from api.webhooks.webhooks import webhooks
 RESOURCES = (
     reservations,
     tickets,
+    ticket_moves,
     stripe_webhooks,
     authentication,
     users,

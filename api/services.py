@@ -34,6 +34,7 @@ from api.workers import Workers
 from engine.box_office import BoxOffice
 from engine.commands import Command
 from engine.figures import Server
+from engine.movers import Movers
 from engine.ports import Clock, Flushing, Journal
 from engine.records import Hold, IdempotencyRecord, ReservationStatistics, StoredReservation, Ticket
 from engine.views import SeatMap
@@ -311,6 +312,7 @@ class Services:
     version: str
     screenings: Screenings
     box_office: BoxOffice
+    movers: Movers
     payments: VouchedPayments
     journal: Journal
     flushing: Flushing

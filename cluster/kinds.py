@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from cluster import messages
 from engine import block_errors as blocks
 from engine import catalogue_errors as catalogue
-from engine import commands, errors, events, handover, replies, rule_errors, views
+from engine import commands, errors, events, handover, moving_errors, replies, rule_errors, views
 from engine import selling_errors as selling
 from engine import waitlist_errors as waiting
 from engine.errors import EngineError
-from engine.records import Hold, Ticket
+from engine.records import Arrival, Hold, Ticket
 from engine.waitlist_records import WaitlistChanged
 
 COMMANDS: Mapping[int, type] = {
@@ -46,6 +46,9 @@ COMMANDS: Mapping[int, type] = {
     161: commands.WatchSeat,
     162: commands.LeaveWaitlist,
     163: commands.ReadScarcity,
+    27: commands.MoveTickets,
+    28: commands.ReceiveTickets,
+    29: commands.EndArrival,
 }
 
 CHANGES: Mapping[int, type] = {
@@ -81,6 +84,8 @@ REPLIES: Mapping[int, type] = {
     54: replies.Blocks,
     165: replies.Waiting,
     166: replies.Scarcity,
+    60: replies.Moved,
+    61: Arrival,
 }
 
 PARTS: Mapping[int, type] = {52: messages.ReplyPart}
@@ -158,6 +163,11 @@ REFUSALS: Mapping[int, type[EngineError]] = {
     130: blocks.BlockNotFound,
     131: blocks.BlockLimitReached,
     142: rule_errors.WouldStrandSeat,
+    150: moving_errors.MovesClosed,
+    151: moving_errors.TicketNotMovable,
+    152: moving_errors.PaymentRequired,
+    153: moving_errors.NothingToPay,
+    154: moving_errors.MoveInterrupted,
 }
 
 KINDS: Mapping[int, type] = {**COMMANDS, **CHANGES, **REPLIES, **PARTS, **SHOWN, **REFUSALS}

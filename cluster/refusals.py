@@ -13,7 +13,7 @@ from cluster.kinds import REFUSALS
 from cluster.messages import NotUnderstood
 from engine import block_errors as blocks
 from engine import catalogue_errors as catalogue
-from engine import errors, rule_errors
+from engine import errors, moving_errors, rule_errors
 from engine import selling_errors as selling
 from engine import waitlist_errors as waiting
 from engine.errors import EngineError
@@ -56,6 +56,9 @@ ATTRIBUTES: Mapping[type[EngineError], Mapping[str, Any]] = {
     selling.RefundUnvouched: {"refund_id": int},
     selling.RefundSettled: {"refund_id": int, "reference": str},
     selling.BookingInProgress: {"seat_ids": _Ids},
+    moving_errors.MovesClosed: {"screening_id": int},
+    moving_errors.TicketNotMovable: {"ticket_id": int},
+    moving_errors.PaymentRequired: {"amount_cents": int},
     catalogue.UnknownReference: {"errors": dict[str, list[str]]},
     catalogue.SeatConflict: {"conflicts": list[dict[str, Any]]},
     catalogue.SeatsInUse: {"seat_ids": _Ids},

@@ -19,20 +19,21 @@ from math import inf
 from time import perf_counter
 
 from engine.actor_context import BATCH_LIMIT, ActorContext
-from engine.commands import READS, Command, ReadStock, ReleaseLapsed
+from engine.commands import READS, Command, EndArrival, ReadStock, ReleaseLapsed
 from engine.errors import CommandExpired, EngineError, JournalFull, Overloaded, OwnershipLost, Unavailable
 from engine.events import HoldsExpired
 from engine.figures import ScreeningFigures
 from engine.guards import DefectLog
+from engine.moving import ARRIVAL_SECONDS
 from engine.ports import Entry, Timer
-from engine.records import Receipt, TicketStatus, make
+from engine.records import Arrival, Receipt, TicketStatus, make
 from engine.replies import Booked, Reply
 from engine.screening import Screening
 from engine.screening_state import Decision
 
 log = logging.getLogger("frontrow.engine")
 
-_UNJOURNALLED = READS | {ReleaseLapsed}
+_UNJOURNALLED = READS | {ReleaseLapsed, EndArrival}
 """Commands that are handled even while the journal is full."""
 
 _counting = DefectLog("counting a command")
@@ -299,6 +300,8 @@ class ScreeningActor:
             self._await_journal(decision, write_id, command, answer)
         elif events:
             shared.journal.append(make(Entry, (events, None, None, None)))
+        elif isinstance(decision.reply, Arrival):
+            shared.clock.call_later(ARRIVAL_SECONDS, partial(self._end_arrival, decision.reply.seq))
         if events and type(events[0]) is HoldsExpired:
             lapsed = events[0].holds
             shared.observer.holds_lapsed(len(lapsed), now - lapsed[0].expires_at)
@@ -358,6 +361,12 @@ class ScreeningActor:
         if error is None and isinstance(decision.reply, Booked):
             statuses = [ticket.status for ticket in decision.reply.tickets]
             self._shared.observer.seats_sold(statuses.count(TicketStatus.CONFIRMED))
+
+    def _end_arrival(self, seq: int) -> None:
+        """Load the screening again if it still waits for tickets: the database knows whether they come."""
+        if self._closed is None and seq in self._screening.arrivals:
+            self._shared.reload(self.screening_id)
+            self._shared.clock.call_later(ARRIVAL_SECONDS, partial(self._end_arrival, seq))
 
     def _arm_timer(self) -> None:
         """Set a timer that fires no later than the earliest deadline or warning."""

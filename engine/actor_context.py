@@ -42,6 +42,7 @@ class ActorContext:
         mailbox_limit: commands that may be queued per screening.
         wait_limit_seconds: how long a command may be queued; after that it is rejected.
         failed: called with an actor that has failed.
+        reload: called with a screening whose state only the database knows.
 
     Attributes:
         publisher_defects: logs the exceptions of `publisher`.
@@ -59,6 +60,7 @@ class ActorContext:
         "observer",
         "publisher",
         "publisher_defects",
+        "reload",
         "wait_limit_seconds",
     )
 
@@ -72,6 +74,7 @@ class ActorContext:
         mailbox_limit: int,
         wait_limit_seconds: float,
         failed: "Callable[[ScreeningActor], None]",
+        reload: Callable[[int], None],
     ) -> None:
         self.journal = journal
         self.publisher = publisher
@@ -83,3 +86,4 @@ class ActorContext:
         self.mailbox_limit = mailbox_limit
         self.wait_limit_seconds = wait_limit_seconds
         self.failed = failed
+        self.reload = reload

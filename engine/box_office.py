@@ -220,7 +220,7 @@ class BoxOffice:
             return Cancelled(ticket)
         if actor is not None:
             return await self._cancel(ticket, actor)
-        await self._require_refundable(ticket)
+        await self.require_refundable(ticket)
         async with kept_from_the_door(self._ledger, [ticket_id]):
             return await self._cancel(ticket, actor)
 
@@ -260,7 +260,7 @@ class BoxOffice:
             await self._cancel_several(live, actor)
             return
         for ticket in {ticket.payment_id: ticket for ticket in live}.values():
-            await self._require_refundable(ticket)
+            await self.require_refundable(ticket)
         async with kept_from_the_door(self._ledger, [ticket.id for ticket in live]):
             await self._cancel_several(live, actor)
 
@@ -279,7 +279,7 @@ class BoxOffice:
         tickets = [await self.own_ticket(holder, ticket_id) for ticket_id in ticket_ids]
         return [ticket for ticket in tickets if ticket.status not in _OVER]
 
-    async def _require_refundable(self, ticket: Ticket) -> None:
+    async def require_refundable(self, ticket: Ticket) -> None:
         """Raise TooManyRefunds if a ticket's holder may not cancel it: nobody has vouched for its payment."""
         payment_id = ticket.payment_id
         if payment_id is None or payment_id.startswith(RESERVATION_PAYMENT):
@@ -304,13 +304,18 @@ class BoxOffice:
         tickets = await self._ledger.tickets_of_payment(payment_id)
         if not tickets:
             return None
-        by_seat = {ticket.seat_id: ticket for ticket in tickets}
-        same = (
-            tickets[0].screening_id == command.screening_id
-            and tickets[0].holder == command.holder
-            and by_seat.keys() == set(command.seat_ids)
+        first = (
+            await self._ledger.first_places(payment_id)
+            if any(ticket.paid is not None for ticket in tickets)
+            else {}
         )
-        if not same:
+        by_seat = {}
+        for ticket in tickets:
+            screening_id, seat_id = first.get(ticket.id, (ticket.screening_id, ticket.seat_id))
+            if screening_id != command.screening_id or ticket.holder != command.holder:
+                raise PaymentAlreadyUsed(payment_id)
+            by_seat[seat_id] = ticket
+        if by_seat.keys() != set(command.seat_ids):
             raise PaymentAlreadyUsed(payment_id)
         return Booked(tuple(by_seat[seat_id] for seat_id in dict.fromkeys(command.seat_ids)))
 

@@ -6,7 +6,7 @@ The first field of every command is its `screening_id`, by which the directory r
 
 from typing import NamedTuple
 
-from engine.records import Paper, Receipt
+from engine.records import Arrival, Paper, Receipt, Ticket
 
 
 class HoldSeats(NamedTuple):
@@ -297,6 +297,65 @@ class CancelTickets(NamedTuple):
     actor: str | None = None
 
 
+class MoveTickets(NamedTuple):
+    """Move confirmed tickets of a holder to other seats, all or none. Durable. → `Moved`
+
+    Attributes:
+        seat_ids: of the tickets now, in their order.
+        to_seat_ids: where each of them goes; they are free, held by the holder or left by the same command.
+            Empty if there is an `arrival`.
+        payment_id: pays what the seats cost more in all.
+        expected_total_cents: reject it if they cost another amount more (`PriceChanged`); None for any.
+        actor: who gives the command, if that is not the holder.
+        by_hand: neither the organiser's rules nor a payment are required.
+        unvouched: nobody vouches for the payment, so it pays for nothing.
+        arrival: seats of another screening that wait for the tickets.
+    """
+
+    screening_id: int
+    holder: str
+    ticket_ids: tuple[int, ...]
+    seat_ids: tuple[int, ...]
+    to_seat_ids: tuple[int, ...] = ()
+    payment_id: str | None = None
+    expected_total_cents: int | None = None
+    actor: str | None = None
+    by_hand: bool = False
+    unvouched: bool = False
+    arrival: Arrival | None = None
+
+
+class ReceiveTickets(NamedTuple):
+    """Keep seats for tickets of another screening until `EndArrival`, or until it is certain what has become
+    of them. → `Arrival`
+
+    Attributes:
+        tickets: as they are, in the other screening.
+        seat_ids: where each of them goes; free or held by the holder.
+        by_hand: as in `MoveTickets`.
+    """
+
+    screening_id: int
+    holder: str
+    tickets: tuple[Ticket, ...]
+    seat_ids: tuple[int, ...]
+    by_hand: bool = False
+
+
+class EndArrival(NamedTuple):
+    """Tell a screening whether tickets have arrived. It has no effect if the screening knows. → `Moved`
+
+    Attributes:
+        epoch, seq: of the `Arrival`.
+        tickets: those that have arrived, by a move that is committed; empty if it certainly never will be.
+    """
+
+    screening_id: int
+    epoch: int
+    seq: int
+    tickets: tuple[Ticket, ...] = ()
+
+
 class CancelScreening(NamedTuple):
     """Release all holds, cancel all live tickets, and close sales. Durable. → `Cleared`
 
@@ -457,6 +516,9 @@ Command = (
     | CancelTicket
     | ConfirmTickets
     | CancelTickets
+    | MoveTickets
+    | ReceiveTickets
+    | EndArrival
     | CancelScreening
     | BlockSeats
     | UnblockSeats

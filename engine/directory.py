@@ -95,6 +95,7 @@ class ScreeningDirectory:
             mailbox_limit,
             ask_timeout_seconds,
             lambda actor: self.owned.drop(actor),
+            self._reload,
         )
         self.owned = OwnedScreenings(
             store,
@@ -108,6 +109,7 @@ class ScreeningDirectory:
         self._releases = self.owned.releases
         self._upkeep = Upkeep(store, context, self.owned, partial(self._found, depose=False), idle_seconds)
         self._waiting = WaitingCommands(mailbox_limit, waiting_limit)
+        self._reloads: dict[int, asyncio.Task[None]] = {}
         self._stopping = False
         clock.on_step(self.owned.move_deadlines)
 
@@ -240,6 +242,13 @@ class ScreeningDirectory:
         elif changed:
             await self.change(screening_id, _nothing)
 
+    def _reload(self, screening_id: int) -> None:
+        """Load a screening again, unless that is being done. Its watchers are told."""
+        if screening_id not in self._reloads and not self._stopping:
+            task = asyncio.create_task(self.change(screening_id, _nothing))
+            self._reloads[screening_id] = task
+            task.add_done_callback(partial(self._done, self._reloads, screening_id))
+
     async def _show(self, screening_id: int) -> None:
         # The change has been written, so an error here must not hide that. A deleted screening has nothing to
         # show; one that cannot be loaded now is shown with its next change.
@@ -321,7 +330,7 @@ class ScreeningDirectory:
         Pending writes are still settled, and their callers answered, while the journal is flushed.
         """
         self._stopping = True
-        pending = [*self._activations.values(), *self._releases.values()]
+        pending = [*self._activations.values(), *self._releases.values(), *self._reloads.values()]
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)

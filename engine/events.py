@@ -9,7 +9,7 @@ and what clients see, and gaps are normal.
 from itertools import count, repeat
 from typing import NamedTuple
 
-from engine.records import Block, Hold, Ticket, make
+from engine.records import Block, Hold, Owed, Ticket, make
 from engine.seat_states import SeatStatus
 from engine.views import SeatView, Shown, view_of, view_of_kept
 from engine.waitlist_records import WaitlistChanged
@@ -274,6 +274,45 @@ class SeatsUnblocked(BlockEvent):
         return tuple([SeatView(seat_id, "available") for seat_id in self.seat_ids if seat_id > 0])
 
 
+class TicketsLeft(TicketEvent):
+    """Tickets have left their seats for others, which are free. `tickets` are as they were."""
+
+    __slots__ = ()
+    kind = "tickets_left"
+
+
+class _TicketsMoved(NamedTuple):
+    screening_id: int
+    epoch: int
+    seq: int
+    at: float
+    actor: str
+    tickets: tuple[Ticket, ...]
+    from_statuses: tuple[SeatStatus, ...]
+    converted: tuple[Hold, ...]
+    before: tuple[Ticket, ...]
+    payment_id: str | None = None
+    owed: tuple[Owed, ...] = ()
+
+
+class TicketsMoved(_TicketsMoved):
+    """Tickets have other seats: part of the same decision as `TicketsLeft`. It takes effect when it is
+    committed.
+
+    Attributes:
+        screening_id, epoch, seq: of the screening that has the seats.
+        tickets: as they are after the commit.
+        from_statuses: the previous state of their seats.
+        converted: the holds that they replace.
+        before: the tickets as they were, in the same order, perhaps in another screening.
+        payment_id: the payment of the difference.
+        owed: what is owed because tickets have become cheaper.
+    """
+
+    __slots__ = ()
+    kind = "tickets_moved"
+
+
 Event = (
     SeatsHeld
     | PlacesHeld
@@ -288,5 +327,7 @@ Event = (
     | SeatsBlocked
     | SeatsUnblocked
     | WaitlistChanged
+    | TicketsLeft
+    | TicketsMoved
 )
 """Every event. Its class attribute `kind` names it in the log and as the `cause` of what others see."""

@@ -22,10 +22,13 @@ from engine.events import (
     SeatsHeldFor,
     TicketsConfirmed,
     TicketsIssued,
+    TicketsLeft,
+    TicketsMoved,
 )
 from engine.guards import attempt
+from engine.move_money import kept_for
+from engine.moving_errors import MoveInterrupted
 from engine.ports import Entry, LoadedScreening, Owner, Settled
-from engine.purchases import RESERVATION_PAYMENT
 from engine.records import (
     Block,
     Hold,
@@ -60,6 +63,8 @@ class MemoryDatabase:
         self.payments: dict[str, int | None] = {}
         self.vouchers: dict[str, str] = {}
         self.refunds: dict[tuple[str, int | None], Refund] = {}
+        self.moves: list[TicketsMoved] = []
+        self.move_refunds: list[Refund] = []
         self.events: dict[tuple[int, int, int], Event] = {}
         self.answers: dict[tuple[str, str], object] = {}
         self.waitlist: dict[int, WaitlistEntry] = {}
@@ -71,7 +76,12 @@ class MemoryDatabase:
         """Return the error for an entry that must not be written."""
         for event in entry.events:
             if self.epochs.get(event.screening_id) != event.epoch:
+                if event.screening_id != entry.events[0].screening_id:
+                    return MoveInterrupted()
                 return OwnershipLost(event.screening_id)
+            if isinstance(event, TicketsMoved) and (paid_by := event.payment_id) is not None:
+                if paid_by in self.payments and not any(move[:3] == event[:3] for move in self.moves):
+                    return PaymentAlreadyUsed(paid_by)
             if isinstance(event, TicketsIssued | TicketsConfirmed):
                 for ticket in event.tickets:
                     payment_id = ticket.payment_id
@@ -111,6 +121,10 @@ class MemoryDatabase:
                 self.blocks[event.block.id] = event.block
             elif isinstance(event, WaitlistChanged):
                 self.waitlist.update((entry.id, entry) for entry in event.entries)
+            elif isinstance(event, TicketsMoved):
+                self._move(event)
+            elif isinstance(event, TicketsLeft):
+                continue
             else:
                 self._put(event.tickets)
         if entry.receipt is not None:
@@ -139,12 +153,32 @@ class MemoryDatabase:
                 assert len(rivals) == 1, f"seat {ticket.seat_id} sold twice"
 
     def _owe_cancelled(self, ticket: Ticket) -> None:
-        payment_id = ticket.payment_id
-        if payment_id and ticket.price_cents and not payment_id.startswith(RESERVATION_PAYMENT):
+        for payment_id, cents in kept_for(ticket):
             self.owe(
                 UnusablePayment(
-                    *(payment_id, ticket.screening_id, ticket.holder, ticket.price_cents),
-                    *("ticket_cancelled", ticket),
+                    *(payment_id, ticket.screening_id, ticket.holder, cents, "ticket_cancelled", ticket)
+                )
+            )
+
+    def _move(self, event: TicketsMoved) -> None:
+        """Move tickets, and record what has become owed."""
+        self.moves.append(event)
+        self._keep(event.converted, "converted")
+        for before in event.before:
+            assert self.tickets[before.id] == before, f"ticket {before.id} was moved from where it was not"
+            del self.tickets[before.id]
+        self._put(event.tickets)
+        if event.payment_id is not None:
+            self.payments.setdefault(event.payment_id, event.tickets[0].booking_id)
+            if voucher := vouched_by(event.actor, event.payment_id):
+                self.vouchers.setdefault(event.payment_id, voucher)
+        for ticket_id, payment_id, cents in event.owed:
+            ticket = self.tickets[ticket_id]
+            number = len(self.refunds) + len(self.move_refunds) + 1
+            self.move_refunds.append(
+                Refund(
+                    *(number, payment_id, ticket.screening_id, ticket_id, ticket.holder, cents),
+                    *("ticket_moved", ticket.booking_id),
                 )
             )
 
@@ -153,7 +187,13 @@ class MemoryDatabase:
         payment_id, ticket = payment.payment_id, payment.ticket
         ticket_id, booking_id = (ticket.id, ticket.booking_id) if ticket else (None, None)
         refund = Refund(
-            *(len(self.refunds) + 1, payment_id, payment.screening_id, ticket_id, payment.holder),
+            *(
+                len(self.refunds) + len(self.move_refunds) + 1,
+                payment_id,
+                payment.screening_id,
+                ticket_id,
+                payment.holder,
+            ),
             *(payment.amount_cents, payment.reason, booking_id),
         )
         return self.refunds.setdefault((payment_id, ticket_id), refund)

@@ -1,6 +1,6 @@
 """The ledger in memory, for tests and simulations."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from engine.memory import MemoryDatabase
 from engine.purchases import RESERVATION_PAYMENT
@@ -34,6 +34,18 @@ class MemoryLedger:
             booking_id = self._database.payments.get(payment_id)
             return sorted(t for t in tickets if t.booking_id == booking_id)
         return sorted(t for t in tickets if t.payment_id == payment_id)
+
+    async def first_places(self, payment_id: str) -> Mapping[int, tuple[int, int]]:
+        places: dict[int, tuple[int, int]] = {}
+        for ticket in await self.tickets_of_payment(payment_id):
+            moves = (before for move in self._database.moves for before in move.before)
+            first = next((before for before in moves if before.id == ticket.id), ticket)
+            places[ticket.id] = (first.screening_id, first.seat_id)
+        return places
+
+    async def moved_by_payment(self, payment_id: str) -> Collection[int]:
+        moves = [move for move in self._database.moves if move.payment_id == payment_id]
+        return [ticket.id for move in moves for ticket in move.tickets]
 
     async def vouch(self, payment_id: str, holder: str, voucher: str) -> bool:
         named = {ticket.holder for ticket in await self.tickets_of_payment(payment_id)}
@@ -92,4 +104,6 @@ class MemoryLedger:
             raise TooManyRefunds(self._limit)
 
     def _refunds(self, payment_id: str) -> list[Refund]:
-        return sorted(refund for key, refund in self._database.refunds.items() if key[0] == payment_id)
+        database = self._database
+        refunds = (*database.refunds.values(), *database.move_refunds)
+        return sorted(refund for refund in refunds if refund.payment_id == payment_id)

@@ -180,6 +180,8 @@ class OwnedScreenings:
             self._remember(screening_id, actor)
             return Handover(screening_id, 0, 0, None)  # it was lost meanwhile
         handover = actor.screening.handover()
+        if actor.screening.arrivals:
+            handover = handover._replace(positions=())
         self._handovers.keep(handover)
         del self.actors[screening_id]
         return handover._replace(memory=handover.memory and handover.memory.limited())
@@ -202,27 +204,32 @@ class OwnedScreenings:
             and await self._takeovers.is_needed(screening_id)
         ):
             await self.take(screening_id, depose=False)
-        actor = self.actors.get(screening_id)
+        actor, epochs = self.actors.get(screening_id), 1
         if actor is not None:
             await actor.caught_up()
             self.drop(actor)
         try:
             await self._journal.flushed(screening_id)
+            if actor is not None and actor.screening.arrivals:
+                # A new epoch refuses what another screening might still write.
+                await self._store.activate(screening_id, known_epoch=actor.epoch)
+                epochs = 2
         finally:
-            self._remember(screening_id, actor)
+            self._remember(screening_id, actor, epochs)
         self._require_lease(screening_id)
         return actor is not None
 
-    def _remember(self, screening_id: int, actor: ScreeningActor | None) -> None:
+    def _remember(self, screening_id: int, actor: ScreeningActor | None, epochs: int = 1) -> None:
         """Keep what is known about holders until a screening is loaded again. Clients then need all seats.
 
         Args:
             screening_id: the screening.
             actor: the closed actor that it had; None if it was not in memory.
+            epochs: by how much its epoch will have grown when it is loaded again.
         """
         handover = self._handovers.get(screening_id) if actor is None else actor.screening.handover()
         if handover is not None:
-            self._handovers.keep(handover._replace(positions=()))
+            self._handovers.keep(handover._replace(positions=(), epoch=handover.epoch + epochs - 1))
 
     def unload(self, actor: ScreeningActor) -> bool:
         """Remove an idle actor that has nothing to write. False if it was removed before."""

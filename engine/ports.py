@@ -4,7 +4,7 @@ Each port has an in-memory adapter (`engine.memory`) and a real one, and both pa
 Adapters call the engine only through callbacks that they are given here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from engine.errors import EngineError
@@ -78,7 +78,8 @@ class Entry(NamedTuple):
     """The events of one decision, to be written together or not at all.
 
     Attributes:
-        events: in the order of their `seq`, of one screening and epoch.
+        events: in the order of their `seq`, of one screening and epoch. The last one may be of another
+            screening, to which tickets move; then the epochs of both are checked.
         receipt: idempotency key under which `reply` is stored in the same transaction.
         reply: the reply to store, if there is a receipt.
         settled: called once when the outcome is certain. Its exceptions are logged, and other entries are
@@ -116,6 +117,8 @@ class Journal(Flushing, Protocol):
           present (its rows are locked, or writing takes too long) delays only its own screening.
         * Fencing: an entry of an earlier epoch fails with `OwnershipLost`, and the handler set by
           `on_ownership_lost` is called.
+        * Fencing of moves: an entry whose last event is of another screening fails with `MoveInterrupted` if
+          that one has another epoch.
         * One payment pays for one booking: an entry that breaks this fails with `PaymentAlreadyUsed`.
 
     A hold is acknowledged before it is written (it may be lost in a crash: the lag is
@@ -317,6 +320,20 @@ class Ledger(Protocol):
 
     async def tickets_of_payment(self, payment_id: str) -> Sequence[Ticket]:
         """The tickets that a payment has paid for, in the order of their ids.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+
+    async def first_places(self, payment_id: str) -> Mapping[int, tuple[int, int]]:
+        """Screening and seat for which a payment's tickets were issued, by ticket: they may have moved since.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+
+    async def moved_by_payment(self, payment_id: str) -> Collection[int]:
+        """Ids of the tickets whose move a payment has paid for.
 
         Raises:
             StoreUnavailable: the database cannot be reached.

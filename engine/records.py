@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from math import inf
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from engine.sale_rules import NO_RULES, SaleRules
+from engine.seat_states import SeatStatus
 
 Derived = TypeVar("Derived")
 
@@ -159,6 +161,8 @@ class ScreeningInfo(NamedTuple):
         seated: True if it has a seat map. An event has none: a request for its seats is answered as if it did
             not exist.
         rules: how it is sold.
+        moves_until: until then holders may move their tickets, in seconds since the epoch; infinity for the
+            start of the screening, minus infinity for never.
     """
 
     id: int
@@ -170,6 +174,7 @@ class ScreeningInfo(NamedTuple):
     free_seats: int = 0
     seated: bool = True
     rules: SaleRules = NO_RULES
+    moves_until: float = inf
 
     def price_of(self, seat: Seat) -> int:
         """Price of a seat in cents."""
@@ -308,6 +313,8 @@ class Ticket(NamedTuple):
         held_at: when its seat was held before it was booked; None if it was free.
         sold_by: who has sold it or confirmed its payment, if that was not its holder.
         free_because: why it was given away; None if it was not.
+        paid: how many cents of which payments were kept for a ticket that has been moved, oldest first; None
+            if it never was, so that `payment_id` has paid its price.
     """
 
     id: int
@@ -327,6 +334,33 @@ class Ticket(NamedTuple):
     held_at: float | None = None
     sold_by: str | None = None
     free_because: str | None = None
+    paid: tuple[tuple[str, int], ...] | None = None
+
+
+class Arrival(NamedTuple):
+    """Seats that their screening keeps for tickets of another screening, for a few seconds.
+
+    Attributes:
+        screening_id, epoch, seq: the place of the move in the order of the screening that has the seats.
+        tickets: as they are after the move, but for `paid`.
+        from_statuses: of the seats.
+        converted: the holds that the tickets replace.
+    """
+
+    screening_id: int
+    epoch: int
+    seq: int
+    tickets: tuple[Ticket, ...]
+    from_statuses: tuple[SeatStatus, ...]
+    converted: tuple[Hold, ...] = ()
+
+
+class Owed(NamedTuple):
+    """What a payment is owed for a ticket that has become cheaper."""
+
+    ticket_id: int
+    payment_id: str
+    amount_cents: int
 
 
 class UnusablePayment(NamedTuple):
@@ -353,7 +387,8 @@ class Refund(NamedTuple):
 
     Attributes:
         ticket_id: the ticket it is for; None if the payment has issued no tickets.
-        reason: "ticket_cancelled", or the code of the error that refused the payment.
+        reason: "ticket_cancelled", "ticket_moved" to a cheaper seat, or the code of the error that refused
+            the payment.
         booking_id: the booking of the ticket.
     """
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from engine.events import HoldsExtended, HoldsReleased, SeatsBlocked, SeatsHeld, SeatsUnblocked
-from engine.records import Block, Hold, Ticket
+from engine.records import Arrival, Block, Hold, Ticket
 from engine.sale_rules import ALWAYS, NO_WINDOWS, Window
 from engine.views import SeatMap, SeatsChanged
 from engine.waitlist_records import WaitlistEntry
@@ -75,6 +75,12 @@ class Cleared(NamedTuple):
 
     tickets: tuple[Ticket, ...]
     holds: tuple[Hold, ...]
+
+
+class Moved(NamedTuple):
+    """The tickets where they are now, in the order of the command, after the commit."""
+
+    tickets: tuple[Ticket, ...]
 
 
 class Lapsed(NamedTuple):
@@ -198,6 +204,8 @@ Reply = (
     | Booked
     | Cancelled
     | Cleared
+    | Moved
+    | Arrival
     | Lapsed
     | SeatMap
     | Stock

@@ -11,7 +11,7 @@ commit `settle` finishes it; if the database rejects it, `abort` undoes it.
 from collections.abc import Callable, Collection
 from typing import Any
 
-from engine import alarms, blocks, counter, holding, joining, selling
+from engine import alarms, blocks, counter, holding, joining, moving, selling
 from engine.best_seats import hold_best
 from engine.commands import (
     BlockSeats,
@@ -22,6 +22,7 @@ from engine.commands import (
     Command,
     ConfirmTicket,
     ConfirmTickets,
+    EndArrival,
     ExtendHolds,
     HoldBest,
     HoldPlaces,
@@ -29,12 +30,14 @@ from engine.commands import (
     HoldSeatsFor,
     JoinWaitlist,
     LeaveWaitlist,
+    MoveTickets,
     ReadBlocks,
     ReadChanges,
     ReadReservation,
     ReadScarcity,
     ReadSeats,
     ReadStock,
+    ReceiveTickets,
     ReleaseHolds,
     ReleaseLapsed,
     RevokeHolds,
@@ -123,6 +126,11 @@ class Screening:
     def at_rest(self) -> bool:
         """True if nothing is held, unpaid or being written, so that it may be unloaded."""
         return not self._state.pending_writes and not self._state.seats.unpaid
+
+    @property
+    def arrivals(self) -> set[int]:
+        """The `seq` of each `Arrival` whose seats still wait for tickets of another screening."""
+        return moving.arrivals(self._state)
 
     def figures(self, queue: int, now: float) -> ScreeningFigures:
         """What operators see of it; see `ScreeningState.figures`."""
@@ -240,6 +248,9 @@ _HANDLERS: dict[type, Callable[[ScreeningState, Any, float], Decision]] = {
     ConfirmTickets: selling.confirm_tickets,
     CancelTicket: selling.cancel_ticket,
     CancelTickets: selling.cancel_tickets,
+    MoveTickets: moving.move_tickets,
+    ReceiveTickets: moving.receive_tickets,
+    EndArrival: moving.end_arrival,
     CancelScreening: selling.cancel_screening,
     BlockSeats: blocks.block_seats,
     UnblockSeats: blocks.unblock_seats,

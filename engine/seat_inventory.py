@@ -295,7 +295,7 @@ class SeatInventory:
         return tuple(holds), tuple(seats)
 
     def commit(self, write: PendingWrite, after: Iterable[Ticket | None]) -> None:
-        """ISSUE, CONFIRM, CANCEL or LAPSE: the seats wait for the database to commit.
+        """ISSUE, CONFIRM, MOVE, CANCEL or LAPSE: the seats wait for the database to commit.
 
         Args:
             write: names the seats.
@@ -318,6 +318,13 @@ class SeatInventory:
                 self.hold_count -= 1
         if newly_unpaid:
             self.unpaid.add(write.holder, tuple(newly_unpaid))
+
+    def expect(self, tickets: Iterable[Ticket]) -> None:
+        """Replace the records that seats with a pending write will have after the commit."""
+        for ticket in tickets:
+            commitment = self._records[ticket.seat_id]
+            assert isinstance(commitment, Commitment)
+            self._records[ticket.seat_id] = commitment._replace(after=ticket)
 
     def settle(self, write: PendingWrite) -> None:
         """SETTLE a committed write."""

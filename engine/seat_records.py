@@ -13,7 +13,7 @@ class PendingWrite(NamedTuple):
 
     Attributes:
         id: the `seq` of its event.
-        action: ISSUE, CONFIRM, CANCEL or LAPSE.
+        action: ISSUE, CONFIRM, MOVE, CANCEL or LAPSE.
         holder: whose seats they are; `events.SYSTEM` if tickets lapse or a screening is cancelled.
         payment_id: the payment of a booking or confirmation.
         cause: kind of its event; also the `cause` that others see after the commit.

@@ -1,9 +1,9 @@
 """The transition table: the states of a seat, and which action leads from which state to which.
 
 A seat of a screening is in exactly one state. A seat without a record is `AVAILABLE`, and a hold makes it
-`HELD`. Durable changes (issuing, confirming, cancelling or lapsing a ticket) go through `COMMITTING`, in
-which every other command for the seat is rejected until Postgres has answered: `SETTLE` completes the change,
-`ABORT` restores the previous state.
+`HELD`. Durable changes (issuing, confirming, moving, cancelling or lapsing a ticket) go through
+`COMMITTING`, in which every other command for the seat is rejected until Postgres has answered: `SETTLE`
+completes the change, `ABORT` restores the previous state.
 
                  HOLD                 ISSUE             SETTLE
     AVAILABLE ─────────▶ HELD ──────────────▶ COMMITTING ───▶ BOOKED | PENDING | AVAILABLE
@@ -13,6 +13,9 @@ which every other command for the seat is rejected until Postgres has answered: 
                                          (where it came from)
 
 A seat of a block that nobody has is `BLOCKED`. For a command of somebody who may take it, it is available.
+
+`MOVE` leads to COMMITTING from AVAILABLE and HELD, for the seat that a ticket moves to, and from BOOKED, for
+the one that it leaves.
 """
 
 from enum import StrEnum
@@ -41,6 +44,7 @@ class SeatAction(StrEnum):
     ISSUE = "issue"
     CONFIRM = "confirm"
     CANCEL = "cancel"
+    MOVE = "move"
     SETTLE = "settle"
     ABORT = "abort"
 
@@ -60,6 +64,9 @@ TRANSITIONS: dict[tuple[SeatStatus, SeatAction], frozenset[SeatStatus]] = {
     (_S.PENDING, _A.CANCEL): frozenset({_S.COMMITTING}),
     (_S.PENDING, _A.LAPSE): frozenset({_S.COMMITTING}),
     (_S.BOOKED, _A.CANCEL): frozenset({_S.COMMITTING}),
+    (_S.AVAILABLE, _A.MOVE): frozenset({_S.COMMITTING}),
+    (_S.HELD, _A.MOVE): frozenset({_S.COMMITTING}),
+    (_S.BOOKED, _A.MOVE): frozenset({_S.COMMITTING}),
     (_S.COMMITTING, _A.SETTLE): frozenset({_S.BOOKED, _S.PENDING, _S.AVAILABLE, _S.BLOCKED}),
     (_S.COMMITTING, _A.ABORT): frozenset({_S.AVAILABLE, _S.BLOCKED, _S.HELD, _S.PENDING, _S.BOOKED}),
 }

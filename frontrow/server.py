@@ -55,6 +55,7 @@ from engine.clock import SystemClock
 from engine.directory import ScreeningDirectory
 from engine.errors import StoreUnavailable
 from engine.figures import Server as ServerView
+from engine.movers import Movers
 from engine.policy import Policy
 from engine.ports import Flushing, Publisher
 from engine.vouched_payments import VouchedPayments
@@ -313,6 +314,7 @@ class Server:
             version=__version__,
             screenings=self._screenings,
             box_office=box_office,
+            movers=Movers(self._screenings, flushing, ledger, box_office),
             payments=VouchedPayments(box_office, self._screenings, ledger),
             vouched_only=settings.payments == "vouched",
             journal=self._journal,

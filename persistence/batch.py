@@ -8,6 +8,8 @@ from functools import lru_cache
 from itertools import accumulate, chain, repeat
 from typing import Any
 
+import orjson
+
 from engine.events import (
     SYSTEM,
     Event,
@@ -23,6 +25,8 @@ from engine.events import (
     TicketsConfirmed,
     TicketsIssued,
     TicketsLapsed,
+    TicketsLeft,
+    TicketsMoved,
 )
 from engine.records import Hold, IdempotencyRecord, Ticket, TicketStatus
 from engine.seat_states import SeatStatus
@@ -34,6 +38,7 @@ from persistence.statements import (
     EVENTS,
     HELD,
     HOLDS,
+    MOVES,
     OWNED,
     PAYMENTS,
     SALES,
@@ -67,6 +72,12 @@ TICKET_CHANGES: tuple[type[TicketChange], ...] = (
     TicketsIssued,
 )
 """Events about tickets, in the order of writing: those that free seats come before those that take them."""
+
+MOVE_CHANGES: dict[type[TicketsLeft | TicketsMoved], SeatStatus] = {
+    TicketsLeft: SeatStatus.AVAILABLE,
+    TicketsMoved: SeatStatus.BOOKED,
+}
+"""For the two events of a move: the status of the seats after it."""
 
 SEAT_OF_TICKET: dict[TicketStatus, SeatStatus] = {
     TicketStatus.PENDING: SeatStatus.PENDING,
@@ -103,7 +114,7 @@ class Batch:
     """
 
     def __init__(self, events: Sequence[Event], answers: Sequence[IdempotencyRecord]) -> None:
-        kinds = (*HOLD_CHANGES, *TICKET_CHANGES, *BLOCK_CHANGES, WaitlistChanged)
+        kinds = (*HOLD_CHANGES, *TICKET_CHANGES, *MOVE_CHANGES, *BLOCK_CHANGES, WaitlistChanged)
         self._by_kind: dict[type[Event], list[Any]] = {kind: [] for kind in kinds}
         for event in events:
             self._by_kind[type(event)].append(event)
@@ -144,7 +155,8 @@ class Batch:
             for event in self._by_kind[kind]
             for hold in event.holds
         }
-        changed.update(hold.id for event in self._by_kind[TicketsIssued] for hold in event.converted)
+        converting = (*self._by_kind[TicketsIssued], *self._by_kind[TicketsMoved])
+        changed.update(hold.id for event in converting for hold in event.converted)
         if not changed:
             held, self._by_kind[SeatsHeld] = self._by_kind[SeatsHeld], []
             return held
@@ -163,12 +175,17 @@ class Batch:
         if any(self._by_kind.values()):
             tickets = self._tickets()
             ticket_seats, ticket_ids = (tickets[3], tickets[0]) if tickets else ((), ())
+            moving = [
+                ticket for kind in MOVE_CHANGES for event in self._by_kind[kind] for ticket in event.tickets
+            ]
             blocked = [seat_id for event in self._of_blocks() for seat_id in event.seat_ids]
             # Blocks have no ids of holds or tickets.
-            seat_ids, ids = [*held_seats, *ticket_seats, *blocked], [*hold_ids, *ticket_ids, *blocked]
+            seat_ids = [*held_seats, *ticket_seats, *[ticket.seat_id for ticket in moving], *blocked]
+            ids = [*hold_ids, *ticket_ids, *[ticket.id for ticket in moving], *blocked]
             events = self._events(seat_ids, ids)
             yield PAYMENTS, self._payments()
-            yield TICKETS, tickets
+            yield TICKETS, tickets and tickets[:-1]
+            yield MOVES, self._moves()
         yield SALES, self._new_bookings()
         yield HOLDS, holds
         yield HELD, self._new_holds()
@@ -195,8 +212,8 @@ class Batch:
         ids, _, _, seat_ids, _, prices_cents, *_ = zip(*chain.from_iterable(bookings), strict=True)
         # The other columns are the same for all tickets of a booking.
         first_tickets = zip(*[tickets[0] for tickets in bookings], strict=True)
-        _, booking_ids, _, _, holders, _, statuses, *moments, _, _, held_at, sold_by, reasons = first_tickets
-        booked_at, confirmed_at, _, payment_ids, deadlines = moments
+        _, booking_ids, _, _, holders, _, statuses, *moments, held_at, sold_by, reasons, _ = first_tickets
+        booked_at, confirmed_at, _, payment_ids, deadlines, _, _ = moments
         return [
             *head,
             ["{" + ",".join(each) + "}" for each in from_statuses],
@@ -222,6 +239,13 @@ class Batch:
 
     def _payments(self) -> Columns:
         payments: dict[str, tuple[Any, ...]] = {}
+        for move in self._by_kind[TicketsMoved]:
+            if move.payment_id is not None:
+                first = move.tickets[0]
+                payments[move.payment_id] = (
+                    *(move.payment_id, first.holder, first.booking_id, first.screening_id, move.at),
+                    vouched_by(move.actor, move.payment_id),
+                )
         for event in self._of_tickets():
             # Whoever cancels a ticket vouches for nothing.
             pays = isinstance(event, TicketsIssued | TicketsConfirmed)
@@ -246,6 +270,23 @@ class Batch:
                 raise TicketChangedTwice
         return columns
 
+    def _moves(self) -> Columns:
+        rows = [
+            (
+                *(ticket.id, move.screening_id, move.epoch, move.seq, move.at, move.actor, ticket.booking_id),
+                *(ticket.seat_id, ticket.price_cents, orjson.dumps(ticket.paid).decode()),
+                *(before.screening_id, before.seat_id, before.price_cents, move.payment_id),
+                orjson.dumps([owed[1:] for owed in move.owed if owed.ticket_id == ticket.id]).decode(),
+            )
+            for move in self._by_kind[TicketsMoved]
+            for ticket, before in zip(move.tickets, move.before, strict=True)
+        ]
+        moved = [row[0] for row in rows]
+        changed = [ticket.id for event in self._of_tickets() for ticket in event.tickets]
+        if len(set(moved)) < len(moved) or not set(moved).isdisjoint(changed):
+            raise TicketChangedTwice
+        return list(zip(*rows, strict=True))
+
     def _holds(self) -> tuple[Columns, Collection[int], Collection[int]]:
         """Return the columns of holds, and the seats and holds of all events about holds, event by event."""
         holds: list[Hold] = []
@@ -263,7 +304,8 @@ class Batch:
                 moments = repeat(None) if status == "active" else [event.at for event in events]
                 add(status, moments, [event.holds for event in events])
         in_events = len(holds)
-        sales = [event for event in (*self._sales, *self._by_kind[TicketsIssued]) if event.converted]
+        takers = (*self._sales, *self._by_kind[TicketsIssued], *self._by_kind[TicketsMoved])
+        sales = [event for event in takers if event.converted]
         add("converted", [event.at for event in sales], [event.converted for event in sales])
 
         if not holds:
@@ -307,6 +349,12 @@ class Batch:
                 to_statuses = [SEAT_OF_TICKET[event.tickets[0].status] for event in events]
                 holders = [_holder_by_hand(event.actor, event.tickets) for event in events]
                 _extend(columns, events, ticket_kind.kind, from_statuses, to_statuses, holders)
+        for move_kind, status in MOVE_CHANGES.items():
+            if events := self._by_kind[move_kind]:
+                sizes += [len(event.tickets) for event in events]
+                from_statuses = ["{" + ",".join(event.from_statuses) + "}" for event in events]
+                holders = [_holder_by_hand(event.actor, event.tickets) for event in events]
+                _extend(columns, events, move_kind.kind, from_statuses, [status] * len(events), holders)
         for block_kind, (from_status, to_status) in BLOCK_CHANGES.items():
             if events := self._by_kind[block_kind]:
                 counts = [len(event.seat_ids) for event in events]

@@ -62,7 +62,7 @@ TICKETS = """
 SELECT id, booking_id, screening_id, seat_id, holder, (price * 100)::bigint, status,
        extract(epoch FROM booked_at)::float8, extract(epoch FROM confirmed_at)::float8,
        extract(epoch FROM cancelled_at)::float8, payment_id, extract(epoch FROM payment_deadline)::float8,
-       code, paper, extract(epoch FROM held_at)::float8, sold_by, free_because
+       code, paper, extract(epoch FROM held_at)::float8, sold_by, free_because, paid
 FROM tickets
 """
 
@@ -106,4 +106,6 @@ def ticket_of(row: Row) -> Ticket:
     values[6] = TicketStatus(values[6])
     paper = values[13]
     values[13] = None if paper is None else bytes(paper)
+    if (paid := values[17]) is not None:
+        values[17] = tuple((name, cents) for name, cents in paid)
     return Ticket(*values)

@@ -35,7 +35,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from engine.errors import BadEntry, EngineError, JournalFull, OwnershipLost, StoreUnavailable
-from engine.events import TicketEvent
+from engine.events import TicketEvent, TicketsLeft, TicketsMoved
 from engine.guards import OutageLog, attempt, guarded
 from engine.ports import Entry, Observer, Settled
 from engine.records import IdempotencyRecord, make
@@ -529,7 +529,9 @@ def _named(screening_id: int | None) -> str:
 def _reason(queued: Queued, refusal: StatementRefused) -> EngineError:
     if refusal.constraint == "tickets_payment":
         for event in queued.entry.events:
-            if isinstance(event, TicketEvent):
+            if isinstance(event, TicketsMoved) and event.payment_id is not None:
+                return PaymentAlreadyUsed(event.payment_id)
+            if isinstance(event, TicketEvent) and not isinstance(event, TicketsLeft):
                 for ticket in event.tickets:
                     if ticket.payment_id is not None:
                         return PaymentAlreadyUsed(ticket.payment_id)

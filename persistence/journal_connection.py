@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from engine.errors import EngineError, OwnershipLost, StoreUnavailable
 from engine.events import Event
+from engine.moving_errors import MoveInterrupted
 from engine.ports import Entry
 from engine.records import IdempotencyRecord
 from engine.replies import Reply
@@ -147,12 +148,11 @@ class JournalConnection:
             await connection.run("ROLLBACK")
             if refusal.sqlstate == UNIQUE_VIOLATION and not again:
                 return await self.write(batch, again=True)
-            fenced = await self._fenced(connection, batch) if refusal.sqlstate == NOT_OWNED else []
+            fenced = await self._fenced(connection, batch) if refusal.sqlstate == NOT_OWNED else {}
             if not fenced:
                 raise
-            lost = await self._lost(connection, fenced)
-            left_out = {id(queued) for queued in fenced}
-            return lost | await self.write([queued for queued in batch if id(queued) not in left_out])
+            lost = await self._lost(connection, batch, fenced)
+            return lost | await self.write([queued for queued in batch if id(queued) not in fenced])
         return {}
 
     async def blocked(self, screening_ids: Iterable[int]) -> set[int]:
@@ -166,19 +166,22 @@ class JournalConnection:
             blocked for (blocked,) in await connection.run(BLOCKED, {"ids": numbers(list(screening_ids))})
         }
 
-    async def _fenced(self, connection: Connection, batch: Sequence[Queued]) -> list[Queued]:
-        """Return the entries of past epochs. Epochs only grow, so these can never be written."""
-        screening_ids = {queued.entry.events[0].screening_id for queued in batch if queued.entry.events}
+    async def _fenced(self, connection: Connection, batch: Sequence[Queued]) -> dict[int, EngineError]:
+        """Return errors for the entries of past epochs, by `id(queued)`. They can never be written now."""
+        screening_ids = {event.screening_id for queued in batch for event in queued.entry.events}
         epochs: dict[int, int] = dict(await connection.run(EPOCHS, (numbers(list(screening_ids)),)))
-        return [queued for queued in batch if not _owned(queued.entry, epochs)]
+        refused = ((id(queued), _refused(queued.entry, epochs)) for queued in batch)
+        return {identity: reason for identity, reason in refused if reason is not None}
 
-    async def _lost(self, connection: Connection, fenced: Sequence[Queued]) -> dict[int, EngineError]:
-        """Return errors for entries of past epochs, except those that an earlier attempt has committed."""
-        keys = {id(queued): queued.entry.events[0][:3] for queued in fenced}
+    async def _lost(
+        self, connection: Connection, batch: Sequence[Queued], fenced: dict[int, EngineError]
+    ) -> dict[int, EngineError]:
+        """Leave out the errors of entries that an earlier attempt has committed."""
+        keys = {id(queued): queued.entry.events[0][:3] for queued in batch if id(queued) in fenced}
         written = await connection.run(
             WRITTEN, [numbers(column) for column in zip(*keys.values(), strict=True)]
         )
-        return {identity: OwnershipLost(key[0]) for identity, key in keys.items() if key not in written}
+        return {identity: fenced[identity] for identity, key in keys.items() if key not in written}
 
     def _statements(self, batch: Sequence[Queued], *, again: bool) -> tuple[str, list[str]]:
         """Return the SQL that writes the batch, and its parameters.
@@ -202,5 +205,11 @@ class JournalConnection:
             raise StatementRefused(f"It cannot be encoded: {exc!r}", "") from exc
 
 
-def _owned(entry: Entry, epochs: dict[int, int]) -> bool:
-    return not entry.events or epochs.get(entry.events[0].screening_id) == entry.events[0].epoch
+def _refused(entry: Entry, epochs: dict[int, int]) -> EngineError | None:
+    """Return why an entry is of a past epoch, or None."""
+    if not entry.events:
+        return None
+    first, last = entry.events[0], entry.events[-1]
+    if epochs.get(first.screening_id) != first.epoch:
+        return OwnershipLost(first.screening_id)
+    return MoveInterrupted() if epochs.get(last.screening_id) != last.epoch else None

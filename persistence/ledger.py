@@ -19,6 +19,8 @@ class PostgresLedger:
         tickets, refunds = Tickets(connector), Refunds(connector, unvouched_refunds_limit)
         self.ticket = tickets.ticket
         self.tickets_of_payment = tickets.tickets_of_payment
+        self.first_places = tickets.first_places
+        self.moved_by_payment = tickets.moved_by_payment
         self.vouch = Payments(connector).vouch
         self.agreed_price = refunds.agreed_price
         self.refund = refunds.refund

@@ -166,6 +166,42 @@ TICKETS = Block(
     },
 )
 
+MOVES = Block(
+    "moves",
+    """
+    INSERT INTO ticket_moves (
+        ticket_id, screening_id, epoch, seq, at, actor, booking_id, seat_id, price, paid,
+        from_screening_id, from_seat_id, from_price, from_revision, payment_id, owed
+    )
+    SELECT ticket_id, screening_id, epoch, seq, to_timestamp(at), actor, booking_id, seat_id,
+           price_cents * 0.01, paid::jsonb, from_screening_id, from_seat_id, from_price_cents * 0.01,
+           CASE WHEN from_screening_id = screening_id THEN 0 ELSE
+               coalesce((SELECT revision FROM screenings WHERE screenings.id = from_screening_id), 0)
+           END,
+           payment_id, owed::jsonb
+    FROM {rows}
+    ON CONFLICT (ticket_id, screening_id, epoch, seq) DO NOTHING
+    """,
+    {
+        "ticket_id": "bigint",
+        "screening_id": "bigint",
+        "epoch": "bigint",
+        "seq": "bigint",
+        "at": "float8",
+        "actor": "text",
+        "booking_id": "bigint",
+        "seat_id": "bigint",
+        "price_cents": "bigint",
+        "paid": "text",
+        "from_screening_id": "bigint",
+        "from_seat_id": "bigint",
+        "from_price_cents": "bigint",
+        "payment_id": "text",
+        "owed": "text",
+    },
+)
+"""Writes moves of tickets. A trigger changes the tickets and records what is owed (v0025_ticket_moves)."""
+
 HOLDS = Block(
     "holds",
     """
@@ -468,7 +504,7 @@ WAITLIST = Block(
 
 PREPARATIONS = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;" + "".join(
     block.preparation
-    for block in (OWNED, PAYMENTS, TICKETS, SALES, HOLDS, HELD, BLOCKS, WAITLIST, ANSWERS, EVENTS)
+    for block in (OWNED, PAYMENTS, TICKETS, MOVES, SALES, HOLDS, HELD, BLOCKS, WAITLIST, ANSWERS, EVENTS)
 )
 """Statements that a new connection runs.
 

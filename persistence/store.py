@@ -109,6 +109,8 @@ SELECT room_id, layout_version, extract(epoch FROM starts_at)::float8, extract(e
        (price * 100)::bigint, orphan_rule, orphan_share, max_per_user,
        extract(epoch FROM sales_start)::float8, extract(epoch FROM sales_end)::float8,
        types, surcharges_cents,
+       CASE WHEN moves_allowed THEN coalesce(extract(epoch FROM moves_until)::float8, 'infinity')
+            ELSE '-infinity' END,
        EXISTS (SELECT FROM holds WHERE screening_id = screenings.id AND status = 'active')
        OR EXISTS (
            SELECT FROM tickets WHERE screening_id = screenings.id AND status IN ('pending', 'confirmed')
@@ -324,12 +326,13 @@ class PostgresStore:
         """
         if rows := await connection.run(SCREENING, (screening_id,)):
             room_id, layout_version, starts_at, ends_at, price_cents, orphan_rule, *rest = rows[0]
-            *terms, types, surcharges_cents, has_sales = rest
+            *terms, types, surcharges_cents, moves_until, has_sales = rest
             surcharges = dict(zip(types or (), surcharges_cents or (), strict=True))
             layout = await self._layout(connection, room_id, layout_version)
             info = ScreeningInfo(
                 *(screening_id, starts_at, ends_at, price_cents, surcharges),
                 rules=SaleRules(OrphanRule(orphan_rule), *terms),
+                moves_until=moves_until,
             )
             return info, layout, not has_sales
         if rows := await connection.run(EVENT, (screening_id,)):

@@ -1,6 +1,6 @@
 """Reads tickets. Only committed ones are returned, since the journal writes them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -14,13 +14,26 @@ OF_ANY_STATUS = "(tickets.status IN ('pending', 'confirmed') OR tickets.status I
 """True for all tickets. A query by screening needs it to use the indexes of live and of past tickets."""
 
 OF_PAYMENT = """
-WHERE (screening_id, booking_id) = (SELECT screening_id, booking_id FROM payments WHERE payment_id = %(paid)s)
+WHERE booking_id = (SELECT booking_id FROM payments WHERE payment_id = %(paid)s)
   AND (payment_id = %(paid)s OR starts_with(%(paid)s, 'reservation:'))
 ORDER BY id
 """
 """The tickets of a payment; or of the purchase of a reservation, which may have been paid since."""
 
 TICKETS_OF_PAYMENT = TICKETS + OF_PAYMENT
+
+FIRST_PLACES = (
+    """
+SELECT id, coalesce(from_screening_id, screening_id), coalesce(from_seat_id, seat_id)
+FROM tickets LEFT JOIN LATERAL (
+    SELECT from_screening_id, from_seat_id FROM ticket_moves
+    WHERE ticket_id = tickets.id ORDER BY number LIMIT 1
+) AS first ON true
+"""  # noqa: S608 - constants
+    + OF_PAYMENT
+)
+
+MOVED_BY_PAYMENT = "SELECT ticket_id FROM ticket_moves WHERE payment_id = %s"
 
 BEFORE_ID = "(%(before_id)s IS NULL OR id < %(before_id)s)"
 """The entries after one, in a list whose highest id comes first; all entries if there is none."""
@@ -78,6 +91,23 @@ class Tickets:
         """
         rows = await self._connector.run(TICKETS_OF_PAYMENT, {"paid": payment_id})
         return [ticket_of(row) for row in rows]
+
+    async def first_places(self, payment_id: str) -> Mapping[int, tuple[int, int]]:
+        """Return screening and seat for which a payment's tickets were issued, by ticket.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        rows = await self._connector.run(FIRST_PLACES, {"paid": payment_id})
+        return {ticket_id: (screening_id, seat_id) for ticket_id, screening_id, seat_id in rows}
+
+    async def moved_by_payment(self, payment_id: str) -> Collection[int]:
+        """Return ids of the tickets whose move a payment has paid for.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        return [ticket_id for (ticket_id,) in await self._connector.run(MOVED_BY_PAYMENT, (payment_id,))]
 
     async def to_come(self, holder: str) -> Sequence[TicketToCome]:
         """Return a holder's live tickets for what has not begun, ordered by id.

@@ -20,7 +20,15 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from engine.events import HoldsExpired, TicketsCancelled, TicketsConfirmed, TicketsIssued, TicketsLapsed
+from engine.events import (
+    HoldsExpired,
+    TicketsCancelled,
+    TicketsConfirmed,
+    TicketsIssued,
+    TicketsLapsed,
+    TicketsLeft,
+    TicketsMoved,
+)
 from engine.places import ticket_type_of
 from persistence.columns import numbers, texts
 from persistence.connector import Connector
@@ -97,11 +105,14 @@ TICKET_TYPES = {
     TicketsConfirmed.kind: "booking.confirmed",
     TicketsCancelled.kind: "booking.cancelled",
     TicketsLapsed.kind: "booking.cancelled",
+    TicketsLeft.kind: "booking.moved",
+    TicketsMoved.kind: "booking.moved",
 }
 TICKET_STATUSES = {
     TicketsConfirmed.kind: "confirmed",
     TicketsCancelled.kind: "cancelled",
     TicketsLapsed.kind: "lapsed",
+    TicketsLeft.kind: "left",
 }
 
 
@@ -123,11 +134,19 @@ class _Cause(NamedTuple):
     last_seq: int
 
     @property
+    def is_in_order(self) -> bool:
+        """Whether it has a place among its screening's events. Tickets that arrive from another screening are
+        committed by the owner of that one, perhaps after later events.
+        """
+        return self.seq is not None and self.kind != TicketsMoved.kind
+
+    @property
     def sold_change(self) -> int:
         """How many seats got tickets, negative if tickets ended."""
-        if self.kind == TicketsIssued.kind:
+        if self.kind in (TicketsIssued.kind, TicketsMoved.kind):
             return len(self.ids)
-        return -len(self.ids) if self.kind in (TicketsCancelled.kind, TicketsLapsed.kind) else 0
+        ended = (TicketsCancelled.kind, TicketsLapsed.kind, TicketsLeft.kind)
+        return -len(self.ids) if self.kind in ended else 0
 
 
 class _Ticket(NamedTuple):
@@ -199,11 +218,11 @@ def _events(causes: Sequence[_Cause], tickets: Mapping[int, _Ticket]) -> Iterato
         if not cause.free_room:
             by_screening[cause.screening_id].append(cause)
     for of_one in by_screening.values():
-        placed = [((c.epoch, c.seq, c.id), c) for c in of_one if c.epoch is not None and c.seq is not None]
+        placed = [((c.epoch, c.seq, c.id), c) for c in of_one if c.epoch is not None and c.is_in_order]
         placed.sort()
         first = of_one[0]
         epoch, seq = max([(first.last_epoch, first.last_seq), *(place[:2] for place, _ in placed[-1:])])
-        placed += [((epoch, seq, c.id), c) for c in of_one if c.seq is None]
+        placed += [((epoch, seq, c.id), c) for c in of_one if not c.is_in_order]
         sold = first.sold - sum(cause.sold_change for cause in of_one)
         for (epoch, seq, _), cause in placed:
             place = {"screening_id": cause.screening_id, "epoch": epoch, "seq": seq}
@@ -227,8 +246,10 @@ def _described(cause: _Cause, tickets: Mapping[int, _Ticket]) -> Iterator[tuple[
             "pending" if cause.to_status == "pending" else "confirmed"
         )
         bookings: dict[int, list[_Ticket]] = defaultdict(list)
-        for ticket in (tickets[one] for one in cause.ids if one in tickets):
-            bookings[ticket.booking_id].append(ticket)
+        for ticket_id, seat_id in zip(cause.ids, cause.seat_ids, strict=True):
+            if (ticket := tickets.get(ticket_id)) is not None:
+                # It may have another seat by now.
+                bookings[ticket.booking_id].append(ticket._replace(seat_id=seat_id))
         for booking_id, of_booking in bookings.items():
             yield TICKET_TYPES[cause.kind], _booking(booking_id, status, of_booking)
     elif cause.kind == HoldsExpired.kind:

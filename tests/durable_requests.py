@@ -158,6 +158,16 @@ async def _cancel_tickets(stage: Stage) -> DurableRequest:
     return DurableRequest(stage.buyer, "DELETE", f"/api/v1/tickets/?ids={ids}")
 
 
+async def _move_ticket(stage: Stage) -> DurableRequest:
+    path = f"/api/v1/tickets/{await stage.ticket()}/move"
+    return DurableRequest(stage.buyer, "POST", path, {"seat_id": stage.booking()["seat_ids"][0]})
+
+
+async def _move_tickets(stage: Stage) -> DurableRequest:
+    body = {"ticket_ids": [await stage.ticket()], "seat_ids": stage.booking()["seat_ids"]}
+    return DurableRequest(stage.buyer, "POST", "/api/v1/tickets/move", body)
+
+
 async def _confirm_payment(stage: Stage) -> DurableRequest:
     path = f"/api/v1/tickets/{await stage.ticket(pending=True)}/confirm-payment"
     return DurableRequest(stage.buyer, "POST", path, {"payment_id": stage.payment("confirm")})
@@ -368,6 +378,8 @@ RECIPES: Mapping[str, Recipe] = {
     "book_from_reservation": _book_from_reservation,
     "cancel_ticket": _cancel_ticket,
     "cancel_tickets": _cancel_tickets,
+    "move_ticket": _move_ticket,
+    "move_tickets": _move_tickets,
     "confirm_payment": _confirm_payment,
     "update_ticket_status": _update_ticket_status,
     "purchase_reservation": _purchase,

@@ -65,6 +65,8 @@ class ScreeningDetails(RequestSchema):
     orphan_rule = sale_rules.orphan_rule()
     orphan_share = sale_rules.orphan_share()
     reentry = sale_rules.reentry()
+    moves_allowed = sale_rules.moves_allowed()
+    moves_until = sale_rules.moves_until()
 
 
 class ScreeningBase(Schema):
@@ -94,6 +96,8 @@ class Screening(ScreeningBase):
     orphan_rule = fields.String(required=True)
     orphan_share = fields.Float(required=True)
     reentry = fields.Boolean(required=True)
+    moves_allowed = fields.Boolean(required=True)
+    moves_until = Timestamp(required=True, allow_none=True)
     cancelled_at = Timestamp(
         required=True,
         allow_none=True,

@@ -13,6 +13,7 @@ from api.wire import timestamp_or_none
 from engine import block_errors as blocks
 from engine import catalogue_errors as catalogue
 from engine import errors as engine
+from engine import moving_errors as moving
 from engine import rule_errors as rules
 from engine import selling_errors as selling
 from engine import waitlist_errors as waiting
@@ -122,6 +123,9 @@ TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
     waiting.AlreadyWaiting: Translation(409, ("entry_id",)),
     waiting.WaitlistFull: Translation(409, ("limit",)),
     waiting.TooManyWatches: Translation(409, ("limit",)),
+    moving.MovesClosed: Translation(409, ("screening_id",)),
+    moving.TicketNotMovable: Translation(409, ("ticket_id",)),
+    moving.PaymentRequired: Translation(409, ("amount",)),
     engine.BadEntry: Translation(422),
     engine.Unavailable: Translation(503),
     engine.EngineError: Translation(500),

@@ -74,6 +74,23 @@ def reentry() -> Flag:
     return Flag(metadata={"description": "Whether visitors may leave and come back with their ticket."})
 
 
+def moves_allowed() -> fields.Boolean:
+    """Whether holders may move their tickets, in a request."""
+    return fields.Boolean(
+        metadata={
+            "description": "Whether holders may move their tickets, within this screening, from it and to "
+            "it; true by default. Administrators always may."
+        }
+    )
+
+
+def moves_until() -> VenueTimestamp:
+    """Until when holders may move their tickets, in a request."""
+    return VenueTimestamp(
+        allow_none=True, metadata={"description": "Until when they may; null for the start of the screening."}
+    )
+
+
 def require_window(
     whole: Mapping[str, Any], end_field: str = "sales_end", start_field: str = "sales_start"
 ) -> None:

@@ -13,6 +13,7 @@ EVENT_TYPES = (
     "booking.created",
     "booking.confirmed",
     "booking.cancelled",
+    "booking.moved",
     "hold.expired",
     "screening.changed",
     "screening.cancelled",

@@ -69,6 +69,8 @@ SCREENINGS = Table(
         "orphan_rule": "screenings.orphan_rule",
         "orphan_share": "screenings.orphan_share",
         "reentry": "screenings.reentry",
+        "moves_allowed": "screenings.moves_allowed",
+        "moves_until": "screenings.moves_until",
         "cancelled_at": "screenings.cancelled_at",
         "created_at": "screenings.created_at",
         "updated_at": "screenings.updated_at",

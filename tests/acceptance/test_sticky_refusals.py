@@ -96,7 +96,7 @@ class Gate:
         )
 
 
-async def _until(state: Callable[[], bool]) -> None:
+async def until(state: Callable[[], bool]) -> None:
     async with asyncio.timeout(ANSWER_SECONDS):
         while True:
             if state():
@@ -232,7 +232,7 @@ async def test_a_repeat_gets_the_result_that_was_still_being_written(data_direct
                 assert await first is None
                 await server.start()
                 repeat = asyncio.create_task(request.until_answered(buyer))
-                await _until(lambda sessions=sessions: gate.is_felt(sessions))
+                await until(lambda sessions=sessions: gate.is_felt(sessions))
                 gate.open()
                 answer = await repeat
             assert answer.status < 300, (request.name, answer)
@@ -263,7 +263,7 @@ async def _kill_at_random(data_directory: Path, kills: int, figures: Figures) ->
                 firsts = [asyncio.create_task(request.once(client)) for request in requests]
                 # The others may be killed before they have begun, if the machine is busy.
                 if number % 3 and not passes:
-                    await _until(gate.is_reached)
+                    await until(gate.is_reached)
                 await asyncio.sleep(draw.uniform(0, LONGEST_BEFORE_KILL_SECONDS))
                 met += gate.is_reached()
                 await server.kill()

@@ -42,6 +42,7 @@ from engine.memory import (
     RecordingPublisher,
 )
 from engine.memory_ledger import MemoryLedger
+from engine.movers import Movers
 from engine.policy import Policy
 from engine.ports import Publisher
 from engine.records import Hold, IdempotencyRecord, Layout, ScreeningInfo, Seat, Ticket
@@ -193,6 +194,7 @@ class Venue:
             version="1.2.3",
             screenings=self.screenings,
             box_office=box_office,
+            movers=Movers(self.screenings, self.journal, ledger, box_office),
             payments=VouchedPayments(box_office, self.screenings, ledger),
             journal=self.journal,
             flushing=self.journal,

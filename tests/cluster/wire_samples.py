@@ -14,13 +14,14 @@ from cluster.long_replies import LongReplies
 from cluster.messages import ChangeLeftOut, NotUnderstood, ReadNewSeats, ReplyPart, SeatsUnchanged
 from engine import block_errors as blocks
 from engine import catalogue_errors as catalogue
-from engine import commands, errors, events, replies, rule_errors
+from engine import commands, errors, events, moving_errors, replies, rule_errors
 from engine import selling_errors as selling
 from engine import waitlist_errors as waiting
 from engine.errors import EngineError
 from engine.handover import Handover, Memory
-from engine.records import Block, Hold, Layout, Paper, Receipt, Refund, Ticket, TicketStatus
+from engine.records import Arrival, Block, Hold, Layout, Paper, Receipt, Refund, Ticket, TicketStatus
 from engine.sale_rules import Window
+from engine.seat_states import SeatStatus
 from engine.views import SeatMap, SeatsShown, SeatView
 from engine.waitlist_records import WaitlistChanged, WaitlistEntry, WaitStatus
 
@@ -49,6 +50,10 @@ TICKET = Ticket(
 )
 
 SOLD = Ticket(802, 801, 7, 43, "user:8", 1250, TicketStatus.CONFIRMED, NOW, NOW + 5, code="K8")
+
+MOVED = SOLD._replace(screening_id=9, seat_id=51, paid=(("pay-1", 1250), ("pay-2", 349)))
+
+ARRIVAL = Arrival(9, 4, 31, (MOVED,), (SeatStatus.HELD,), (HOLD,))
 
 FREE = SeatView(44, "available", previous_holder="client:a")
 
@@ -108,6 +113,11 @@ COMMANDS: tuple[Any, ...] = (
         7, "user:8", (801, 802), (42, 43), "pay-1", Receipt("user:8", "key-2", b"", "ticket"), "admin:1"
     ),
     commands.CancelTickets(7, "user:8", (801, 802), (42, 43), "admin:1"),
+    commands.MoveTickets(
+        7, "user:8", (802,), (43,), (), "pay-2", 349, "service:payments", True, True, ARRIVAL
+    ),
+    commands.ReceiveTickets(9, "user:8", (SOLD,), (51,), True),
+    commands.EndArrival(9, 4, 31, (MOVED,)),
     commands.ReleaseLapsed(7),
     commands.ReadSeats(7),
     commands.ReadReservation(7, "user:7", 901),
@@ -147,6 +157,8 @@ REPLIES: tuple[Any, ...] = (
     replies.Booked((TICKET, SOLD)),
     replies.Cancelled(TICKET._replace(status=TicketStatus.CANCELLED, cancelled_at=NOW)),
     replies.Cleared((TICKET._replace(status=TicketStatus.LAPSED),), (HOLD,)),
+    replies.Moved((MOVED,)),
+    ARRIVAL,
     replies.Lapsed(3),
     SeatMap(
         *(7, 3, 24, LAYOUT),
@@ -256,6 +268,11 @@ REFUSALS: tuple[EngineError, ...] = (
     catalogue.MessageDelivered(5),
     catalogue.WebhookLimitReached(20),
     rule_errors.PersonLimitExceeded(4, 1, 2, 3, 5),
+    moving_errors.MovesClosed(7),
+    moving_errors.TicketNotMovable(802),
+    moving_errors.PaymentRequired(349, vouched=True),
+    moving_errors.NothingToPay(),
+    moving_errors.MoveInterrupted(),
     rule_errors.NotOnSale("sales have not begun", NOW + 60, None, 60),
     blocks.BlockNotFound(903),
     blocks.BlockLimitReached(1000),

@@ -48,7 +48,7 @@ def perform(seats: SeatInventory, action: SeatAction) -> None:
             seats.extend([HOLD._replace(expires_at=NOW + 600)])
         case SeatAction.RELEASE | SeatAction.LAPSE if seats.status(SEAT) is not SeatStatus.PENDING:
             seats.release([SEAT], action)
-        case SeatAction.ISSUE | SeatAction.CONFIRM:
+        case SeatAction.ISSUE | SeatAction.CONFIRM | SeatAction.MOVE:
             seats.commit(pending_write(action), [TICKET])
         case SeatAction.CANCEL | SeatAction.LAPSE:
             seats.commit(pending_write(action), [None])
@@ -83,6 +83,8 @@ def test_every_cell(status: SeatStatus, action: SeatAction) -> None:
         (SeatStatus.PENDING, SeatAction.CONFIRM, TICKET),
         (SeatStatus.PENDING, SeatAction.LAPSE, None),
         (SeatStatus.BOOKED, SeatAction.CANCEL, None),
+        (SeatStatus.BOOKED, SeatAction.MOVE, None),
+        (SeatStatus.HELD, SeatAction.MOVE, TICKET),
     ],
 )
 def test_aborting_restores_what_was(before: SeatStatus, action: SeatAction, after: Ticket | None) -> None:

@@ -57,11 +57,13 @@ from engine.memory import (
     RecordingPublisher,
 )
 from engine.memory_ledger import MemoryLedger
+from engine.move_money import kept_for
+from engine.movers import MoveOrder, Movers
 from engine.policy import Policy
 from engine.ports import LoadedScreening
 from engine.purchases import RESERVATION_PAYMENT
 from engine.records import HOUSE, Block, Paper, Ticket, TicketStatus, TicketType
-from engine.replies import Booked, Cancelled, Reserved, Stock
+from engine.replies import Booked, Cancelled, Moved, Reserved, Stock
 from engine.selling_errors import RefundRequired
 from engine.views import SeatMap
 from engine.vouching import COUNTER_PAYMENT
@@ -139,12 +141,9 @@ class Process:
             mailbox_limit=20,
             ask_timeout_seconds=1e9,
         )
-        self.box_office = BoxOffice(
-            self.screenings,
-            self.journal,
-            MemoryLedger(world.database),
-            rebooks=world.rng.random() < 0.5,
-        )
+        ledger = MemoryLedger(world.database)
+        self.box_office = BoxOffice(self.screenings, self.journal, ledger, rebooks=world.rng.random() < 0.5)
+        self.movers = Movers(self.screenings, self.journal, ledger, self.box_office)
         self.clients: set[asyncio.Task[None]] = set()
 
     def start_client(self) -> None:
@@ -191,6 +190,9 @@ class Process:
                     await self.act_by_hand(holder, seats)
                 case 12 if rng.random() < 0.5:
                     await self.screenings.change(1, self.change_prices)
+                case 11 if ticket:
+                    order = MoveOrder(holder, (ticket.id,), 1, seats[:1], by_hand=rng.random() < 0.5)
+                    self.told(await self.movers.move(order))
                 case 10 if reservation:
                     await self.screenings.ask(ReleaseHolds(1, holder, None, reservation[0]))
                     self.world.reservations.pop(reservation[0], None)
@@ -263,7 +265,7 @@ class Process:
         assert self.world.purchases.setdefault(reservation_id, ids) == ids, "bought twice"
         return bought
 
-    def told(self, reply: Booked | Cancelled) -> None:
+    def told(self, reply: Booked | Cancelled | Moved) -> None:
         if isinstance(reply, Cancelled):
             self.world.cancelled.add(reply.ticket.id)
             return
@@ -363,10 +365,12 @@ class Process:
             if payment_id is None or payment_id.startswith(RESERVATION_PAYMENT):
                 continue
             assert (payment_id, None) not in refunds, "paid back and sold"
-            owed = refunds.get((payment_id, ticket.id))
             cancelled = ticket.status is TicketStatus.CANCELLED and ticket.confirmed_at is not None
-            assert cancelled == (owed is not None)
-            assert owed is None or owed.amount_cents == ticket.price_cents
+            kept = dict(kept_for(ticket))
+            owed = {
+                name: refunds[name, ticket.id].amount_cents for name in kept if (name, ticket.id) in refunds
+            }
+            assert owed == (kept if cancelled else {})
 
     def check_prices(self) -> None:
         """What was held costs what it did then, whatever happened since; the rest what it did when sold."""

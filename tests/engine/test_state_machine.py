@@ -17,12 +17,15 @@ from engine.commands import (
     CancelTickets,
     Command,
     ConfirmTicket,
+    EndArrival,
     ExtendHolds,
     HoldBest,
     HoldSeats,
     HoldSeatsFor,
+    MoveTickets,
     ReadChanges,
     ReadStock,
+    ReceiveTickets,
     ReleaseHolds,
     ReleaseLapsed,
     SellSeats,
@@ -30,10 +33,11 @@ from engine.commands import (
     UnblockSeats,
 )
 from engine.errors import EngineError
+from engine.events import TicketsMoved
 from engine.memory import MemoryDatabase
 from engine.policy import Policy
 from engine.ports import Entry
-from engine.records import CHANNEL, HOUSE, KILL, TicketStatus, channel_key
+from engine.records import CHANNEL, HOUSE, KILL, Arrival, Ticket, TicketStatus, channel_key
 from engine.sale_rules import OrphanRule, SaleRules
 from engine.screening_state import Decision
 from engine.selling_errors import HoldLimitExceeded
@@ -168,6 +172,8 @@ class CoreAgainstModel(RuleBasedStateMachine):
         self.model = Model()
         self.in_flight: list[Decision] = []
         self.tickets: dict[int, int] = {}
+        self.sold_for: dict[int, int] = {}
+        self.awaited: list[Arrival] = []
         self.loaded: dict[int, SeatView] = {}
         self.picture: dict[int, SeatView] = {}
         self.last_seq = 0
@@ -317,7 +323,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
     @rule(price=st.sampled_from(PRICES))
     def change_the_price(self, price: int) -> None:
         """As an administrator does: the screening is loaded again from what is stored."""
-        if self.in_flight:
+        if self.in_flight or self.awaited:
             return
         before, self.model.price = self.hall, price
         self.hall = Hall(
@@ -358,6 +364,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
             becomes = ("pending", holder, self.hall.now + PAYMENT_WINDOW) if pending else ("booked", holder)
             self.commit(outcome, wanted, lambda was: becomes, holder)
             self.tickets.update({t.seat_id: t.id for t in outcome.reply.tickets})
+            self.sold_for.update({t.id: t.price_cents for t in outcome.reply.tickets})
 
     @rule(holder=HOLDERS, seat=st.integers(1, SEATS))
     def confirm(self, holder: str, seat: int) -> None:
@@ -439,10 +446,72 @@ class CoreAgainstModel(RuleBasedStateMachine):
         if agreed:
             self.write(outcome, durable=True)
         self.watch(self.hall.settle(outcome) if agreed else self.hall.abort(outcome))
-        for seat in [ticket.seat_id for ticket in event.tickets]:
+        moved = event.tickets if agreed and isinstance(event, TicketsMoved) else ()
+        before = event.before if isinstance(event, TicketsMoved) else ()
+        self.conclude({ticket.seat_id for ticket in (*event.tickets, *before)}, agreed)
+        self.tickets.update({ticket.seat_id: ticket.id for ticket in moved})
+        self.sold_for.update({ticket.id: ticket.price_cents for ticket in moved})
+        self.lapse()
+
+    def conclude(self, seats: set[int], agreed: bool) -> None:
+        for seat in seats:
             _, was, becomes, _ = self.model.seats.pop(seat)
             if state := becomes if agreed else was:
                 self.model.seats[seat] = state
+
+    @rule(holder=HOLDERS, places=st.lists(st.tuples(*[st.integers(1, SEATS)] * 2), min_size=1, max_size=3))
+    def move(self, holder: str, places: list[tuple[int, int]]) -> None:
+        """Tickets go to other seats, also to those that others of them leave."""
+        leaving, wanted = [list(dict.fromkeys(seats)) for seats in zip(*places, strict=True)]
+        if len(leaving) != len(wanted):
+            return
+        states = [self.model.seats.get(seat, ("",)) for seat in leaving]
+        others = tuple(seat for seat in wanted if seat not in leaving)
+        free = [seat for seat in others if seat not in self.model.seats]
+        legal = all(state == ("booked", holder) for state in states)
+        legal = legal and self.model.obtainable(holder, others)
+        legal = legal and (not free or self.model.unpaid(holder) + len(free) <= LIMIT)
+        costs = [
+            self.sold_for[self.tickets[seat]] if seat in leaving else self.model.cost(seat)
+            for seat in (wanted if legal else ())
+        ]
+        ids = tuple(self.tickets.get(seat, 0) for seat in leaving)
+        command = MoveTickets(1, holder, ids, tuple(leaving), tuple(wanted), by_hand=True)
+        joined = any(state[0] == "committing" for state in states)
+        outcome = self.attempt(command, None if joined else legal)
+        if outcome and legal:
+            assert [ticket.price_cents for ticket in outcome.reply.tickets] == costs
+            becomes = dict.fromkeys(leaving) | dict.fromkeys(wanted, ("booked", holder))
+            for seat, state in becomes.items():
+                self.model.seats[seat] = ("committing", self.model.seats.get(seat), state, holder)
+            self.in_flight.append(outcome)
+
+    @rule(holder=HOLDERS, seat=st.integers(1, SEATS))
+    def keep_a_seat_for_a_ticket_of_another_screening(self, holder: str, seat: int) -> None:
+        free = [] if seat in self.model.seats else [seat]
+        legal = self.model.obtainable(holder, (seat,)) and self.fits(holder, free)
+        ticket_id = self.hall.ticket_ids.take(1)
+        ticket = Ticket(ticket_id, ticket_id, 2, 1, holder, 990, TicketStatus.CONFIRMED, NOW, NOW)
+        if outcome := self.attempt(ReceiveTickets(1, holder, (ticket,), (seat,)), legal):
+            assert outcome.reply.tickets[0].price_cents == self.model.cost(seat)
+            was = self.model.seats.get(seat)
+            self.model.seats[seat] = ("committing", was, ("booked", holder), holder)
+            self.awaited.append(outcome.reply)
+
+    @rule(which=st.integers(0, 9), arrived=st.booleans())
+    def learn_what_has_become_of_it(self, which: int, arrived: bool) -> None:
+        if not self.awaited:
+            return
+        _, epoch, seq, (ticket,), *_ = arrival = self.awaited[which % len(self.awaited)]
+        self.awaited.remove(arrival)
+        self.attempt(EndArrival(1, epoch, seq, (ticket,) if arrived else ()), True)
+        self.conclude({ticket.seat_id}, arrived)
+        if arrived:
+            self.database.tickets[ticket.id] = ticket
+            for hold in arrival.converted:
+                self.database.holds[hold.id] = (hold, "converted")
+            self.tickets[ticket.seat_id] = ticket.id
+            self.sold_for[ticket.id] = ticket.price_cents
         self.lapse()
 
     @rule(
@@ -492,6 +561,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
         if outcome := self.attempt(BookSeats(1, holder, seats, access=access), legal):
             self.commit(outcome, wanted, lambda was: ("booked", holder), holder)
             self.tickets.update({t.seat_id: t.id for t in outcome.reply.tickets})
+            self.sold_for.update({t.id: t.price_cents for t in outcome.reply.tickets})
 
     @invariant()
     def counts_what_is_free(self) -> None:

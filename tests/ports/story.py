@@ -14,8 +14,10 @@ from engine.events import (
     TicketsConfirmed,
     TicketsIssued,
     TicketsLapsed,
+    TicketsLeft,
+    TicketsMoved,
 )
-from engine.records import Block, Hold, Ticket, TicketStatus
+from engine.records import Block, Hold, Owed, Ticket, TicketStatus
 from engine.seat_states import SeatStatus
 from engine.waitlist_records import WaitlistChanged, WaitlistEntry
 from tests.ports.adapters import NOW, Hall
@@ -150,3 +152,28 @@ class Story:
         """Return the event of entries as they are from now on."""
         told = tuple([entry.id for entry in entries]) if news else ()
         return WaitlistChanged(*self._head(entries[0].holder, NOW + 1), entries, told)
+
+    def left(self, *tickets: Ticket) -> TicketsLeft:
+        return TicketsLeft(
+            *self._head(tickets[0].holder, NOW + 6), tickets, (SeatStatus.BOOKED,) * len(tickets)
+        )
+
+    def moved(
+        self, *moves: tuple[Ticket, Ticket], payment_id: str | None = None, owed: tuple[Owed, ...] = ()
+    ) -> TicketsMoved:
+        """Return the event of tickets that move here, given as they were and as they are."""
+        before, after = zip(*moves, strict=True)
+        statuses = (SeatStatus.AVAILABLE,) * len(moves)
+        return TicketsMoved(
+            *self._head(before[0].holder, NOW + 6), after, statuses, (), before, payment_id, owed
+        )
+
+    def there(self, ticket: Ticket, seat: int, cents: int = 1299) -> Ticket:
+        """Return a ticket on the seat with this index."""
+        paid = ((ticket.payment_id, cents),) if ticket.payment_id else ()
+        return ticket._replace(
+            screening_id=self.hall.screening_id,
+            seat_id=self.hall.seat_ids[seat],
+            price_cents=cents,
+            paid=paid,
+        )

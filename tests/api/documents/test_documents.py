@@ -11,7 +11,7 @@ from api.documents.openapi import ecma_pattern
 from api.documents.texts import body_example
 from api.rest.endpoint import Endpoint
 from api.services import Limits
-from tests.api.caller import RESERVATIONS
+from tests.api.caller import RESERVATIONS, TICKETS
 from tests.api.venue import SCREENING, Venue, without_catalogue
 
 ENDPOINTS = [endpoint for resource in RESOURCES for endpoint in resource.endpoints]
@@ -240,6 +240,8 @@ async def test_responses_match_their_documented_schema(venue: Venue) -> None:
         "get_ticket": await user.ticket(2001),
         "confirm_payment": await user.confirm_payment(2001, "pi_2"),
         "get_channel_seats": await user.send("GET", f"/api/v1/screenings/{SCREENING}/channel-seats"),
+        "move_ticket": await user.send("POST", f"{TICKETS}/2001/move", {"seat_id": 46}),
+        "move_tickets": await user.send("POST", f"{TICKETS}/move", {"ticket_ids": [2001], "seat_ids": [47]}),
         "welcome": await venue.guest.send("GET", "/"),
         "health": await venue.guest.send("GET", "/healthz"),
         "readiness": await venue.guest.send("GET", "/readyz"),

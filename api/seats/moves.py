@@ -1,0 +1,203 @@
+"""`/api/v1/tickets/…/move`: other seats, or another screening, for tickets that are sold."""
+
+from decimal import Decimal
+from typing import Any
+
+from marshmallow import ValidationError, validates_schema
+
+from api.errors import InvalidInput
+from api.rest.endpoint import Call, Document, Resource
+from api.rest.fields import Identifier, RequestSchema, SeatIds
+from api.sales.representations import TicketSold, ticket_document
+from api.sales.selling import (
+    PAYMENTS_SERVICE,
+    customer,
+    customer_field,
+    expected_total_field,
+    is_unvouched,
+    payment_field,
+    service_of,
+)
+from api.wire import cents_or_none
+from engine import moving_errors, rule_errors
+from engine import selling_errors as errors
+from engine.catalogue_errors import TicketNotConfirmed
+from engine.movers import MoveOrder
+from engine.records import Ticket
+
+ticket_moves = Resource("/api/v1/tickets", tag="Tickets")
+
+_REFUSALS = (
+    errors.TicketNotFound,
+    errors.ScreeningNotFound,
+    errors.SeatsNotFound,
+    errors.ScreeningStarted,
+    errors.ScreeningCancelled,
+    errors.SeatsUnavailable,
+    errors.HoldLimitExceeded,
+    rule_errors.PersonLimitExceeded,
+    rule_errors.NotOnSale,
+    errors.TicketAdmitted,
+    errors.BookingInProgress,
+    TicketNotConfirmed,
+    moving_errors.MovesClosed,
+    moving_errors.TicketNotMovable,
+    moving_errors.PaymentRequired,
+    moving_errors.NothingToPay,
+    moving_errors.MoveInterrupted,
+    errors.PriceChanged,
+    errors.PaymentAlreadyUsed,
+    errors.RefundRequired,
+    errors.TooManyRefunds,
+)
+
+
+class _Move(RequestSchema):
+    screening_id = Identifier(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "The screening to move to; by default the present one.", "example": 124},
+    )
+    payment_id = payment_field(
+        {"description": "Pays what the new seats cost more."}, load_default=None, allow_none=True
+    )
+    expected_total = expected_total_field(5.0)
+    user_id = customer_field()
+
+
+class TicketMove(_Move):
+    seat_id = Identifier(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "By default the same seat, in another screening.", "example": 43},
+    )
+
+    @validates_schema
+    def _somewhere(self, data: dict[str, Any], **_: Any) -> None:
+        if data["seat_id"] is None and data["screening_id"] is None:
+            raise ValidationError("Required if there is no screening_id.", "seat_id")
+
+
+class TicketIds(SeatIds):
+    of_what = "ticket"
+
+
+class TicketMoves(_Move):
+    ticket_ids = TicketIds(
+        required=True, metadata={"description": "Of one order and screening.", "example": [2001, 2002]}
+    )
+    seat_ids = SeatIds(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "The seat of each ticket, in their order; by default the same seats, in "
+            "another screening.",
+            "example": [43, 44],
+        },
+    )
+
+    @validates_schema
+    def _a_seat_for_each(self, data: dict[str, Any], **_: Any) -> None:
+        tickets, seats = data["ticket_ids"], data["seat_ids"]
+        if len(set(tickets)) < len(tickets):
+            raise ValidationError("Name each ticket once.", "ticket_ids")
+        if seats is None:
+            if data["screening_id"] is None:
+                raise ValidationError("Required if there is no screening_id.", "seat_ids")
+        elif len(set(seats)) < len(seats) or len(seats) != len(tickets):
+            raise ValidationError("Name a seat for each ticket, each once.", "seat_ids")
+
+
+@ticket_moves.post(
+    "/{ticket_id}/move",
+    body=TicketMove,
+    answers=TicketSold,
+    refusals=_REFUSALS,
+    durable=True,
+    service=PAYMENTS_SERVICE,
+)
+async def move_ticket(
+    call: Call,
+    ticket_id: int,
+    seat_id: int | None,
+    screening_id: int | None,
+    payment_id: str | None,
+    expected_total: Decimal | None,
+    user_id: int | None,
+) -> Document:
+    """Move a ticket to another seat, or to another screening, in one step.
+
+    The ticket keeps its id. It is where it was, or where it shall be, whatever happens in between. A dearer
+    seat needs a payment of the difference: without one the response is 409 `payment_required` with `amount`.
+    If the seat is cheaper, the difference is owed. Repeating the request changes nothing. Holders may move
+    tickets if `moves_allowed` of both screenings says so; administrators may move the tickets of others, and
+    need no payment.
+    """
+    seat_ids = None if seat_id is None else (seat_id,)
+    moved = await _move(
+        call, (ticket_id,), seat_ids, screening_id, payment_id, cents_or_none(expected_total), user_id
+    )
+    return ticket_document(moved[0])
+
+
+@ticket_moves.post(
+    "/move",
+    body=TicketMoves,
+    answers=TicketSold(many=True),
+    refusals=_REFUSALS,
+    durable=True,
+    service=PAYMENTS_SERVICE,
+)
+async def move_tickets(
+    call: Call,
+    ticket_ids: tuple[int, ...],
+    seat_ids: tuple[int, ...] | None,
+    screening_id: int | None,
+    payment_id: str | None,
+    expected_total: Decimal | None,
+    user_id: int | None,
+) -> Document:
+    """Move several tickets of an order in one step, all or none.
+
+    A seat may pass from one of the tickets to another. What some of them become cheaper pays for what others
+    become dearer; `amount`, `expected_total` and the payment are about the difference of the sums.
+    """
+    moved = await _move(
+        call, ticket_ids, seat_ids, screening_id, payment_id, cents_or_none(expected_total), user_id
+    )
+    return [ticket_document(ticket) for ticket in moved]
+
+
+async def _move(
+    call: Call,
+    ticket_ids: tuple[int, ...],
+    seat_ids: tuple[int, ...] | None,
+    screening_id: int | None,
+    payment_id: str | None,
+    expected_cents: int | None,
+    user_id: int | None,
+) -> tuple[Ticket, ...]:
+    tickets = []
+    for ticket_id in ticket_ids:
+        ticket = await call.services.tickets.ticket(ticket_id)
+        holder = ticket.holder if call.admin and ticket is not None else customer(call, user_id)
+        if ticket is None or ticket.holder != holder:
+            raise errors.TicketNotFound(ticket_id)
+        tickets.append(ticket)
+    if len({(ticket.booking_id, ticket.screening_id) for ticket in tickets}) > 1:
+        raise InvalidInput({"ticket_ids": ["Of several orders or screenings; move those of each apart."]})
+    service, first = service_of(call), tickets[0]
+    if service is not None and payment_id is not None:
+        payment_id = await call.services.payments.vouch(payment_id, first.holder, service)
+    order = MoveOrder(
+        first.holder,
+        ticket_ids,
+        first.screening_id if screening_id is None else screening_id,
+        tuple(ticket.seat_id for ticket in tickets) if seat_ids is None else seat_ids,
+        payment_id,
+        expected_cents,
+        call.holder if call.admin and call.holder != first.holder else service,
+        by_hand=call.admin,
+        unvouched=is_unvouched(call) and not call.admin,
+    )
+    return (await call.services.movers.move(order)).tickets

@@ -1,0 +1,200 @@
+"""Moves tickets to other seats, also of another screening, and finds the outcome of their payments.
+
+Between two screenings it sends the three commands of `engine.moving`. It may stop after any of them: what has
+not been decided then never will be, and the screenings find out by themselves.
+"""
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import NamedTuple, cast
+
+from engine.box_office import BoxOffice
+from engine.catalogue_errors import TicketNotConfirmed
+from engine.commands import EndArrival, MoveTickets, ReceiveTickets
+from engine.door import kept_from_the_door
+from engine.errors import EngineError, NotFound, OutcomeUnknown, StoreUnavailable, is_final
+from engine.moving_errors import NothingToPay, TicketNotMovable
+from engine.ports import Flushing, Ledger
+from engine.purchases import Screenings
+from engine.records import Arrival, Ticket, TicketStatus, UnusablePayment
+from engine.replies import Moved
+from engine.selling_errors import PaymentAlreadyUsed, RefundRequired, ScreeningCancelled
+from engine.vouching import vouched_by
+
+log = logging.getLogger("frontrow.engine")
+
+
+class MoveOrder(NamedTuple):
+    """Which tickets go where, all or none.
+
+    Attributes:
+        holder: who has the tickets.
+        ticket_ids: the tickets, each once, of one booking and one screening.
+        screening_id: where they go.
+        seat_ids: the seat of each, in their order, each once.
+        payment_id, expected_total_cents, actor, by_hand, unvouched: as in `MoveTickets`.
+    """
+
+    holder: str
+    ticket_ids: tuple[int, ...]
+    screening_id: int
+    seat_ids: tuple[int, ...]
+    payment_id: str | None = None
+    expected_total_cents: int | None = None
+    actor: str | None = None
+    by_hand: bool = False
+    unvouched: bool = False
+
+
+class Movers:
+    """Moves tickets.
+
+    Args:
+        screenings: all of them.
+        flushing: waits until what the ledger is asked about has been written.
+        ledger: committed tickets and refunds.
+        box_office: finds tickets.
+    """
+
+    def __init__(
+        self, screenings: Screenings, flushing: Flushing, ledger: Ledger, box_office: BoxOffice
+    ) -> None:
+        self._screenings = screenings
+        self._flushing = flushing
+        self._ledger = ledger
+        self._box_office = box_office
+
+    async def move(self, order: MoveOrder) -> Moved:
+        """Move tickets; if they are there already, nothing changes.
+
+        Returns:
+            The tickets where they are now, committed.
+
+        Raises:
+            TicketNotFound: the holder has not all of these tickets.
+            TicketNotConfirmed, TicketNotMovable: one of them cannot be moved.
+            TicketAdmitted: one of them was used at the door.
+            MovesClosed: the organiser does not allow it.
+            PaymentRequired: the seats cost more than the tickets.
+            RefundRequired: the payment cannot be used; the refund is recorded.
+            TooManyRefunds: what is owed could not be recorded.
+            EngineError: the seats cannot be had, or the request may be repeated.
+        """
+        tickets = await self._tickets(order)
+        try:
+            return await self._moved(order, tickets)
+        except (NotFound, ScreeningCancelled) as error:
+            # Another request may have moved or cancelled them since they were read.
+            present = await self._tickets(order)
+            if present == tickets:
+                return await self._reconsidered(order, tickets, error)
+            try:
+                return await self._moved(order, present)
+            except EngineError as refusal:
+                return await self._reconsidered(order, present, refusal)
+        except EngineError as refusal:
+            return await self._reconsidered(order, tickets, refusal)
+
+    async def _tickets(self, order: MoveOrder) -> list[Ticket]:
+        return [await self._box_office.own_ticket(order.holder, each) for each in order.ticket_ids]
+
+    async def _moved(self, order: MoveOrder, tickets: Sequence[Ticket]) -> Moved:
+        for ticket in tickets:
+            if ticket.seat_id < 0:
+                raise TicketNotMovable(ticket.id)
+            if ticket.status is not TicketStatus.CONFIRMED:
+                raise TicketNotConfirmed(ticket.id, ticket.status.value)
+        wanted = [
+            (ticket, seat_id)
+            for ticket, seat_id in zip(tickets, order.seat_ids, strict=True)
+            if (ticket.screening_id, ticket.seat_id) != (order.screening_id, seat_id)
+        ]
+        payment_id = order.payment_id
+        if not wanted:
+            if payment_id and not set(order.ticket_ids) & set(
+                await self._ledger.moved_by_payment(payment_id)
+            ):
+                raise NothingToPay
+            return Moved(tuple(tickets))
+        moving = tuple([ticket for ticket, _ in wanted])
+        seat_ids = tuple([seat_id for _, seat_id in wanted])
+        if order.actor is None and not order.by_hand:
+            for ticket in {ticket.payment_id: ticket for ticket in moving}.values():
+                await self._box_office.require_refundable(ticket)
+        command = MoveTickets(
+            *(moving[0].screening_id, order.holder),
+            tuple([ticket.id for ticket in moving]),
+            tuple([ticket.seat_id for ticket in moving]),
+            seat_ids,
+            order.payment_id,
+            order.expected_total_cents,
+            order.actor,
+            order.by_hand,
+            order.unvouched,
+        )
+        if order.by_hand:
+            moved = await self._carried_out(order, command, moving)
+        else:
+            async with kept_from_the_door(self._ledger, command.ticket_ids):
+                moved = await self._carried_out(order, command, moving)
+            with suppress(StoreUnavailable):
+                for ticket in moving:
+                    await self._ledger.end_cancellation(ticket.id)
+        there = {ticket.id: ticket for ticket in moved.tickets}
+        return Moved(tuple([there.get(ticket.id, ticket) for ticket in tickets]))
+
+    async def _carried_out(
+        self, order: MoveOrder, command: MoveTickets, tickets: tuple[Ticket, ...]
+    ) -> Moved:
+        if command.screening_id == order.screening_id:
+            return cast(Moved, await self._screenings.ask(command))
+        receive = ReceiveTickets(
+            *(order.screening_id, order.holder, tickets, command.to_seat_ids, order.by_hand)
+        )
+        arrival = cast(Arrival, await self._screenings.ask(receive))
+        try:
+            command = command._replace(to_seat_ids=(), arrival=arrival)
+            moved = cast(Moved, await self._screenings.ask(command))
+        except (OutcomeUnknown, StoreUnavailable):
+            raise  # the other screening finds out by itself
+        except EngineError:
+            await self._end(arrival, ())
+            raise
+        await self._end(arrival, moved.tickets)
+        return moved
+
+    async def _end(self, arrival: Arrival, tickets: tuple[Ticket, ...]) -> None:
+        try:
+            await self._screenings.ask(EndArrival(*arrival[:3], tickets))
+        except EngineError as error:
+            log.info("screening %d was not told the outcome of a move: %s", arrival.screening_id, error)
+
+    async def _reconsidered(self, order: MoveOrder, tickets: Sequence[Ticket], refusal: EngineError) -> Moved:
+        """Raise the outcome of a refused move, as `BoxOffice.reconsider` does for a booking."""
+        payment_id = order.payment_id
+        if payment_id is None or order.unvouched or not is_final(refusal):
+            raise refusal
+        if isinstance(refusal, PaymentAlreadyUsed):
+            refund = await self._ledger.refund(payment_id)
+            if refund is None or refund.holder != order.holder:
+                raise refusal
+            raise RefundRequired(refund, refusal) from refusal
+        if await self._ledger.moved_by_payment(payment_id):
+            raise PaymentAlreadyUsed(payment_id) from refusal
+        await self._flushing.flushed(order.screening_id)
+        price_cents = await self._ledger.agreed_price(
+            order.screening_id, order.holder, order.seat_ids, held=True
+        )
+        owed_cents = 0
+        if price_cents is not None:
+            expected_cents = order.expected_total_cents
+            due_cents = max(0, price_cents - sum(ticket.price_cents for ticket in tickets))
+            owed_cents = due_cents if expected_cents is None else min(expected_cents, price_cents)
+        unusable = UnusablePayment(
+            *(payment_id, order.screening_id, order.holder, owed_cents, refusal.code),
+            vouched_by=vouched_by(order.actor, payment_id),
+        )
+        if (refund := await self._ledger.owe(unusable)) is not None:
+            raise RefundRequired(refund, refusal) from refusal
+        raise refusal

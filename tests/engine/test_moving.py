@@ -1,0 +1,271 @@
+"""Moving tickets in the core: which moves are decided, what they cost, and what is owed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import inf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.catalogue_errors import TicketNotConfirmed
+from engine.commands import CancelTicket, EndArrival, MoveTickets, ReceiveTickets
+from engine.errors import EngineError
+from engine.events import TicketsLeft, TicketsMoved
+from engine.move_money import kept_for, settled
+from engine.moving_errors import MovesClosed, NothingToPay, PaymentRequired
+from engine.records import Arrival, Owed, Ticket, TicketStatus
+from engine.replies import Moved
+from engine.screening_state import Decision
+from engine.selling_errors import (
+    BookingInProgress,
+    PriceChanged,
+    ScreeningStarted,
+    SeatsNotFound,
+    SeatsUnavailable,
+    TicketNotFound,
+)
+from tests.engine.conftest import NOW, PRICE_CENTS, Hall
+
+ALICE, BOB = "user:7", "user:8"
+VIP = 10
+DIFFERENCE = 349
+
+
+def sold(
+    hall: Hall, *seat_ids: int, holder: str = ALICE, payment_id: str | None = "pi_1"
+) -> tuple[Ticket, ...]:
+    return hall.sell(holder, *seat_ids, payment_id=payment_id).reply.tickets
+
+
+def move(hall: Hall, tickets: Sequence[Ticket], *to: int, holder: str = ALICE, **options: object) -> Decision:
+    ids, seat_ids = tuple(t.id for t in tickets), tuple(t.seat_id for t in tickets)
+    return hall.do(MoveTickets(1, holder, ids, seat_ids, to, **options))  # type: ignore[arg-type]
+
+
+def test_a_ticket_moves_when_the_database_agrees(hall: Hall) -> None:
+    (ticket,) = sold(hall, 1)
+    outcome = move(hall, [ticket], 2)
+    assert (hall.seen(1), hall.seen(2)) == ("booked", "reserved")
+    left, moved = outcome.events
+    assert isinstance(left, TicketsLeft) and isinstance(moved, TicketsMoved)
+    assert (left.tickets, moved.before) == ((ticket,), (ticket,))
+    hall.settle(outcome)
+    assert (hall.seen(1), hall.seen(2)) == ("available", "booked")
+    assert outcome.reply == Moved((ticket._replace(seat_id=2, paid=(("pi_1", PRICE_CENTS),)),))
+
+
+def test_an_aborted_move_changes_nothing(hall: Hall) -> None:
+    (ticket,) = sold(hall, 1)
+    hall.hold(ALICE, 2)
+    hall.abort(move(hall, [ticket], 2))
+    assert (hall.seen(1), hall.seen(2)) == ("booked", "reserved")
+    assert hall.settle(move(hall, [ticket], 2)).reply.tickets[0].seat_id == 2
+
+
+def test_seats_pass_from_one_ticket_of_the_order_to_another(hall: Hall) -> None:
+    tickets = sold(hall, 1, 2, 3)
+    outcome = move(hall, tickets, 2, 3, 4)
+    hall.settle(outcome)
+    assert [hall.seen(seat) for seat in (1, 2, 3, 4)] == ["available", "booked", "booked", "booked"]
+    assert [ticket.seat_id for ticket in outcome.reply.tickets] == [2, 3, 4]
+
+
+def test_a_held_seat_costs_what_was_agreed_and_its_hold_is_converted(hall: Hall) -> None:
+    (ticket,) = sold(hall, 1)
+    hold = hall.hold(ALICE, 2).reply.holds[0]
+    (_, moved) = move(hall, [ticket], 2).events
+    assert moved.converted == (hold,)
+
+
+@pytest.mark.parametrize(
+    ("to", "error"), [((3,), SeatsUnavailable), ((4,), SeatsUnavailable), ((99,), SeatsNotFound)]
+)
+def test_seats_that_cannot_be_had_refuse_the_move(
+    hall: Hall, to: tuple[int], error: type[EngineError]
+) -> None:
+    (ticket,) = sold(hall, 1)
+    sold(hall, 3, holder=BOB, payment_id="pi_2")
+    hall.hold(BOB, 4)
+    with pytest.raises(error):
+        move(hall, [ticket], *to)
+    assert hall.seen(1) == "booked"
+
+
+def test_only_the_holder_moves_confirmed_tickets(hall: Hall) -> None:
+    (ticket,) = sold(hall, 1)
+    with pytest.raises(TicketNotFound):
+        move(hall, [ticket], 2, holder=BOB)
+    with pytest.raises(TicketNotFound):
+        move(hall, [ticket._replace(id=1)], 2)
+    (pending,) = hall.sell(ALICE, 3, payment_pending=True).reply.tickets
+    with pytest.raises(TicketNotConfirmed):
+        move(hall, [pending], 4)
+
+
+def test_the_same_move_joins_the_one_that_is_written(hall: Hall) -> None:
+    (ticket,) = sold(hall, 1)
+    first = move(hall, [ticket], 2)
+    again = move(hall, [ticket], 2)
+    assert (again.write_id, again.reply, again.events) == (first.write_id, first.reply, ())
+    with pytest.raises(BookingInProgress):
+        move(hall, [ticket], 3)
+    with pytest.raises(BookingInProgress):
+        hall.do(CancelTicket(1, ALICE, ticket.id, 1))
+
+
+def test_a_dearer_seat_needs_a_payment(hall: Hall) -> None:
+    (ticket,) = sold(hall, 1)
+    with pytest.raises(PaymentRequired) as required:
+        move(hall, [ticket], VIP)
+    assert required.value.amount == 3.49
+    with pytest.raises(PaymentRequired):
+        move(hall, [ticket], VIP, payment_id="pi_2", unvouched=True)
+    with pytest.raises(PriceChanged):
+        move(hall, [ticket], VIP, payment_id="pi_2", expected_total_cents=300)
+    outcome = move(hall, [ticket], VIP, payment_id="pi_2", expected_total_cents=DIFFERENCE)
+    (dearer,) = outcome.reply.tickets
+    assert dearer.price_cents == PRICE_CENTS + DIFFERENCE
+    assert dearer.paid == (("pi_1", PRICE_CENTS), ("pi_2", DIFFERENCE))
+
+
+def test_an_administrator_needs_no_payment(hall: Hall) -> None:
+    (ticket,) = sold(hall, 1)
+    (dearer,) = move(hall, [ticket], VIP, actor="user:1", by_hand=True).reply.tickets
+    assert dearer.paid == (("pi_1", PRICE_CENTS),)
+
+
+def test_a_cheaper_seat_owes_the_difference(hall: Hall) -> None:
+    (ticket,) = sold(hall, VIP)
+    with pytest.raises(NothingToPay):
+        move(hall, [ticket], 1, payment_id="pi_2")
+    (_, moved) = move(hall, [ticket], 1, expected_total_cents=0).events
+    assert moved.owed == (Owed(ticket.id, "pi_1", DIFFERENCE),)
+    assert moved.tickets[0].paid == (("pi_1", PRICE_CENTS),)
+
+
+def test_tickets_that_move_together_settle_among_themselves(hall: Hall) -> None:
+    tickets = sold(hall, 1, VIP)
+    (_, moved) = move(hall, tickets, VIP, 1).events
+    assert moved.owed == ()
+    assert [ticket.paid for ticket in moved.tickets] == [
+        (("pi_1", PRICE_CENTS + DIFFERENCE),),
+        (("pi_1", PRICE_CENTS),),
+    ]
+
+
+def test_the_organiser_says_until_when_holders_move_tickets() -> None:
+    for until, legal in ((inf, True), (NOW + 1, True), (NOW, False), (-inf, False)):
+        hall = Hall(moves_until=until)
+        (ticket,) = sold(hall, 1)
+        if legal:
+            move(hall, [ticket], 2)
+            continue
+        with pytest.raises(MovesClosed):
+            move(hall, [ticket], 2)
+        move(hall, [ticket], 2, actor="user:1", by_hand=True)
+    hall = Hall()
+    (ticket,) = sold(hall, 1)
+    hall.now = NOW + 86_400
+    with pytest.raises(ScreeningStarted):
+        move(hall, [ticket], 2, by_hand=True)
+
+
+@dataclass
+class Two:
+    """Two screenings, and a ticket for the first one."""
+
+    here: Hall = field(default_factory=Hall)
+    there: Hall = field(default_factory=lambda: Hall(screening_id=2))
+
+    def receive(self, tickets: Sequence[Ticket], *seat_ids: int) -> Arrival:
+        reply = self.there.do(ReceiveTickets(2, ALICE, tuple(tickets), seat_ids)).reply
+        assert isinstance(reply, Arrival)
+        return reply
+
+    def end(self, arrival: Arrival, *tickets: Ticket) -> None:
+        self.there.do(EndArrival(2, arrival.epoch, arrival.seq, tickets))
+
+
+def seen(hall: Hall, seat_id: int) -> str:
+    view = hall.screening._state.seat_map().views.get(seat_id)
+    return "available" if view is None else view.status
+
+
+def test_a_ticket_moves_to_another_screening() -> None:
+    two = Two()
+    (ticket,) = sold(two.here, 1)
+    arrival = two.receive([ticket], 5)
+    assert (seen(two.there, 5), seen(two.here, 1)) == ("reserved", "booked")
+    assert two.there.screening.arrivals == {arrival.seq} and not two.there.screening.at_rest
+    outcome = move(two.here, [ticket], arrival=arrival)
+    left, moved = outcome.events
+    assert left[:3] == (1, 1, outcome.write_id) and moved[:3] == (2, 1, arrival.seq)
+    two.here.settle(outcome)
+    two.end(arrival, *outcome.reply.tickets)
+    assert (seen(two.there, 5), seen(two.here, 1)) == ("booked", "available")
+    assert two.there.screening._state.seats.record(5) == outcome.reply.tickets[0]
+    assert not two.there.screening.arrivals
+    two.end(arrival)  # it has no effect any more
+    assert seen(two.there, 5) == "booked"
+
+
+def test_seats_are_given_back_if_the_tickets_do_not_come() -> None:
+    two = Two()
+    (ticket,) = sold(two.here, 1)
+    arrival = two.receive([ticket], 5)
+    with pytest.raises(SeatsUnavailable):
+        two.there.do(ReceiveTickets(2, BOB, (ticket,), (5,)))
+    two.end(arrival)
+    assert seen(two.there, 5) == "available"
+
+
+def test_another_ticket_than_the_awaited_one_does_not_move() -> None:
+    two = Two()
+    first, second = sold(two.here, 1, 2)
+    arrival = two.receive([first], 5)
+    with pytest.raises(TicketNotFound):
+        move(two.here, [second], arrival=arrival)
+
+
+CENTS = st.sampled_from([0, 500, 1250, 1599])
+
+
+@given(
+    st.lists(st.tuples(CENTS, st.sampled_from([None, "pi_1", "pi_2"])), min_size=1, max_size=4),
+    st.lists(st.lists(CENTS, min_size=4, max_size=4), max_size=6),
+    st.lists(st.booleans(), min_size=6, max_size=6),
+)
+def test_every_cent_is_kept_or_owed_once(
+    bought: list[tuple[int, str | None]], moves: list[list[int]], paying: list[bool]
+) -> None:
+    """What was paid is kept or owed, and no ticket keeps more than it costs."""
+    tickets = [
+        Ticket(n, 1, 1, n, ALICE, cents, TicketStatus.CONFIRMED, NOW, NOW, payment_id=payment_id)
+        for n, (cents, payment_id) in enumerate(bought, 1)
+    ]
+    received: dict[str, int] = {}
+    for ticket in tickets:
+        for payment_id, cents in kept_for(ticket):
+            received[payment_id] = received.get(payment_id, 0) + cents
+    owed: dict[str, int] = {}
+    for number, prices in enumerate(moves):
+        prices = prices[: len(tickets)]
+        due = sum(prices) - sum(ticket.price_cents for ticket in tickets)
+        payment_id = f"more_{number}" if due > 0 and paying[number] else None
+        if payment_id:
+            received[payment_id] = due
+        kept, parts = settled(tickets, prices, payment_id)
+        tickets = [
+            ticket._replace(price_cents=price, paid=paid)
+            for ticket, price, paid in zip(tickets, prices, kept, strict=True)
+        ]
+        for part in parts:
+            assert part.amount_cents > 0
+            owed[part.payment_id] = owed.get(part.payment_id, 0) + part.amount_cents
+    for ticket in tickets:
+        assert sum(cents for _, cents in kept_for(ticket)) <= ticket.price_cents
+        for payment_id, cents in kept_for(ticket):
+            assert cents > 0
+            owed[payment_id] = owed.get(payment_id, 0) + cents
+    assert owed == {payment_id: cents for payment_id, cents in received.items() if cents}
