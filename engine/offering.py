@@ -154,12 +154,11 @@ class _Serving:
         if self._now >= _ends_at(state, SEATS):
             self._close([entry for entry in waitlist.entries.values() if entry.seat_id is not None])
         let_go = [hold.seat_id for event in self._events for hold in _ended(event)]
-        for seat_id in (*freed, *let_go) if waitlist.searched else waitlist.watched():
+        for seat_id in (*freed, *let_go):
             watcher = waitlist.first_watcher(seat_id)
             if watcher is not None and state.seats.are_free((seat_id,)):
                 self._news.append(watcher.id)
                 self._put(watcher._replace(status=WaitStatus.TOLD))
-        waitlist.searched = True
 
     def finished(self) -> tuple[Sequence[ev.Event], Sequence[SeatsChanged]]:
         """Return what has happened, and what watchers see of it."""

@@ -35,7 +35,6 @@ class WaitingList:
         entries: all of them, by id.
         late: entries that have ended, but are not recorded as ended yet.
         offered: the entry to which a seat or place is offered, by seat.
-        searched: False until it is known that none of the watched seats is free.
         stuck: lines whose first entry has been found to want more than there is; only what is freed from then
             on may change that. Others have to be searched as a whole.
     """
@@ -47,7 +46,6 @@ class WaitingList:
         "entries",
         "late",
         "offered",
-        "searched",
         "serve",
         "stuck",
     )
@@ -57,7 +55,6 @@ class WaitingList:
         self.entries: dict[int, WaitlistEntry] = {}
         self.late: list[WaitlistEntry] = []
         self.offered: dict[int, int] = {}
-        self.searched = False
         self.stuck: set[int] = set()
         self._lines: dict[int, Line] = {}
         self._watches: dict[int, Line] = {}
@@ -97,10 +94,6 @@ class WaitingList:
     def in_line(self, line: int) -> Sequence[WaitlistEntry]:
         """Return those who wait in a line, in order."""
         return tuple(self._lines.get(line, {}).values())
-
-    def watched(self) -> Sequence[int]:
-        """Return the seats that somebody has asked for."""
-        return tuple(self._watches)
 
     def length(self, entry: WaitlistEntry) -> int:
         """Return how many wait in the line of an entry that waits."""

@@ -21,6 +21,7 @@ from engine.records import HOUSE, Block, Hold, Layout, ScreeningInfo, Seat, Tick
 from engine.screening import Screening
 from engine.screening_state import Decision
 from engine.views import SeatMap
+from engine.waitlist_records import WaitlistEntry
 
 NOW = 1_800_000_000.0
 PRICE_CENTS = 1250
@@ -58,6 +59,7 @@ class Hall:
         change_memory: int = 1024,
         price_cents: int = PRICE_CENTS,
         ids_from: "Hall | None" = None,
+        waitlist: Sequence[WaitlistEntry] = (),
         **info: Any,
     ) -> None:
         self.now = NOW
@@ -65,7 +67,9 @@ class Hall:
         self.hold_ids = ids_from.hold_ids if ids_from else MemoryIds(1001)
         self.ticket_ids = ids_from.ticket_ids if ids_from else MemoryIds(2001)
         terms = make_info(**info)._replace(price_cents=price_cents)
-        loaded = LoadedScreening(terms, make_layout(seats), epoch, holds, tickets, blocks=blocks)
+        loaded = LoadedScreening(
+            terms, make_layout(seats), epoch, holds, tickets, blocks=blocks, waitlist=waitlist
+        )
         self.screening = Screening(loaded, policy, self.hold_ids, self.ticket_ids, change_memory)
 
     def do(self, command: Command) -> Decision:

@@ -81,6 +81,24 @@ async def test_all_that_happens_to_a_screening_is_sent_in_order(integration: Int
     assert (owed.data["payment_id"], owed.data["amount"]) == ("pay-2", 12.5)
 
 
+async def test_an_offer_of_the_waiting_list_is_sent(integration: Integration) -> None:
+    await integration.add("waitlist.offered")
+    first, waiting = integration.house.user(7), integration.house.user(8)
+    screening, seats = integration.screening_id, integration.seat_ids
+    assert (await first.reserve(screening, seats)).status == 201
+    joined = await waiting.send("POST", "/api/v1/waitlist", {"screening_id": screening, "quantity": 2})
+    assert joined.status == 201, joined.body
+    await first.cancel_reservations(screening)
+
+    receiver = integration.receiver
+    await receiver.until(lambda: receiver.got)
+    (got,) = receiver.got
+    assert got.type == "waitlist.offered"
+    assert (got.data["waitlist_id"], got.data["seat_ids"]) == (joined.json["id"], list(seats[:2]))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", got.data["expires_at"])
+    assert "user:8" not in got.body
+
+
 async def test_holds_that_lapse_are_sent(integration: Integration) -> None:
     await integration.add("hold.expired")
     held = await integration.house.user().reserve(integration.screening_id, integration.seat_ids[:2])
