@@ -271,6 +271,32 @@ async def test_a_guest_buys_tickets_of_an_event(shop: DemoHouse, browser: Browse
     assert (await inbox.next_mail())["To"] == EMAIL
 
 
+async def test_a_guest_waits_for_tickets(shop: DemoHouse, browser: Browser) -> None:
+    caller, path = Caller(shop.base_url), "/api/public/reservations"
+    event = (await caller.send("GET", f"/api/public/events/{shop.demo.event.id}")).json["data"]
+    (balcony,) = [kind for kind in event["ticketTypes"] if kind["name"] == "Balcony"]
+    taken = []
+    for number in range(balcony["available"] // balcony["maxPerOrder"]):
+        session = f"session-of-guest-{number}"
+        order = {"ticketTypeId": balcony["id"], "quantity": balcony["maxPerOrder"], "sessionId": session}
+        answer = await caller.send("POST", path, order)
+        assert answer.status == 201, answer.body
+        taken.append((session, answer.json["data"]["reservation"]["id"]))
+
+    page = await browser.open(f"{shop.base_url}/events/{shop.demo.event.id}")
+    await page.shows("sold out")
+    await page.click_on("button", "Join the waiting list for Balcony")
+    await page.shows("Number 1 in line, for 1")
+    await checked(page, "event-waiting")
+    session, reservation = taken[0]
+    assert (await caller.send("DELETE", f"{path}/{reservation}?sessionId={session}")).status == 200
+    await page.shows("It is your turn")
+    await page.shows("1 \N{MULTIPLICATION SIGN} Balcony")
+    await page.shows("left to pay")
+    await page.click_on("button", "Give the tickets back")
+    await page.shows("4 left")
+
+
 async def test_the_checkout_follows_what_happens_in_another_window(shop: DemoHouse, browser: Browser) -> None:
     screening, seats = await _small_hall(shop)
     page, user = await _log_in(shop, browser)

@@ -271,6 +271,40 @@ async def test_trouble_is_told_calmly(database_url: str, tmp_path: Path, browser
         await page.shows("Available")
 
 
+async def test_a_user_waits_for_seats(house: House, browser: Browser) -> None:
+    screening, seats = await demo_screening(house)
+    tickets: dict[int, tuple[Caller, int]] = {}
+    for first in range(0, len(seats), 10):
+        owner = house.user(100 + first)
+        sold = await owner.book(screening, [seat["id"] for seat in seats[first : first + 10]])
+        assert sold.status == 201, sold.body
+        tickets |= {ticket["seat_id"]: (owner, ticket["id"]) for ticket in sold.json}
+    page = await open_hall(browser, house, screening, USER)
+    await page.resize(1100, 900)
+    wanted = await page.evaluate("hall.seats.find(({ row, number }) => row === 'C' && number === 8).id")
+    owner, ticket = tickets[wanted]
+
+    await page.evaluate(f"hall.focusSeat({wanted})")
+    await page.press("Enter")
+    await page.click_on("button", "Tell me when it is free")
+    await page.shows("We will tell you here when Row C seat 8 is free.")
+    assert (await owner.cancel_ticket(ticket)).status == 204
+    await page.shows("Row C seat 8 is free now.")
+    assert len(await page.evaluate(heard("free"))) == 1
+    (again,) = (await owner.book(screening, [wanted])).json
+
+    await page.until(f"{status_of('C', 8)} === 'booked'")
+    await page.click_on("button", "Join the waiting list")
+    await page.shows("You are number 1 in line, for 1.")
+    await page.picture("seats-waiting")
+    assert await page.accessibility_violations() == []
+    assert (await owner.cancel_ticket(again["id"])).status == 204
+    await page.until(chosen("C8"))
+    await page.shows("It is your turn. Row C seat 8 reserved for you")
+    await page.until("hall.cart.expiresAt !== null")
+    assert len(await page.evaluate(heard("offered"))) == 1
+
+
 async def test_it_suits_every_page(house: House, browser: Browser) -> None:
     screening, seats = await demo_screening(house)
     await house.user(OTHER).reserve(screening, [seat["id"] for seat in seats[100:108]])

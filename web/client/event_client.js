@@ -14,6 +14,8 @@ import { LiveClient, ProtocolError } from './live_client.js';
 /**
  * Events, in addition to those of `LiveClient`: `counts` with `Counts`, after subscribing and whenever they change;
  * `expiring` with `{eventId, reservationIds, quantity, expiresAt, remainingSeconds}` before own reservations expire;
+ * `offered` with `{eventId, id, reservationId, quantity, expiresAt, remainingSeconds}` when tickets are reserved for who
+ * has waited for them;
  * `booking` with `{eventId, availableSeats, cancelled}` when tickets were sold or cancelled; `refused` with
  * `{eventId, code, message}` when an event may not be watched, which ends its subscription.
  */
@@ -96,6 +98,9 @@ export class EventClient extends LiveClient {
       case 'hold_expiring':
         this.#expiring(message);
         break;
+      case 'waitlist_offered':
+        this.#offered(message);
+        break;
       case 'error':
         this.#refused(message);
         break;
@@ -149,6 +154,11 @@ export class EventClient extends LiveClient {
   /** @param {any} message */
   #expiring({ type: _, timestamp: __, ...warning }) {
     if (this.#subscriptions.has(warning.eventId)) this.emit('expiring', warning);
+  }
+
+  /** @param {any} message */
+  #offered({ type: _, timestamp: __, ...offer }) {
+    if (this.#subscriptions.has(offer.eventId)) this.emit('offered', offer);
   }
 
   /** @param {any} message */

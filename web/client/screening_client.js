@@ -7,7 +7,9 @@ import { SeatPicture } from './seat_picture.js';
 
 /**
  * Events, in addition to those of `LiveClient`: `seats` with a `Change` whenever seats have changed, whatever the
- * cause; `expiring` with `{seat_ids, expires_at, remaining_seconds}` before own seats expire; `altered` if the screening's seats, times, price or room were changed; `snapshot` with the same if all seats were replaced, before `seats`; `open` with `{resumed}` whenever the
+ * cause; `expiring` with `{seat_ids, expires_at, remaining_seconds}` before own seats expire; `offered` with
+ * `{id, seat_ids, reservation_id, expires_at, remaining_seconds}` when seats are reserved for who has waited for them;
+ * `free` with `{id, seat_id}` when a seat is free about which the user wanted to be told; `altered` if the screening's seats, times, price or room were changed; `snapshot` with the same if all seats were replaced, before `seats`; `open` with `{resumed}` whenever the
  * server has confirmed a socket, where `resumed` means that no snapshot follows.
  */
 export class ScreeningClient extends LiveClient {
@@ -70,6 +72,12 @@ export class ScreeningClient extends LiveClient {
       case 'hold_expiring':
         this.#expiring(message);
         break;
+      case 'waitlist_offered':
+        this.#told('offered', message);
+        break;
+      case 'seat_free':
+        this.#told('free', message);
+        break;
       case 'screening_changed':
         this.emit('altered', { seats: message.seats, available: message.available });
         if (message.epoch !== this.#picture.epoch) this.connection.renew();
@@ -128,6 +136,15 @@ export class ScreeningClient extends LiveClient {
     if (warning === this.#warned) return;
     this.#warned = warning;
     this.emit('expiring', { seat_ids, expires_at, remaining_seconds });
+  }
+
+  /**
+   * @param {string} name
+   * @param {any} message
+   */
+  #told(name, { type: _, screening_id: __, timestamp: ___, epoch, seq, ...details }) {
+    this.#picture.reach(epoch, seq);
+    this.emit(name, details);
   }
 
   /** @param {import('./seat_picture.js').Change} change */

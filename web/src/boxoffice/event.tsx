@@ -18,6 +18,7 @@ import { isOfPrice, PayButtons, PriceChanged } from './payment';
 import { faultsOf, peopleOf, PersonFields } from './people';
 import { salesRules } from './rules';
 import { useTitle } from './title';
+import { WaitingList, YourTurn } from './waiting';
 
 type EventDetails = components['schemas']['EventWithTickets'];
 type TicketType = EventDetails['ticketTypes'][number];
@@ -37,6 +38,7 @@ export function EventPage(props: EventProps) {
 function Event({ id, checkout }: EventProps) {
   const [, navigate] = useLocation();
   const [ended, setEnded] = useState(false);
+  const [turn, setTurn] = useState(false);
   const path = { event_id: id };
   const event = useLoaded(async () => (await answered(api.GET('/api/public/events/{event_id}', { params: { path } }))).data, [id]);
   const reserved = useLoaded(async () => {
@@ -51,6 +53,10 @@ function Event({ id, checkout }: EventProps) {
     const client = new EventClient(SERVER, customerToken);
     client.subscribe(id);
     client.addEventListener('counts', event.reload);
+    client.addEventListener('offered', () => {
+      setTurn(true);
+      reserved.reload();
+    });
     client.open();
     return () => client.close();
   }, [id]);
@@ -92,13 +98,17 @@ function Event({ id, checkout }: EventProps) {
                         Choose tickets
                       </Link>
                     ) : (
-                      <Quantities event={shown} chosen={() => navigate(`/events/${id}/checkout`)} />
+                      <>
+                        <Quantities event={shown} chosen={() => navigate(`/events/${id}/checkout`)} />
+                        <WaitingList event={id} kinds={shown.ticketTypes} />
+                      </>
                     )}
                   </>
                 );
               }
               return (
                 <>
+                  {turn && <YourTurn />}
                   <Reserved reservations={own} over={over} changed={reserved.reload} />
                   {checkout ? (
                     <Purchase id={id} reservations={own} changed={reserved.reload} />

@@ -19,6 +19,7 @@ import { COLOURS, styleSheet } from './styles';
 import { ENGLISH, filled, type TextName, type Texts } from './texts';
 import { Tip } from './tip';
 import { Viewport } from './viewport';
+import { Waiting } from './waiting';
 
 /** Served by the same server, in one of its folders. */
 const SCRIPT = import.meta.url;
@@ -79,6 +80,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
   #gestures: Gestures;
   #legend: Legend;
   #cartPanel: CartPanel;
+  #waiting: Waiting;
   #announcer: Announcer;
   #tip = new Tip();
   #frame = 0;
@@ -111,6 +113,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
       checkOut: () => this.#emit('checkout', this.cart, true),
       say: (text) => this.#announcer.say(text),
     });
+    this.#waiting = new Waiting(this.#texts, { failed: (error) => this.#failed(error, []) });
     this.#assemble();
     this.#listen();
     this.#relabel();
@@ -312,6 +315,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     this.#turn += 1;
     this.#source?.close();
     this.#source = null;
+    this.#waiting.end();
     this.#announcer.stop();
     this.#worry(false);
     if (this.#ticking !== null) clearInterval(this.#ticking);
@@ -402,6 +406,8 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
       connection: (state) => current() && this.#connected(state),
       altered: () => current() && this.#roomChanged(),
       expiring: (mine, expiresMs) => current() && this.#expiring(mine, expiresMs),
+      offered: (indices) => current() && this.#offered(indices),
+      free: (index) => current() && this.#free(index),
       unauthorized: (reason) => {
         if (!current()) return;
         this.#notice(this.#texts.unauthorized);
@@ -412,6 +418,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     const situation = { base, screening, plan, rest, clock: this.#clock, listener };
     if (isUser) {
       this.#source = new UserSource(situation, this.#token);
+      this.#waiting.begin(rest, screening);
     } else {
       const key = `${base.href} ${screening}`;
       if (this.#guest?.for !== key) {
@@ -540,6 +547,29 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     this.#emit('expiring', { seats: mine.map((index) => this.#infoOf(index)), expiresAt: new Date(expiresMs).toISOString() });
   }
 
+  /** The turn of who has waited; the seats come by themselves. */
+  #offered(indices: readonly number[]): void {
+    this.#notice(this.#say('said_offered', { seats: indices.map((index) => this.#nameOf(index)).join(', ') }));
+    this.#emit('offered', { seats: indices.map((index) => this.#infoOf(index)) });
+    void this.#waiting.load();
+  }
+
+  #free(index: number): void {
+    this.#notice(this.#say('said_free', { seat: this.#nameOf(index) }));
+    this.#emit('free', { seat: this.#infoOf(index) });
+  }
+
+  /** Say that a seat is taken, and offer to tell when it is free. */
+  #taken(index: number): void {
+    const seat = this.#nameOf(index);
+    const text = this.#say('said_taken', { seat, state: this.#stateWords(index) });
+    if (!this.#waiting.isOpen || this.#shown!.states.known(index) === Look.Bought) return this.#announcer.say(text);
+    const { id } = this.#shown!.hall.plan.seats[index]!;
+    this.#notice(text, this.#texts.tell_me, async () => {
+      if (await this.#waiting.watch(id)) this.#notice(this.#say('will_tell', { seat }));
+    });
+  }
+
   #connected(state: ConnectionState): void {
     const previous = this.#connection;
     if (state === previous) return;
@@ -578,7 +608,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     const look = states.known(index);
     if (look === Look.Mine) await this.release([id]);
     else if (look === Look.Available) await this.hold([id]);
-    else this.#announcer.say(this.#say('said_taken', { seat: this.#nameOf(index), state: this.#stateWords(index) }));
+    else this.#taken(index);
   }
 
   /** Ask the server for something about seats, which are shown as waiting until it answers. */
@@ -804,6 +834,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
       this.#parts.zoomIn.disabled = this.#view.scale >= this.#view.largestScale;
       this.#placeTip();
     }
+    if (this.#dirty.counts) this.#waiting.left(this.#shown.states.counts[Look.Available] ?? 0);
     if (this.#dirty.counts) this.#legend.count(this.#shown.states.counts, (count) => count.toLocaleString(this.#language));
     if (this.#dirty.cart) {
       this.#cartPanel.show(this.cart, this.#extendable && this.#source?.extend != null);
@@ -932,6 +963,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     write(retry, texts.try_again);
     write(keys, texts.keys_help);
     this.#cartPanel.words = this.#cartWords();
+    this.#waiting.texts = texts;
     this.#dirty.cart = true;
     if (this.#shown === null) return;
     const { hall } = this.#shown;
@@ -958,9 +990,13 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     this.#buttons.layer.setAttribute('aria-label', this.#say('hall_summary', summary));
   }
 
-  #notice(text: string | null): void {
-    const { notice, noticeText } = this.#parts;
+  /** @param action what a button in the notice says, and does */
+  #notice(text: string | null, action = '', act: (() => void) | null = null): void {
+    const { notice, noticeText, noticeAction } = this.#parts;
     notice.hidden = text === null;
+    noticeAction.hidden = act === null;
+    noticeAction.onclick = act;
+    write(noticeAction, action);
     write(noticeText, text ?? '');
     if (text !== null) this.#announcer.say(text);
   }
@@ -1012,6 +1048,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     this.#buttons.layer.setAttribute('aria-describedby', this.#parts.keys.id);
     stage.append(floor, seats, this.#buttons.layer, this.#tip.box, veil, banner);
     hallBox.append(bar, notice, stage, this.#legend.states, this.#legend.prices);
+    this.#cartPanel.panel.append(this.#waiting.panel);
     component.append(hallBox, this.#cartPanel.panel);
   }
 }
@@ -1029,8 +1066,9 @@ function parts() {
   const best = element('form', { className: 'find', attributes: { part: 'best' } }, bestCount, bestGo);
   const bar = element('div', { className: 'bar' }, find, best, element('div', { className: 'zoom' }, zoomOut, zoomIn, all));
   const noticeText = element('span');
+  const noticeAction = element('button', { type: 'button', className: 'button', hidden: true });
   const dismiss = element('button', { type: 'button' }, '×');
-  const notice = element('div', { className: 'notice', hidden: true, attributes: { part: 'notice' } }, noticeText, dismiss);
+  const notice = element('div', { className: 'notice', hidden: true, attributes: { part: 'notice' } }, noticeText, noticeAction, dismiss);
   const canvas = (): HTMLCanvasElement => element('canvas', { attributes: { 'aria-hidden': 'true' } });
   const retry = element('button', { type: 'button', className: 'button', hidden: true });
   const veilText = element('span');
@@ -1049,7 +1087,7 @@ function parts() {
   const component = element('div', { className: 'component', attributes: { part: 'component' } }, probes, said, keys);
   const [floor, seats] = [canvas(), canvas()];
   return {
-    ...{ zoomIn, zoomOut, all, words, go, find, best, bestCount, bestGo, bar, noticeText, dismiss, notice, retry, veilText, veil, banner },
+    ...{ zoomIn, zoomOut, all, words, go, find, best, bestCount, bestGo, bar, noticeText, noticeAction, dismiss, notice, retry, veilText, veil, banner },
     ...{ stage, said, keys, probes, hallBox, component, floor, seats },
   };
 }

@@ -70,6 +70,10 @@ export interface FrontrowSeatsEvents {
   expiry: CustomEvent<{ seats: SeatInfo[]; early: boolean }>;
   /** Reservations of the user end soon, unless they are extended. */
   expiring: CustomEvent<{ seats: SeatInfo[]; expiresAt: string }>;
+  /** Seats for which the user has waited are reserved for the user. */
+  offered: CustomEvent<{ seats: SeatInfo[] }>;
+  /** A seat is free about which the user wanted to be told. */
+  free: CustomEvent<{ seat: SeatInfo }>;
   /** Seats of the user were sold to the user. */
   booked: CustomEvent<{ seats: SeatInfo[] }>;
   /** Somebody else has the seats. */

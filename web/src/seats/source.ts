@@ -18,6 +18,10 @@ export interface SourceListener {
   altered(): void;
   /** The user's seats end soon. */
   expiring(indices: readonly number[], expiresMs: number): void;
+  /** Seats for which the user has waited are reserved now. */
+  offered(indices: readonly number[]): void;
+  /** A seat is free about which the user wanted to be told. */
+  free(index: number): void;
   unauthorized(reason: string): void;
   /** The server has told the client not to come back. */
   dismissed(refusal: Refusal): void;
@@ -93,6 +97,13 @@ export class UserSource implements Source {
     on(this.#client, 'expiring', ({ seat_ids, expires_at }: { seat_ids: number[]; expires_at: string }) => {
       const { indexOf } = situation.plan;
       listener.expiring(seat_ids.flatMap((id) => indexOf.get(id) ?? []), Date.parse(expires_at));
+    });
+    on(this.#client, 'offered', ({ seat_ids }: { seat_ids: number[] }) => {
+      listener.offered(seat_ids.flatMap((id) => situation.plan.indexOf.get(id) ?? []));
+    });
+    on(this.#client, 'free', ({ seat_id }: { seat_id: number }) => {
+      const index = situation.plan.indexOf.get(seat_id);
+      if (index !== undefined) listener.free(index);
     });
     announceState(this.#client, listener);
     on(this.#client, 'unauthorized', ({ reason }: { reason: string }) => listener.unauthorized(reason));

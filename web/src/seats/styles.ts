@@ -143,6 +143,11 @@ canvas { display: block; }
 .time { display: flex; flex-wrap: wrap; gap: 0.5rem; align-items: center; justify-content: space-between; font-variant-numeric: tabular-nums; }
 .time[data-urgent] span { color: var(--booked); font-weight: 600; }
 .empty { color: var(--muted); }
+.notice .button { flex: none; font-size: 0.875rem; line-height: 1.3; background: var(--background); color: var(--text); padding: 0.25rem 0.75rem; border: 1px solid var(--line); min-height: 2rem; }
+.waiting { display: grid; gap: 0.5rem; padding-top: 0.75rem; border-top: 1px solid var(--line); }
+.waiting form { display: grid; gap: 0.5rem; }
+.waiting label { display: flex; gap: 0.5rem; align-items: center; }
+.waiting select { min-height: 2.25rem; border: 1px solid var(--line); border-radius: calc(var(--radius) * 0.7); background: var(--background); color: inherit; font: inherit; }
 @container (min-width: 44rem) {
   .component { grid-template-columns: minmax(0, 1fr) 17rem; }
 }

@@ -1,0 +1,119 @@
+"""A thousand people wait while the server is killed again and again: nobody loses the place, and nobody overtakes."""
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.acceptance.client import Client, Unanswered, http_session
+from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.database import execute
+
+SEATS = 40
+PEOPLE, AT_ONCE = 1000, 100
+"""Those who wait, and how many of them join at the same time: each group after the one before has joined."""
+
+KILLED_AFTER = (3, 7)
+"""The groups in the midst of which the server is killed."""
+
+SETTLED_SECONDS = 60
+
+ENTRIES = """
+SELECT substring(holder FROM 6)::int, status FROM waitlist ORDER BY joined_epoch, joined_seq
+"""
+
+
+class Crowd:
+    """A sold-out hall and those who wait for it."""
+
+    def __init__(self, server: ServerProcess, session: aiohttp.ClientSession, hall: SeededScreening) -> None:
+        self.server = server
+        self.hall = hall
+        self._session = session
+
+    async def send(self, user_id: int, method: str, path: str, body: object = None) -> tuple[int, str | None]:
+        """Send a request until it is answered for good, as clients should."""
+        client = Client(self.server, self._session, user_id)
+        async with asyncio.timeout(SETTLED_SECONDS):
+            while True:
+                try:
+                    answer = await client.send(method, path, body)
+                except Unanswered:
+                    await asyncio.sleep(0.05)
+                    continue
+                if answer.status != 503:
+                    return answer.status, answer.code
+                await asyncio.sleep(0.05)
+
+    async def sell_out(self) -> None:
+        async def buy(user_id: int, seat_id: int) -> None:
+            body = {"screening_id": self.hall.id, "seat_ids": [seat_id], "payment_id": f"pi-{seat_id}"}
+            assert (await self.send(user_id, "POST", "/api/v1/tickets/book", body))[0] == 201
+
+        await asyncio.gather(*(buy(number, seat) for number, seat in enumerate(self.hall.seat_ids, 1)))
+
+    async def join(self, user_id: int) -> None:
+        body = {"screening_id": self.hall.id, "quantity": 1 + user_id % 2}
+        answer = await self.send(user_id, "POST", "/api/v1/waitlist", body)
+        # A request that was committed and not answered is repeated.
+        assert answer in ((201, None), (409, "already_waiting")), answer
+
+    async def restart(self) -> None:
+        await self.server.kill()
+        await self.server.start()
+
+    def statuses(self) -> list[tuple[int, str]]:
+        """User and status of all entries, in the order of joining."""
+        return execute(self.server.database.url, ENTRIES)
+
+    def check(self) -> int:
+        """Nobody has overtaken. Returns how many have been offered seats."""
+        waiting = [status == "waiting" for _, status in self.statuses()]
+        offered = waiting.index(True)
+        assert all(waiting[offered:]), "somebody has overtaken"
+        return offered
+
+
+def groups(people: int, size: int) -> Iterable[range]:
+    return (range(first, first + size) for first in range(1000, 1000 + people, size))
+
+
+@pytest.mark.gen_test(timeout=400)
+async def test_a_thousand_wait_through_crashes(data_directory: Path) -> None:
+    async with ServerProcess(data_directory, offer_seconds=10) as server, http_session() as session:
+        (hall,) = await server.seed(screenings=1, rows=4, seats_per_row=SEATS // 4)
+        crowd = Crowd(server, session, hall)
+        await crowd.sell_out()
+        for number, group in enumerate(groups(PEOPLE, AT_ONCE)):
+            joining = asyncio.gather(*map(crowd.join, group))
+            if number in KILLED_AFTER:
+                await asyncio.sleep(0)
+                await crowd.restart()
+            await joining
+        order = [user_id for user_id, _ in crowd.statuses()]
+        assert len(order) == len(set(order)) == PEOPLE
+        places = [(user_id - 1000) // AT_ONCE for user_id in order]
+        assert places == sorted(places), "whoever was answered first is before those who came later"
+
+        async def cancel(user_id: int) -> None:
+            tickets = execute(server.database.url, "SELECT id FROM tickets WHERE holder = %s", f"user:{user_id}")
+            status, _ = await crowd.send(user_id, "DELETE", f"/api/v1/tickets/{tickets[0][0]}")
+            assert status == 204
+
+        for half in (range(1, SEATS // 2 + 1), range(SEATS // 2 + 1, SEATS + 1)):
+            cancelling = asyncio.gather(*map(cancel, half))
+            await asyncio.sleep(0.02)
+            await crowd.restart()
+            await cancelling
+            crowd.check()
+        async with asyncio.timeout(SETTLED_SECONDS):
+            # Nobody buys, so each offer goes on to the next.
+            while crowd.check() < SEATS:
+                await crowd.send(1, "GET", f"/api/v1/screenings/{hall.id}/availability")
+                await asyncio.sleep(0.2)
+        first_waiting = next(user_id for user_id, status in crowd.statuses() if status == "waiting")
+        assert await crowd.send(first_waiting, "GET", "/api/v1/waitlist/me") == (200, None)
+        free = execute(server.database.url, "SELECT count(*) FROM holds WHERE status = 'active'")
+        assert free == [(SEATS,)], "all seats are offered or set aside"
