@@ -1,4 +1,4 @@
-"""A thousand people wait while the server is killed again and again: nobody loses the place, and nobody overtakes."""
+"""A thousand wait while the server is killed again and again: no place is lost, and nobody overtakes."""
 
 import asyncio
 from collections.abc import Iterable
@@ -98,7 +98,9 @@ async def test_a_thousand_wait_through_crashes(data_directory: Path) -> None:
         assert places == sorted(places), "whoever was answered first is before those who came later"
 
         async def cancel(user_id: int) -> None:
-            tickets = execute(server.database.url, "SELECT id FROM tickets WHERE holder = %s", f"user:{user_id}")
+            tickets = execute(
+                server.database.url, "SELECT id FROM tickets WHERE holder = %s", f"user:{user_id}"
+            )
             status, _ = await crowd.send(user_id, "DELETE", f"/api/v1/tickets/{tickets[0][0]}")
             assert status == 204
 

@@ -80,7 +80,9 @@ async def open_hall(
     return page
 
 
-_EVENTS = "ready selection hold release expiry offered free booked conflict checkout connection unauthorized error"
+_EVENTS = (
+    "ready selection hold release expiry offered free booked conflict checkout connection unauthorized error"
+)
 _RECORD = f"""
 (() => {{
   globalThis.hall = document.querySelector('frontrow-seats');
