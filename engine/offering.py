@@ -23,6 +23,9 @@ from engine.views import SeatsChanged
 from engine.waiting_list import SEATS, WaitingList
 from engine.waitlist_records import LIVE, WAITLIST, WaitlistChanged, WaitlistEntry, WaitStatus
 
+MARGIN_SECONDS = 60.0
+"""What is set aside is released when sales end. If the screening is not in memory then, it lapses later."""
+
 RETRY_SECONDS = 1.0
 """When to try again to offer what could not be offered, because the database gave no more ids."""
 
@@ -193,7 +196,7 @@ class _Serving:
                     self._close((entry,))
             if entry is not None:
                 waitlist.stuck.add(line)
-                self._events += stock.set_aside(now, ends_at)
+                self._events += stock.set_aside(now, ends_at + MARGIN_SECONDS)
             else:
                 self._events += stock.let_go(now)
         except IdsExhausted:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from engine.counter import COUNTER_NOTE
+from engine.waitlist_records import WAITLIST
 from persistence.columns import IDS, numbers, texts
 from persistence.connector import Connector
 from persistence.tickets import OF_ANY_STATUS
@@ -45,7 +46,7 @@ SELECT width_bucket(reserved_at, %(bounds)s::timestamptz[]) AS held_in,
        status, {_DOOR_OF_HOLD} AS door, count(*)
 FROM holds
 WHERE reserved_at >= %(first)s::timestamptz - {_LONGEST_HOLD} AND reserved_at < %(last)s
-  AND (closed_at IS NULL OR closed_at >= %(first)s) AND {_OF}
+  AND (closed_at IS NULL OR closed_at >= %(first)s) AND holder <> '{WAITLIST}' AND {_OF}
 GROUP BY 1, 2, 3, 4
 """  # noqa: S608 - constants
 

@@ -6,6 +6,7 @@ The journal writes holds behind, so callers who need to see their latest hold wa
 from collections.abc import Sequence
 
 from engine.records import Hold, ReservationStatistics, StoredReservation
+from engine.waitlist_records import WAITLIST
 from persistence.columns import HOLDS, IDS, hold_of, numbers
 from persistence.connector import Connector
 from persistence.tickets import BEFORE_ID
@@ -69,7 +70,7 @@ SELECT count(*) FILTER (WHERE status = 'active' AND expires_at > to_timestamp(%(
        extract(epoch FROM min(expires_at) FILTER (
            WHERE status = 'active' AND expires_at > to_timestamp(%(now)s)
        ))::float8
-{PLACES} AND holds.id = reservation_id
+{PLACES} AND holds.id = reservation_id AND holder <> '{WAITLIST}'
 """  # noqa: S608 - constants
 
 
