@@ -109,6 +109,15 @@ class Stage:
         """Return the body of a booking of a free seat."""
         return {"screening_id": self.screening_id, "seat_ids": [next(self._seats)], **more}
 
+    @property
+    def blocks(self) -> str:
+        """The path of the screening's blocks."""
+        return f"/api/v1/admin/screenings/{self.screening_id}/blocks"
+
+    def block(self) -> dict[str, Any]:
+        """Return the body of a block of a free seat."""
+        return {"label": "House", "kind": "house", "seat_ids": [next(self._seats)]}
+
     def filled(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return a body in which ".movie_id" is replaced by the id of the stage's movie."""
         return {key: getattr(self, value[1:]) if value[0] == "." else value for key, value in body.items()}
@@ -197,6 +206,15 @@ async def _scan(stage: Stage, action: str) -> DurableRequest:
 
 def _scanned(action: str) -> Recipe:
     return lambda stage: _scan(stage, action)
+
+
+async def _create_block(stage: Stage) -> DurableRequest:
+    return DurableRequest(stage.admin, "POST", stage.blocks, stage.block(), repeatable=False)
+
+
+async def _release_block(stage: Stage) -> DurableRequest:
+    made = await stage.admin.send("POST", stage.blocks, stage.block())
+    return DurableRequest(stage.admin, "DELETE", f"{stage.blocks}/{made.json['id']}", repeatable=False)
 
 
 async def _settle_refund(stage: Stage) -> DurableRequest:
@@ -388,6 +406,8 @@ RECIPES: Mapping[str, Recipe] = {
     "join_waitlist": _join_waitlist,
     "leave_waitlist": _leave_waitlist,
     "notify_when_free": _notify_when_free,
+    "create_block": _create_block,
+    "release_block": _release_block,
     "check_in": _scanned(""),
     "undo_check_in": _scanned("/undo"),
     "check_in_batch": _scanned("/batch"),

@@ -41,6 +41,9 @@ INSERT INTO events (title, starts_at, ends_at)
 SELECT 'Event ' || id, '2100-01-01 20:00Z', '2100-01-01 22:00Z' FROM rooms;
 INSERT INTO ticket_types (event_id, name, price, capacity, max_per_order)
 SELECT id, 'Standing', 10, 100, 10 FROM events;
+INSERT INTO waitlist (id, screening_id, holder, quantity, joined_at, joined_epoch, joined_seq, together, mail,
+                      status, seat_ids, epoch, seq, changed_at)
+SELECT id, id, 'user:2', 1, now(), 1, 1, false, false, 'waiting', '{}', 1, 1, now() FROM screenings;
 """
 
 
