@@ -142,6 +142,11 @@ class Stage:
         """The tokens of more users than a server remembers."""
         return self._issued(self.plan.callers)
 
+    @cached_property
+    def scanner_token(self) -> str:
+        """The token of scanners at the door."""
+        return Tokens(self._secret).issue_to_service("check-in", ttl_seconds=TOKEN_SECONDS)
+
     def _issued(self, users: int) -> list[str]:
         issue = Tokens(self._secret).issue
         return [issue(user_id, ttl_seconds=TOKEN_SECONDS) for user_id in range(1, users + 1)]

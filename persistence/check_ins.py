@@ -43,7 +43,9 @@ _KEPT = {
 }
 _SCAN = {"result": "scan.outcome", **_KEPT, **own_columns("scan", "other_at", "other_gate", "repeated")}
 
+# The joins are in a good order, and to look for a better one takes longer than everything else.
 CHECK_IN = f"""
+SET LOCAL join_collapse_limit = 1;
 SELECT {", ".join(f"{sql} AS {name}" for name, sql in (_SCAN | _SHOWN).items())}
 FROM check_in(
     %(ticket_id)s::bigint, %(code)s, %(screening_id)s::bigint, %(direction)s, %(gate)s,

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 from bench.plan import Contenders
-from bench.scenarios import best, cluster, contention, engine_alone, growth, holds, reads, sockets
+from bench.scenarios import best, check_ins, cluster, contention, engine_alone, growth, holds, reads, sockets
 from bench.stage import Stage
 
 
@@ -33,6 +33,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "booking": Scenario(
         "two seats booked, answered after COMMIT", "rate", "bookings/s", holds.prepare_bookings
     ),
+    "check-in": Scenario("tickets admitted, answered after COMMIT", "rate", "scans/s", check_ins.prepare),
     "sell-out": Scenario("a hall sold out", "rate", "requests/s", contention.prepare_sell_out),
     "hot-seat": Scenario(
         "one pair that everybody toggles", "rate", "requests/s", contention.prepare_hot_seat
