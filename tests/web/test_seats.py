@@ -143,6 +143,30 @@ async def test_the_best_seats_are_chosen_by_a_button(house: House, browser: Brow
     assert len(await user.evaluate(places)) == 3
 
 
+async def test_seats_that_are_kept_back_are_for_who_has_the_code(house: House, browser: Browser) -> None:
+    screening, _ = await demo_screening(house)
+    stranger = await open_hall(browser, house, screening, USER)
+    reader = await open_hall(browser, house, screening, OTHER)
+    (seat_id,) = await stranger.evaluate(
+        "hall.seats.filter((seat) => seat.row === 'C' && seat.number === 8).map((seat) => seat.id)"
+    )
+    channel = {"name": "press", "code": "ink-and-paper-2026"}
+    assert (await house.admin.send("POST", "/api/v1/admin/channels", channel)).status == 201
+    block = {"label": "Press", "kind": "channel", "channel": "press", "seat_ids": [seat_id]}
+    made = await house.admin.send("POST", f"/api/v1/admin/screenings/{screening}/blocks", block)
+    assert made.status == 201
+    for page in (stranger, reader):
+        await page.until(f"{status_of('C', 8)} === 'booked'")
+    await reader.evaluate(f"hall.accessCode = '{channel['code']}'; hall.reload(); 0")
+    await reader.until(f"hall.seats.length > 0 && {status_of('C', 8)} === 'available'")
+    await reader.click_on("button", "Row C seat 8")
+    await reader.until(chosen("C8"))
+    await stranger.until(f"{status_of('C', 8)} === 'reserved'")
+    await reader.click_on("button", "Give back Row C seat 8")
+    await stranger.until(f"{status_of('C', 8)} === 'booked'")
+    await reader.until(f"{chosen()} && {status_of('C', 8)} === 'available'")
+
+
 async def test_pages_of_other_sites_embed_it(house: House, browser: Browser) -> None:
     screening, seats = await demo_screening(house)
     fast = "Date.now = () => performance.timeOrigin + 36e5"

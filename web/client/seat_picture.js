@@ -9,6 +9,7 @@ import { ProtocolError } from './live_client.js';
  * @property {number} seat_id
  * @property {'available' | 'reserved' | 'booked'} status
  * @property {boolean} is_mine
+ * @property {true} [blocked] kept back, and not sold
  * @property {number} [reserved_by]
  * @property {number} [booked_by]
  * @property {string} [expires_at]
@@ -123,8 +124,9 @@ function seatOf(state) {
   if (!Number.isSafeInteger(state?.seat_id)) throw new ProtocolError('A seat has no id');
   if (!STATUSES.has(state.status)) throw new ProtocolError(`Seat ${state.seat_id} is ${state.status}`);
   const { seat_id, status, is_mine, reserved_by, booked_by, expires_at, price, previously_reserved_by, holder } = state;
+  const blocked = state.blocked === true ? true : undefined;
   const seat = { seat_id, status, is_mine: is_mine === true };
-  const known = { reserved_by, booked_by, expires_at, price, previously_reserved_by, holder };
+  const known = { blocked, reserved_by, booked_by, expires_at, price, previously_reserved_by, holder };
   for (const [name, value] of Object.entries(known)) {
     if (value !== undefined && value !== null) seat[name] = value;
   }
@@ -148,6 +150,7 @@ function sameState(seat, before) {
     before !== undefined &&
     seat.status === before.status &&
     seat.is_mine === before.is_mine &&
+    seat.blocked === before.blocked &&
     seat.reserved_by === before.reserved_by &&
     (seat.booked_by === undefined || seat.booked_by === before.booked_by) &&
     seat.expires_at === before.expires_at &&

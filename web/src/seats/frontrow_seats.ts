@@ -48,7 +48,7 @@ interface Shown {
 }
 
 export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
-  static readonly observedAttributes = ['server', 'screening', 'token', 'guest-id', 'currency', 'lang'];
+  static readonly observedAttributes = ['server', 'screening', 'token', 'guest-id', 'access-code', 'currency', 'lang'];
 
   #token: Token = '';
   #texts: Texts = { ...ENGLISH };
@@ -154,6 +154,14 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
 
   set guestId(id: string) {
     this.setAttribute('guest-id', id);
+  }
+
+  get accessCode(): string {
+    return this.getAttribute('access-code') ?? '';
+  }
+
+  set accessCode(code: string) {
+    this.setAttribute('access-code', code);
   }
 
   get currency(): string {
@@ -336,7 +344,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
       return before?.close();
     }
     const base = this.#base();
-    const rest = new Rest(base, this.#token, this.#clock);
+    const rest = new Rest(base, this.#token, this.#clock, this.accessCode);
     const key = `${base.href} ${screening}`;
     if (this.#shown === null || this.#shownKey !== key) {
       before?.close();
@@ -382,7 +390,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     this.#veil(this.#texts.loading);
     for (let attempt = 0; current(); attempt++) {
       try {
-        const hall = await loadHall(rest, screening, await this.#isUser());
+        const hall = await loadHall(rest, screening, await this.#isUser(), this.accessCode !== '');
         if (!current()) return null;
         if (hall.plan.size > 0) return hall;
         throw new Refusal('no_seats', this.#texts.no_seats);
@@ -415,7 +423,8 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
       },
       dismissed: (refusal) => current() && this.#failed(refusal, []),
     };
-    const situation = { base, screening, plan, rest, clock: this.#clock, listener };
+    const { own } = this.#shown!.hall;
+    const situation = { base, screening, plan, own, rest, clock: this.#clock, listener };
     if (isUser) {
       this.#source = new UserSource(situation, this.#token);
       this.#waiting.begin(rest, screening);

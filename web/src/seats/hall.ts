@@ -33,6 +33,8 @@ export interface Hall {
   /** Price by seat type. */
   prices: Map<string, number>;
   states: SeatState[];
+  /** Ids of the seats that are kept back for the visitor's channels. */
+  own: ReadonlySet<number>;
 }
 
 interface Screening {
@@ -55,6 +57,7 @@ interface RoomSeat {
 interface Available {
   seat: { id: number };
   status: SeatStatus;
+  blocked?: boolean;
   is_mine?: boolean;
   expires_at: string | null;
   price?: number;
@@ -64,14 +67,17 @@ interface Available {
  * Raises `Refusal`.
  *
  * @param isUser whether there is a token, so that the user's own seats are marked
+ * @param hasAccess whether there is an access code
  */
-export async function loadHall(rest: Rest, screening: number, isUser: boolean): Promise<Hall> {
+export async function loadHall(rest: Rest, screening: number, isUser: boolean, hasAccess: boolean): Promise<Hall> {
   const availability = `api/v1/seat-reservations/screening/${screening}/availability`;
   const [details, prices, available] = await Promise.all([
     rest.get<Screening>(`api/v1/screenings/${screening}`),
     rest.get<{ seat_type: string; price: number }[]>(`api/v1/screenings/${screening}/prices`),
     isUser ? ownAvailability(rest, availability) : rest.get<Available[]>(availability),
   ]);
+  const kept = hasAccess ? await rest.get<{ seat_ids: number[] }>(`api/v1/screenings/${screening}/channel-seats`) : null;
+  const own = new Set(kept?.seat_ids);
   const { seats, screen, sections, aisles } = await rest.get<Around & { seats: RoomSeat[] }>(
     `api/v1/rooms/${details.room_id}/layout`,
   );
@@ -83,7 +89,8 @@ export async function loadHall(rest: Rest, screening: number, isUser: boolean): 
   return {
     plan,
     around: { screen, sections, aisles },
-    states: available.flatMap((entry) => stateOf(plan, entry)),
+    states: available.flatMap((entry) => stateOf(plan, entry, own)),
+    own,
     title: details.title,
     room: details.room_name,
     startsAt: details.starts_at,
@@ -103,10 +110,11 @@ async function ownAvailability(rest: Rest, path: string): Promise<Available[]> {
 
 function stateOf(
   plan: Plan,
-  { seat, status, is_mine: isMine = false, expires_at: expiresAt, price }: Available,
+  { seat, status, blocked, is_mine: isMine = false, expires_at: expiresAt, price }: Available,
+  own: ReadonlySet<number>,
 ): SeatState[] {
   const index = plan.indexOf.get(seat.id);
-  if (index === undefined || status === 'available') return [];
+  if (index === undefined || status === 'available' || (blocked && own.has(seat.id))) return [];
   const expiresMs = isMine && expiresAt ? Date.parse(expiresAt) : null;
   return [{ index, status: status === 'reserved_by_me' ? 'reserved' : status, isMine, expiresMs, price }];
 }

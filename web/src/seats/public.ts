@@ -95,6 +95,8 @@ export interface FrontrowSeatsElement extends HTMLElement {
   token: Token;
   /** Under this id a guest's seats are kept; by default one is made for each tab. */
   guestId: string;
+  /** Opens seats that are kept back for a channel; for users, not for guests. */
+  accessCode: string;
   /** Currency of the prices (ISO 4217), e.g. "EUR"; by default prices are bare numbers. */
   currency: string;
   /** Replacements of the English texts, by name. */

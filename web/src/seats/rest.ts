@@ -33,12 +33,17 @@ export class Rest {
   #base: URL;
   #token: Token;
   #clock: ServerClock;
+  #accessCode: string;
 
-  /** @param base address of the server, with its path prefix */
-  constructor(base: URL, token: Token, clock: ServerClock) {
+  /**
+   * @param base address of the server, with its path prefix
+   * @param accessCode opens seats that are kept back; empty for none
+   */
+  constructor(base: URL, token: Token, clock: ServerClock, accessCode = '') {
     this.#base = base;
     this.#token = token;
     this.#clock = clock;
+    this.#accessCode = accessCode;
   }
 
   async get<Answer>(path: string): Promise<Answer> {
@@ -81,6 +86,7 @@ export class Rest {
       const headers: Record<string, string> = {};
       const token = typeof this.#token === 'function' ? await this.#token() : this.#token;
       if (token) headers['Authorization'] = `Bearer ${token}`;
+      if (this.#accessCode) headers['X-Access-Code'] = this.#accessCode;
       if (body) headers['Content-Type'] = 'application/json';
       if (key) headers['Idempotency-Key'] = key;
       const answer = await fetch(new URL(path, this.#base), {

@@ -53,6 +53,8 @@ export interface Situation {
   base: URL;
   screening: number;
   plan: Plan;
+  /** Ids of the seats that are kept back for the visitor. */
+  own: ReadonlySet<number>;
   rest: Rest;
   clock: ServerClock;
   listener: SourceListener;
@@ -69,6 +71,7 @@ interface Reservation {
 interface KnownSeat {
   seat_id: number;
   status: SeatState['status'];
+  blocked?: boolean;
   is_mine: boolean;
   expires_at?: string;
   price?: number;
@@ -186,7 +189,8 @@ export class UserSource implements Source {
       return [];
     }
     const expiresMs = seat.is_mine && seat.expires_at ? Date.parse(seat.expires_at) : null;
-    return [{ index, status: seat.status, isMine: seat.is_mine, expiresMs, price: seat.price }];
+    const status = seat.blocked && this.#at.own.has(seat.seat_id) ? 'available' : seat.status;
+    return [{ index, status, isMine: seat.is_mine, expiresMs, price: seat.price }];
   }
 }
 
