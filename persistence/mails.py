@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from persistence.catalogue.table import Record, Rows, Table
-from persistence.catalogue.tickets import PRINTED, VISITED
+from persistence.catalogue.tickets import MOVES, PRINTED, VISITED
 from persistence.columns import numbers
 from persistence.connector import Connector
 
@@ -26,7 +26,7 @@ _CONTACT_COLUMNS = {
 BOOKED = Table(
     name="tickets",
     kind="ticket",
-    columns={**PRINTED, **_CONTACT_COLUMNS},
+    columns={**PRINTED, "moves": MOVES, **_CONTACT_COLUMNS},
     joins=_CONTACT.format(holder="tickets.holder") + VISITED,
     conditions=("seats.id IS NOT NULL OR ticket_types.id IS NOT NULL",),
     filters={"bookings": "tickets.booking_id = ANY (%(bookings)s::bigint[])"},

@@ -54,7 +54,9 @@ class Booking(NamedTuple):
         place: venue, room and address.
         revision: how often the screening has been moved.
         called_off: whether the screening was cancelled.
-        tickets: all of them, in any status.
+        tickets: those for this screening, in any status.
+        moves: grows with each move of a ticket of the booking, by more than any revision before it.
+        entry: name of the calendar entry: tickets of one booking for several screenings have one for each.
     """
 
     id: int
@@ -68,6 +70,8 @@ class Booking(NamedTuple):
     revision: int
     called_off: bool
     tickets: Sequence[BookedTicket]
+    moves: int = 0
+    entry: str = ""
 
     def of_status(self, *statuses: str) -> list[BookedTicket]:
         """Return the tickets in one of these statuses."""
@@ -91,9 +95,9 @@ class Booking(NamedTuple):
         standing = self.of_status("confirmed", "pending")
         ended = len(self.tickets) - len(standing)
         return Visit(
-            uid=f"booking-{self.id}@frontrow",
+            uid=f"booking-{self.entry or self.id}@frontrow",
             # Neither part ever shrinks, and each change of the entry raises one of them.
-            sequence=(self.revision if sequence_at is None else sequence_at) + ended,
+            sequence=(self.revision if sequence_at is None else sequence_at) + ended + self.moves,
             cancelled=not standing,
             organizer=organizer,
             summary=self.shown_title(words),
@@ -113,11 +117,24 @@ class Booking(NamedTuple):
 
 
 def bookings_of(records: Iterable[Record]) -> list[Booking]:
-    """Group rows of tickets (`persistence.catalogue.tickets.PAPERS`) into bookings, in their order."""
-    grouped: dict[int, list[Record]] = {}
+    """Group rows of tickets (`persistence.catalogue.tickets.PRINTED`) into bookings, in their order.
+
+    A booking whose tickets have been moved to several screenings comes once for each of them. The calendar
+    entry of the booking is that of its first ticket that stands.
+    """
+    grouped: dict[int, dict[int, list[Record]]] = {}
     for record in records:
-        grouped.setdefault(record["booking_id"], []).append(record)
-    return [_booking(tickets) for tickets in grouped.values()]
+        grouped.setdefault(record["booking_id"], {}).setdefault(record["screening_id"], []).append(record)
+    bookings = []
+    for booking_id, by_screening in grouped.items():
+        tickets = [record for part in by_screening.values() for record in part]
+        standing = [record for record in tickets if record["status"] in ("confirmed", "pending")]
+        first = min(standing or tickets, key=lambda record: record["ticket_id"])
+        for screening_id, part in by_screening.items():
+            is_first = screening_id == first["screening_id"]
+            entry = str(booking_id) if is_first else f"{booking_id}-{screening_id}"
+            bookings.append(_booking(part)._replace(entry=entry))
+    return bookings
 
 
 def lines_of(tickets: Iterable[BookedTicket], words: Words, currency: str) -> list[TicketLine]:
@@ -171,6 +188,7 @@ def _booking(records: Sequence[Record]) -> Booking:
         ends_at=local_time(first["ends_at"], first["time_zone"]),
         place=_place(first),
         revision=first["revision"],
+        moves=int(first["moves"]),
         called_off=first["called_off"],
         tickets=[
             BookedTicket(

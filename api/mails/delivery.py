@@ -111,12 +111,21 @@ class Mails:
             NoMailAddress: no address is known.
             TooManyAttempts: the confirmation has been requested too often.
         """
-        found = await self._read(booking_id)
-        if found is None or not any(recipient.reader.owner for recipient in self._recipients(*found)):
+        records = await self._rows.bookings([booking_id])
+        found = [(booking, records[0]) for booking in bookings_of(records)]
+        if not any(recipient.reader.owner for one in found for recipient in self._recipients(*one)):
             raise NoMailAddress
         self._repeats.attempt(str(booking_id))
         payload = {"cause": "booked", "booking_id": booking_id, "again": True}
-        await self._rows.write({f"again:{uuid4()}": (f"booking {booking_id}", _json(payload))})
+        await self._rows.write(
+            {
+                f"again:{uuid4()}": (
+                    f"booking {booking_id}",
+                    _json({**payload, "screening_id": booking.screening_id}),
+                )
+                for booking, _ in found
+            }
+        )
 
     async def _cancelled(self, message: Message) -> None:
         """Write to all bookings that have tickets which were cancelled at the same time."""
@@ -159,7 +168,7 @@ class Mails:
     async def _booking(self, message: Message) -> None:
         """Write to everybody whom a booking concerns."""
         payload = message.payload
-        found = await self._read(payload["booking_id"])
+        found = await self._read(payload["booking_id"], payload.get("screening_id"))
         if found is None:
             return
         letters = []
@@ -273,10 +282,13 @@ class Mails:
             letter = wordings.waitlist_offered(occasion, entry["quantity"], until, checkout, reader)
         await self._send(message, letter, entry["email"], reader.words)
 
-    async def _read(self, booking_id: int) -> tuple[Booking, Record] | None:
-        """Return a booking, and the address of its owner."""
+    async def _read(self, booking_id: int, screening_id: int | None = None) -> tuple[Booking, Record] | None:
+        """Return a booking, perhaps its tickets for one screening, and the address of its owner."""
         records = await self._rows.bookings([booking_id])
-        return (bookings_of(records)[0], records[0]) if records else None
+        for booking in bookings_of(records):
+            if screening_id in (None, booking.screening_id):
+                return booking, records[0]
+        return None
 
     def _recipients(self, booking: Booking, contact: Record) -> list[Recipient]:
         return recipients_of(booking, contact, self._cipher, self._site.language)

@@ -93,7 +93,8 @@ async def get_ticket_calendar(call: Call, ticket_id: int) -> Answer:
     records, _ = await call.services.catalogue.shown_tickets.page(wanted, limit=SIZE_LIMIT, offset=0)
     if not records:
         raise errors.TicketNotFound(ticket_id)
-    site, (booking,) = call.services.site, bookings_of(records)
+    site, bookings = call.services.site, bookings_of(records)
+    booking = next(booking for booking in bookings if booking.screening_id == ticket.screening_id)
     words = words_in(call.accepted_language or site.language)
     content = calendar_of(booking.visit(words, site.currency, site.sender))
     disposition = f'attachment; filename="booking-{ticket.booking_id}.ics"'

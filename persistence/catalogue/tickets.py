@@ -98,6 +98,12 @@ PRINTED = {
     "cinema_name": "coalesce(cinemas.name, events.venue)",
     "address": "concat_ws(', ', nullif(cinemas.address, ''), nullif(cinemas.city, ''))",
 }
+MOVES = (
+    "(SELECT coalesce(sum(1 + from_revision), 0) FROM ticket_moves "
+    "WHERE ticket_moves.booking_id = tickets.booking_id)"
+)
+"""Grows with each move of a ticket of a booking, by more than the revision of the screening that it left."""
+
 VISITED = f"""
     LEFT JOIN screenings ON screenings.id = tickets.screening_id
     LEFT JOIN seats ON seats.id = tickets.seat_id
@@ -112,7 +118,7 @@ VISITED = f"""
 SHOWN_TICKETS = Table(
     name="tickets",
     kind="ticket",
-    columns={**PRINTED, "admitted_at": ADMITTED_AT},
+    columns={**PRINTED, "admitted_at": ADMITTED_AT, "moves": MOVES},
     joins=VISITED,
     filters={
         "holder": "tickets.holder = %(holder)s",

@@ -12,7 +12,7 @@ from api.mails.delivery import PAGE
 from tests.api.caller import TICKETS
 from tests.box_office import ADA, BOB, Guest, data, days_ahead, make_event, make_type
 from tests.catalogue.members import member
-from tests.catalogue.programme import SCREENINGS, hour, open_house
+from tests.catalogue.programme import SCREENINGS, hour, make_screening, open_house
 from tests.database import execute
 from tests.house import House
 from tests.inbox import Inbox
@@ -130,6 +130,33 @@ async def test_the_calendar_of_a_ticket_is_in_the_language_of_the_browser(house:
     entry = vobject.readOne(answer.body.decode())
     assert "Baris A, kursi 1" in entry.vevent.description.value
     assert (entry.vevent.uid.value, entry.vevent.sequence.value) == (f"booking-{ticket}@frontrow", "0")
+
+
+async def test_moved_tickets_get_new_codes_and_replace_their_calendar_entry(
+    house: House, inbox: Inbox
+) -> None:
+    screening, seats = await open_house(house)
+    room = (await house.guest.send("GET", f"{SCREENINGS}/{screening}")).json["room_id"]
+    later = await make_screening(house, room, 22)
+    user = house.user(add_user(house))
+    booked = (await user.book(screening, seats[:2], payment_id="pay-1")).json
+    first, second = [ticket["id"] for ticket in booked]
+    calendar(await inbox.next_mail())
+    assert (await user.send("POST", f"{TICKETS}/{first}/move", {"screening_id": later})).status == 200
+    both = [await inbox.next_mail(), await inbox.next_mail()]
+    parts = {calendar(mail).vevent.uid.value: mail for mail in both}
+    moved, stays = parts[f"booking-{first}@frontrow"], parts[f"booking-{first}-{screening}@frontrow"]
+    assert calendar(moved).vevent.dtstart.value > calendar(stays).vevent.dtstart.value
+    assert {calendar(mail).vevent.sequence.value for mail in both} == {"1"}
+    for mail, ticket, other in ((moved, first, second), (stays, second, first)):
+        assert f"ticket {ticket}" in plain(mail) and f"ticket {other}" not in plain(mail)
+    assert (await user.send("POST", f"{TICKETS}/{second}/move", {"screening_id": later})).status == 200
+    together = await inbox.next_mail()
+    assert f"ticket {first}" in plain(together) and f"ticket {second}" in plain(together)
+    entry = calendar(together)
+    assert (entry.method.value, entry.vevent.sequence.value) == ("PUBLISH", "2")
+    assert entry.vevent.uid.value == f"booking-{first}@frontrow"
+    await all_sent(house)
 
 
 async def test_buyers_learn_what_a_cancellation_means_for_their_money(house: House, inbox: Inbox) -> None:

@@ -49,8 +49,8 @@ SEEDS_PER_TEST = 50
 
 
 def chosen_seeds() -> list[range]:
-    """400 seeds in slices, or those of SIMULATION_SEEDS ("first:last")."""
-    first, last = map(int, os.environ.get("SIMULATION_SEEDS", "0:400").split(":"))
+    """200 seeds in slices, or those of SIMULATION_SEEDS ("first:last")."""
+    first, last = map(int, os.environ.get("SIMULATION_SEEDS", "0:200").split(":"))
     return [range(n, min(n + SEEDS_PER_TEST, last)) for n in range(first, last, SEEDS_PER_TEST)]
 
 
