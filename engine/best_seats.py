@@ -26,7 +26,7 @@ def hold_best(state: ScreeningState, command: HoldBest, now: float) -> Decision:
     """Hold the best seats for a party: adjacent ones or, if it allows that, in two neighbouring rows."""
     state.require_open(now, "reserve seats")
     state.require_seats()
-    require_on_sale(state.rules, now)
+    require_on_sale(state.rules, now, command.access)
     if command.quantity > (limit := state.policy.held_seats_limit):
         held = len(state.seats.unpaid.get(command.holder, ()))
         raise HoldLimitExceeded(limit, held, command.quantity)
@@ -45,7 +45,8 @@ def hold_best(state: ScreeningState, command: HoldBest, now: float) -> Decision:
 
 def _hold(state: ScreeningState, command: HoldBest, seat_ids: tuple[int, ...], now: float) -> Decision:
     named = HoldSeats(
-        command.screening_id, command.holder, seat_ids, command.note, command.origin, command.guest_network
+        *(command.screening_id, command.holder, seat_ids, command.note, command.origin),
+        *(command.guest_network, command.access),
     )
     return hold_seats(state, named, now)
 

@@ -59,7 +59,7 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
     stranded: tuple[int, ...] = ()
     if holder in seats.unpaid or network is not None or number > state.unchecked_seats:
         if state.guarded:
-            require_on_sale(state.rules, now)
+            require_on_sale(state.rules, now, access)
         state.require_within_limits(holder, number, network=network)
         if state.orphans is not None:
             stranded = state.orphans.judge(wanted, free)
@@ -85,7 +85,7 @@ def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Decis
 
 def _hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Decision:
     state.require_open(now, "reserve tickets")
-    require_on_sale(state.rules, now)
+    require_on_sale(state.rules, now, command.access)
     ordered: dict[int, int] = {}
     for kind_id, quantity in command.orders:
         ordered[kind_id] = ordered.get(kind_id, 0) + quantity
@@ -144,7 +144,7 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Dec
         number = len(free)
         if holder in state.seats.unpaid or network is not None or number > state.unchecked_seats:
             if state.guarded:
-                require_on_sale(state.rules, now)
+                require_on_sale(state.rules, now, access)
             state.require_within_limits(holder, number, len(own), network)
             if state.orphans is not None:
                 stranded = state.orphans.judge((*own, *free), free, own)

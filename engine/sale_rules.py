@@ -42,6 +42,17 @@ NO_WINDOWS: Mapping[int, Window] = {}
 """Stands for ticket types that are always on sale; never changed."""
 
 
+class Presale(NamedTuple):
+    """Whoever has access to a channel may buy before sales open for everybody.
+
+    Attributes:
+        sales_start: from this time on, in seconds since the epoch.
+    """
+
+    channel: str
+    sales_start: float
+
+
 class SaleRules(NamedTuple):
     """The rules of one screening or event. All times are seconds since the epoch.
 
@@ -53,6 +64,7 @@ class SaleRules(NamedTuple):
             any.
         sales_start: sales open at this time; None for always.
         sales_end: sales close at this time; None for the start of the screening.
+        presales: for whom sales open earlier.
     """
 
     orphan_rule: OrphanRule = OrphanRule.OFF
@@ -60,6 +72,7 @@ class SaleRules(NamedTuple):
     max_per_user: int | None = None
     sales_start: float | None = None
     sales_end: float | None = None
+    presales: tuple[Presale, ...] = ()
 
     @property
     def window(self) -> Window:

@@ -6,10 +6,10 @@ it.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from engine.records import ScreeningInfo, TicketType
+from engine.records import ScreeningInfo, TicketType, channel_key
 from engine.rule_errors import NotOnSale
 from engine.sale_rules import ALWAYS, NO_WINDOWS, SaleRules, Window
 from engine.selling_errors import SalesClosed
@@ -30,9 +30,18 @@ class _Closed(NamedTuple):
     retry_after_seconds: int | None = None
 
 
-def require_on_sale(rules: SaleRules, now: float) -> None:
-    """Raise NotOnSale outside the window of a screening or event."""
+def require_on_sale(rules: SaleRules, now: float, access: Collection[str] = ()) -> None:
+    """Raise NotOnSale outside the window of a screening or event.
+
+    Args:
+        rules: of the screening or event.
+        now: seconds since the epoch.
+        access: of the command; a channel among it may have a presale.
+    """
     start, end = rules.sales_start, rules.sales_end
+    if access and start is not None:
+        presales = (each.sales_start for each in rules.presales if channel_key(each.channel) in access)
+        start = min((start, *presales))
     if closed := _closed(start, end, now):
         raise NotOnSale(closed.reason, start, end, closed.retry_after_seconds)
 

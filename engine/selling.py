@@ -73,7 +73,7 @@ def book_seats(
     if free and command.held_only:
         raise NotHeld(free)
     if free and actor is None:
-        require_on_sale(state.rules, now)
+        require_on_sale(state.rules, now, command.access)
     owner = command.owner or command.holder
     passes_on = owner != command.holder
     state.require_within_limits(command.holder, len(free), beyond_limit=beyond_limit or passes_on)

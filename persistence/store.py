@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 from engine.errors import OwnershipLost, StoreUnavailable
 from engine.ports import LoadedScreening, Owner
 from engine.records import Area, Focus, Layout, ScreeningInfo, Seat, TicketType
-from engine.sale_rules import OrphanRule, SaleRules
+from engine.sale_rules import OrphanRule, Presale, SaleRules
 from engine.sales_windows import TOLD_SECONDS
 from engine.selling_errors import ScreeningNotFound
 from persistence.columns import (
@@ -107,7 +107,7 @@ FROM screening_epochs AS owned WHERE screening_id = %(screening_id)s
 SCREENING = """
 SELECT room_id, layout_version, extract(epoch FROM starts_at)::float8, extract(epoch FROM ends_at)::float8,
        (price * 100)::bigint, orphan_rule, orphan_share, max_per_user,
-       extract(epoch FROM sales_start)::float8, extract(epoch FROM sales_end)::float8,
+       extract(epoch FROM sales_start)::float8, extract(epoch FROM sales_end)::float8, presales,
        types, surcharges_cents,
        CASE WHEN moves_allowed THEN coalesce(extract(epoch FROM moves_until)::float8, 'infinity')
             ELSE '-infinity' END,
@@ -129,7 +129,7 @@ WHERE screenings.id = %s
 
 EVENT = """
 SELECT extract(epoch FROM starts_at)::float8, extract(epoch FROM ends_at)::float8, max_per_user,
-       extract(epoch FROM sales_start)::float8, extract(epoch FROM sales_end)::float8
+       extract(epoch FROM sales_start)::float8, extract(epoch FROM sales_end)::float8, presales
 FROM events WHERE id = %s
 """
 
@@ -326,19 +326,19 @@ class PostgresStore:
         """
         if rows := await connection.run(SCREENING, (screening_id,)):
             room_id, layout_version, starts_at, ends_at, price_cents, orphan_rule, *rest = rows[0]
-            *terms, types, surcharges_cents, moves_until, has_sales = rest
+            *terms, presales, types, surcharges_cents, moves_until, has_sales = rest
             surcharges = dict(zip(types or (), surcharges_cents or (), strict=True))
             layout = await self._layout(connection, room_id, layout_version)
             info = ScreeningInfo(
                 *(screening_id, starts_at, ends_at, price_cents, surcharges),
-                rules=SaleRules(OrphanRule(orphan_rule), *terms),
+                rules=SaleRules(OrphanRule(orphan_rule), *terms)._replace(presales=_presales_of(presales)),
                 moves_until=moves_until,
             )
             return info, layout, not has_sales
         if rows := await connection.run(EVENT, (screening_id,)):
             types = (TicketType(*row) for row in await connection.run(TICKET_TYPES, (screening_id,)))
-            starts_at, ends_at, max_per_user, sales_start, sales_end = rows[0]
-            rules = SaleRules(max_per_user=max_per_user, sales_start=sales_start, sales_end=sales_end)
+            starts_at, ends_at, *terms, presales = rows[0]
+            rules = SaleRules(OrphanRule.OFF, 0.0, *terms)._replace(presales=_presales_of(presales))
             by_id = {kind.id: kind for kind in types}
             info = ScreeningInfo(screening_id, starts_at, ends_at, 0, {}, by_id, seated=False, rules=rules)
             return info, NO_SEATS, False
@@ -405,3 +405,7 @@ def _areas(surroundings: Mapping[str, Any], kind: str) -> list[Area]:
         )
         for area in surroundings.get(kind, ())
     ]
+
+
+def _presales_of(stored: Sequence[tuple[str, float]]) -> tuple[Presale, ...]:
+    return tuple([Presale(*presale) for presale in stored])

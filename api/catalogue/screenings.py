@@ -61,6 +61,7 @@ class ScreeningDetails(RequestSchema):
     format = text(20, metadata={"example": "2D"})
     sales_start = sale_rules.sales_start()
     sales_end = sale_rules.sales_end()
+    presales = sale_rules.presales(sale_rules.PresaleDetails)
     max_per_user = sale_rules.max_per_user()
     orphan_rule = sale_rules.orphan_rule()
     orphan_share = sale_rules.orphan_share()
@@ -89,6 +90,7 @@ class ScreeningBase(Schema):
     format = fields.String(required=True)
     sales_start = Timestamp(required=True, allow_none=True)
     sales_end = Timestamp(required=True, allow_none=True)
+    presales = sale_rules.shown_presales(sale_rules.PresaleDetails)
     max_per_user = fields.Integer(required=True, allow_none=True)
 
 
@@ -160,6 +162,7 @@ async def create_screening(call: Call, **details: Any) -> Document:
             raise InvalidInput({"ends_at": ["Required if the length of the movie is unknown."]})
         details["ends_at"] = details["starts_at"] + timedelta(minutes=minutes) + CLEANING
     _validate_times(call, details, details)
+    details = await sale_rules.with_presales(call, details, details)
     return dump(Screening, await rows.insert(details))
 
 
@@ -188,6 +191,7 @@ async def update_screening(call: Call, screening_id: int, **changes: Any) -> Doc
     if "starts_at" in changes and "ends_at" not in changes:
         changes["ends_at"] = changes["starts_at"] + (present["ends_at"] - present["starts_at"])
     _validate_times(call, changes, present | changes)
+    changes = await sale_rules.with_presales(call, changes, present | changes)
     changed = await call.services.screenings.change(screening_id, lambda: rows.update(screening_id, changes))
     return dump(Screening, changed)
 

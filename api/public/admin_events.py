@@ -8,7 +8,7 @@ from marshmallow import fields, validate
 
 from api.errors import InvalidInput
 from api.public.administration import Administration
-from api.public.events import EventSearch, PublicEvent
+from api.public.events import EventSearch, PresaleOfEvent, PublicEvent
 from api.public.shapes import Id, Input
 from api.rest.endpoint import Call, Resource
 from api.rest.fields import Flag, Timestamp, optional_text, text
@@ -61,6 +61,7 @@ class EventDetails(Input):
     )
     sales_start = sale_rules.sales_start()
     sales_end = sale_rules.sales_end()
+    presales = sale_rules.presales(PresaleOfEvent)
     max_per_user = sale_rules.max_per_user()
     reentry = sale_rules.reentry()
     invited_user_ids = fields.List(Id(), validate=validate.Length(0, INVITED_LIMIT))
@@ -96,7 +97,7 @@ async def _prepared(call: Call, given: Mapping[str, Any], present: Record | None
     if not timedelta() < whole["ends_at"] - whole["starts_at"] <= LONGEST:
         raise InvalidInput({"endDate": [f"Must be after startDate, by at most {LONGEST.days} days."]})
     sale_rules.require_window(whole, "salesEnd", "salesStart")
-    return values
+    return await sale_rules.with_presales(call, values, whole)
 
 
 administration = Administration(

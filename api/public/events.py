@@ -14,6 +14,7 @@ from api.rest.local_times import LocalTime, TimeZoneName
 from api.rest.paging import Window
 from api.rest.styles import Content
 from api.sales.lapsing import lapsing_field, lapsing_of
+from api.sales.sale_rules import PresaleDetails, shown_presales
 from api.wire import new_timestamp, timestamp_or_none
 from engine.commands import ReadScarcity, ReadStock
 from engine.errors import NotFound
@@ -24,6 +25,10 @@ from engine.scarcity import WITHIN_SECONDS
 TYPES_SHOWN = 100
 
 public_events = Resource("/api/public", tag="Events")
+
+
+class PresaleOfEvent(CamelCaseSchema, PresaleDetails):
+    """Sales that open earlier for a channel."""
 
 
 class PublicEvent(CamelCaseSchema):
@@ -38,6 +43,7 @@ class PublicEvent(CamelCaseSchema):
     end_date_local = LocalTime("ends_at")
     sales_start = Timestamp(required=True, allow_none=True)
     sales_end = Timestamp(required=True, allow_none=True)
+    presales = shown_presales(PresaleOfEvent)
     max_per_user = fields.Integer(
         required=True,
         allow_none=True,

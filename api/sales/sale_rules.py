@@ -1,15 +1,22 @@
 """The fields of screenings, events and ticket types that say how they are sold."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from marshmallow import fields, validate
 
 from api.errors import InvalidInput
-from api.rest.fields import Flag
+from api.rest.endpoint import Call
+from api.rest.fields import Flag, RequestSchema, Timestamp
 from api.rest.local_times import VenueTimestamp
+from api.sales.channels import channel_name
 from engine.places import CAPACITY_LIMIT
 from engine.sale_rules import OrphanRule
+
+PRESALES_LIMIT = 20
+"""Most presales of a screening or event."""
 
 
 def max_per_user() -> fields.Integer:
@@ -44,6 +51,73 @@ def sales_start() -> VenueTimestamp:
 def sales_end() -> VenueTimestamp:
     """When sales close, in a request."""
     return VenueTimestamp(allow_none=True, metadata={"description": "When sales close; null for the start."})
+
+
+class PresaleDetails(RequestSchema):
+    """Sales that open earlier for a channel."""
+
+    channel = channel_name(required=True, metadata={"example": "fanclub"})
+    sales_start = Timestamp(
+        required=True,
+        metadata={
+            "description": "Before sales open for everybody.",
+            "example": "2030-01-20T09:00:00.000Z",
+        },
+    )
+
+
+def presales(shape: type[PresaleDetails]) -> fields.List[Any]:
+    """For whom sales open earlier, in a request."""
+    return fields.List(
+        fields.Nested(shape),
+        validate=validate.Length(max=PRESALES_LIMIT),
+        metadata={
+            "description": "Channels whose holders of an access code or token may buy earlier.",
+            "example": [],
+        },
+    )
+
+
+class ShownPresales(fields.List[Any]):
+    """For whom sales open earlier, in a response."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
+        each = [
+            {"channel": channel, "sales_start": datetime.fromtimestamp(start, UTC)}
+            for channel, start in value
+        ]
+        return super()._serialize(each, attr, obj, **options)
+
+
+def shown_presales(shape: type[PresaleDetails]) -> fields.List[Any]:
+    """For whom sales open earlier, in a response."""
+    return ShownPresales(fields.Nested(shape), required=True)
+
+
+async def with_presales(call: Call, values: Mapping[str, Any], whole: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values to store, with their presales as they are stored.
+
+    Args:
+        call: the request.
+        values: the fields of the request.
+        whole: the record as it would be stored.
+
+    Raises:
+        InvalidInput: a presale does not begin before sales open, or its channel does not exist.
+    """
+    if "presales" not in values:
+        return dict(values)
+    start, named = whole.get("sales_start"), values["presales"]
+    if named and (start is None or any(each["sales_start"] >= start for each in named)):
+        raise InvalidInput({"presales": ["Each must begin before sales open for everybody."]})
+    channels = {each["channel"] for each in named}
+    if len(channels) < len(named):
+        raise InvalidInput({"presales": ["Name each channel once."]})
+    for channel in channels:
+        if not await call.services.channels.exists(channel):
+            raise InvalidInput({"presales": [f"There is no channel {channel}."]})
+    stored = [(each["channel"], each["sales_start"].timestamp()) for each in named]
+    return {**values, "presales": orjson.dumps(stored).decode()}
 
 
 def orphan_rule() -> fields.String:

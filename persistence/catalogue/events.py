@@ -39,6 +39,7 @@ EVENTS = Table(
         "sales_start",
         "sales_end",
         "max_per_user",
+        "presales",
         "reentry",
         "closed_at",
         "created_at",

@@ -40,6 +40,7 @@ COLUMNS = {
     "sales_start": "screenings.sales_start",
     "sales_end": "screenings.sales_end",
     "max_per_user": "screenings.max_per_user",
+    "presales": "screenings.presales",
 }
 
 FILTERS = {

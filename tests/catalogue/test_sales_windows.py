@@ -13,7 +13,7 @@ from tests.api.cinema import receive
 from tests.api.rooms.test_socket import room_message
 from tests.box_office import Guest, data, make_event, make_type
 from tests.catalogue.members import member
-from tests.catalogue.programme import add_seats, make_room, make_screening
+from tests.catalogue.programme import add_seats, make_room, make_screening, schedule
 from tests.house import House
 
 pytestmark = pytest.mark.gen_test(timeout=120)
@@ -198,3 +198,42 @@ async def test_every_socket_is_told_when_sales_open(house: House) -> None:
         )
         for message in told:
             assert time_of(message["timestamp"]) >= time_of(start)
+
+
+CHANNELS = "/api/v1/admin/channels"
+
+
+async def test_whoever_has_access_to_a_channel_gets_in_earlier(house: House) -> None:
+    start = after(HOUR)
+    presales = [{"channel": "fans", "sales_start": after(-HOUR)}]
+    room = await make_room(house)
+    seats = await add_seats(house, room)
+    unknown = await schedule(house, room, sales_start=start, presales=presales)
+    assert (unknown.status, unknown.json["errors"]) == (422, {"presales": ["There is no channel fans."]})
+    made = await house.admin.send("POST", CHANNELS, {"name": "fans", "code": "brass-and-thunder"})
+    assert made.status == 201, made.body
+    late = [{"channel": "fans", "sales_start": start}]
+    assert (await schedule(house, room, sales_start=start, presales=late)).status == 422
+    screening = await make_screening(house, room, sales_start=start, presales=presales)
+    shown = (await house.guest.send("GET", f"/api/v1/screenings/{screening}")).json
+    assert shown["presales"] == presales
+    user, code = house.user(7), {"X-Access-Code": "brass-and-thunder"}
+    closed(await user.reserve(screening, seats[:1]), start, None)
+    assert (await user.reserve(screening, seats[:1], headers=code)).status == 201
+    assert (await user.book(screening, seats[:1])).status == 201
+    changed = await house.admin.send("PUT", f"/api/v1/screenings/{screening}", {"presales": []})
+    assert changed.json["presales"] == []
+    closed(await user.reserve(screening, seats[1:2], headers=code), start, None)
+
+
+async def test_an_event_has_presales_too(house: House) -> None:
+    await house.admin.send("POST", CHANNELS, {"name": "fans", "code": "brass-and-thunder"})
+    presales = [{"channel": "fans", "salesStart": after(-HOUR)}]
+    event = await make_event(house, salesStart=after(HOUR), presales=presales)
+    kind = await make_type(house, event)
+    shown = data(await house.guest.send("GET", f"/api/public/events/{event}"))
+    assert shown["presales"] == presales
+    order = {"ticketTypeId": kind, "quantity": 1, "sessionId": "session-of-ada"}
+    assert (await house.guest.send("POST", "/api/public/reservations", order)).status == 409
+    code = {"X-Access-Code": "brass-and-thunder"}
+    assert (await house.guest.send("POST", "/api/public/reservations", order, headers=code)).status == 201

@@ -1,12 +1,16 @@
 """When a screening or an event is on sale, on the bare core."""
 
+from typing import Any
+
 import pytest
 
 from engine.commands import (
     BookSeats,
     CancelScreening,
     ExtendHolds,
+    HoldBest,
     HoldPlaces,
+    HoldSeats,
     PlaceOrder,
     ReadChanges,
     ReleaseLapsed,
@@ -15,7 +19,7 @@ from engine.commands import (
 )
 from engine.records import TicketType
 from engine.rule_errors import NotOnSale
-from engine.sale_rules import SaleRules
+from engine.sale_rules import Presale, SaleRules
 from engine.selling_errors import SalesClosed, SeatsNotFound
 from tests.engine.conftest import NOW, Hall
 
@@ -156,3 +160,40 @@ class TestWatchers:
     def test_a_cancelled_screening_tells_nothing(self, hall: Hall) -> None:
         hall.do(CancelScreening(1, "user:9"))
         assert self.told(hall, START) == []
+
+
+class TestPresales:
+    """Whoever has access to a channel gets in earlier."""
+
+    EARLY = START - 600
+    RULES = SaleRules(sales_start=START, presales=(Presale("fans", EARLY), Presale("press", EARLY - 600)))
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            HoldSeats(1, ADA, (1,), access=("channel:fans",)),
+            ToggleSeats(1, ADA, (1,), access=("channel:fans",)),
+            BookSeats(1, ADA, (1,), access=("channel:fans", "channel:other")),
+            HoldBest(1, ADA, 1, access=("channel:fans",)),
+        ],
+        ids=["hold", "toggle", "book", "best"],
+    )
+    def test_not_a_millisecond_earlier(self, command: Any) -> None:
+        hall = Hall(rules=self.RULES)
+        hall.now = self.EARLY - 0.001
+        error = refusal(hall, command)
+        assert (error.sales_start, error.retry_after_seconds) == (self.EARLY, 1)
+        hall.now = self.EARLY
+        assert refusal(hall, command._replace(access=("channel:other",))).sales_start == START
+        hall.do(command)
+
+    def test_the_earliest_channel_counts(self) -> None:
+        hall = Hall(rules=self.RULES)
+        hall.now = self.EARLY - 600
+        hall.do(HoldSeats(1, ADA, (1,), access=("channel:fans", "channel:press")))
+
+    def test_tickets_of_an_event_too(self) -> None:
+        fair = Hall(5, ticket_types={STANDING: TicketType(STANDING, 2000, 50, 10)}, rules=self.RULES)
+        fair.now = self.EARLY
+        refusal(fair, TestEvents.ORDER)
+        fair.do(TestEvents.ORDER._replace(access=("channel:fans",)))

@@ -16,7 +16,8 @@ import { LiveClient, ProtocolError } from './live_client.js';
  * `expiring` with `{eventId, reservationIds, quantity, expiresAt, remainingSeconds}` before own reservations expire;
  * `offered` with `{eventId, id, reservationId, quantity, expiresAt, remainingSeconds}` when tickets are reserved for who
  * has waited for them;
- * `booking` with `{eventId, availableSeats, cancelled}` when tickets were sold or cancelled; `refused` with
+ * `booking` with `{eventId, availableSeats, cancelled}` when tickets were sold or cancelled; `sales` with
+ * `{eventId, open}` when sales have opened or closed; `refused` with
  * `{eventId, code, message}` when an event may not be watched, which ends its subscription.
  */
 export class EventClient extends LiveClient {
@@ -94,6 +95,12 @@ export class EventClient extends LiveClient {
       case 'booking_created':
       case 'booking_cancelled':
         this.#booked(message);
+        break;
+      case 'sales_opened':
+      case 'sales_ended':
+        if (this.#subscriptions.has(message.eventId)) {
+          this.emit('sales', { eventId: message.eventId, open: message.type === 'sales_opened' });
+        }
         break;
       case 'hold_expiring':
         this.#expiring(message);

@@ -9,6 +9,7 @@ import { SeatPicture } from './seat_picture.js';
  * Events, in addition to those of `LiveClient`: `seats` with a `Change` whenever seats have changed, whatever the
  * cause; `expiring` with `{seat_ids, expires_at, remaining_seconds}` before own seats expire; `offered` with
  * `{id, seat_ids, reservation_id, expires_at, remaining_seconds}` when seats are reserved for who has waited for them;
+ * `sales` with `{open}` when sales have opened or closed;
  * `free` with `{id, seat_id}` when a seat is free about which the user wanted to be told; `altered` if the screening's seats, times, price or room were changed; `snapshot` with the same if all seats were replaced, before `seats`; `open` with `{resumed}` whenever the
  * server has confirmed a socket, where `resumed` means that no snapshot follows.
  */
@@ -68,6 +69,11 @@ export class ScreeningClient extends LiveClient {
       case 'seat_update':
       case 'bulk_seat_update':
         this.#updated(message);
+        break;
+      case 'sales_opened':
+      case 'sales_ended':
+        this.#picture.reach(message.epoch, message.seq);
+        this.emit('sales', { open: message.type === 'sales_opened' });
         break;
       case 'hold_expiring':
         this.#expiring(message);

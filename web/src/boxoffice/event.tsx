@@ -14,6 +14,7 @@ import { Countdown, secondsUntil } from './countdown';
 import { Cover } from './cover';
 import { customer, customerToken, rememberBuyer } from './customer';
 import { useDraft, useSending } from './form';
+import { Opening } from './opening';
 import { isOfPrice, PayButtons, PriceChanged } from './payment';
 import { faultsOf, peopleOf, PersonFields } from './people';
 import { salesRules } from './rules';
@@ -57,6 +58,7 @@ function Event({ id, checkout }: EventProps) {
       setTurn(true);
       reserved.reload();
     });
+    client.addEventListener('sales', event.reload);
     client.open();
     return () => client.close();
   }, [id]);
@@ -99,7 +101,7 @@ function Event({ id, checkout }: EventProps) {
                       </Link>
                     ) : (
                       <>
-                        <Quantities event={shown} chosen={() => navigate(`/events/${id}/checkout`)} />
+                        <Quantities event={shown} reload={event.reload} chosen={() => navigate(`/events/${id}/checkout`)} />
                         <WaitingList event={id} kinds={shown.ticketTypes} />
                       </>
                     )}
@@ -137,13 +139,20 @@ function NothingReserved({ ended }: { ended: boolean }) {
   );
 }
 
-function Quantities({ event, chosen }: { event: EventDetails; chosen: () => void }) {
+/** When the first tickets come on sale, if none are and some will be. */
+function opening(event: EventDetails): string | undefined {
+  const starts = event.ticketTypes.map((kind) => [event.salesStart, kind.salesStart].filter((start) => start !== null).sort().at(-1));
+  return starts.filter((start) => start !== undefined && secondsUntil(start) > 0).sort()[0];
+}
+
+function Quantities({ event, reload, chosen }: { event: EventDetails; reload: () => void; chosen: () => void }) {
   const [quantities, setQuantities] = useState<Record<string, number>>({});
   const sending = useSending();
   const orders = event.ticketTypes.flatMap(({ id }) => (quantities[id] ? [{ ticketTypeId: id, quantity: quantities[id] }] : []));
   const total = event.ticketTypes.reduce((sum, { id, price }) => sum + Math.round(price * 100) * (quantities[id] ?? 0), 0) / 100;
   if (event.ticketTypes.length === 0) return <p class="empty">There are no tickets for this event yet.</p>;
   const over = !event.ticketTypes.some((kind) => kind.onSale);
+  const opens = opening(event);
   const soldOut = event.ticketTypes.every((kind) => kind.available === 0);
   return (
     <form
@@ -158,7 +167,9 @@ function Quantities({ event, chosen }: { event: EventDetails; chosen: () => void
       }}
     >
       <h2 id="tickets">Tickets</h2>
-      {over ? (
+      {over && opens ? (
+        <Opening key={opens} at={opens} timeZone={event.timeZone} opened={reload} />
+      ) : over ? (
         <Notice>No tickets are on sale {Date.parse(event.startDate) < Date.now() ? 'any more' : 'at the moment'}.</Notice>
       ) : (
         soldOut && <Notice>All tickets are taken. Reserved ones may come back within minutes.</Notice>

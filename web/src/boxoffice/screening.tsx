@@ -1,5 +1,6 @@
 // A hall: choose seats, live, and go on to the checkout. The seats themselves are the component `<frontrow-seats>`.
 
+import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Link, useLocation } from 'wouter-preact';
 import { answered, api } from '../api/client';
@@ -10,7 +11,9 @@ import { Notice, Shown } from '../common/pieces';
 import { user } from '../common/session';
 import type { Cart, FrontrowSeatsElement } from '../seats/public';
 import { keepCart } from './cart';
+import { secondsUntil } from './countdown';
 import { customerToken } from './customer';
+import { Opening } from './opening';
 import { useTitle } from './title';
 
 export function ScreeningPage({ id }: { id: number }) {
@@ -49,11 +52,32 @@ export function ScreeningPage({ id }: { id: number }) {
           {shown.cancelled_at ? (
             <Notice tone="bad">This screening was cancelled. Tickets for it are no longer valid.</Notice>
           ) : (
-            <Sale id={id} startsAt={shown.starts_at} soldOut={showtime.data?.available_seats === 0} />
+            <Window start={shown.sales_start} end={shown.sales_end} timeZone={shown.time_zone}>
+              <Sale id={id} startsAt={shown.starts_at} soldOut={showtime.data?.available_seats === 0} />
+            </Window>
           )}
         </>
       )}
     </Shown>
+  );
+}
+
+interface WindowProps {
+  start: string | null;
+  end: string | null;
+  timeZone: string;
+  children: ComponentChildren;
+}
+
+/** The hall once sales are open; it stays after their end, because what is reserved can still be bought. */
+function Window({ start, end, timeZone, children }: WindowProps) {
+  const [open, setOpen] = useState(start === null || secondsUntil(start) <= 0);
+  if (start !== null && !open) return <Opening at={start} timeZone={timeZone} opened={() => setOpen(true)} />;
+  return (
+    <>
+      {end !== null && secondsUntil(end) <= 0 && <Notice>Sales have ended. You can still buy what you have reserved.</Notice>}
+      {children}
+    </>
   );
 }
 

@@ -65,6 +65,9 @@ export const ENGLISH = {
   no_adjacent_seats: 'So many seats are not free next to each other any more; at most {largest} are.',
   no_such_seats: 'No such seats are free any more.',
   hold_limit_exceeded: 'You cannot reserve more seats for this screening. Give one back to choose another.',
+  person_limit_exceeded:
+    'You have as many seats for this screening as one person can have, over all purchases. Give one back to choose another.',
+  sales_closed: 'Seats for this screening are not on sale now.',
   guest_limit_exceeded: 'Guests of your network cannot reserve more seats for this screening. Log in, or try again later.',
   hold_life_spent: 'You have kept this seat for as long as it is possible. Please choose another one.',
   extension_limit_reached: 'The time of these seats cannot be extended again.',
