@@ -4,8 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0026_presales"
-down_revision = "0025_ticket_moves"
+revision = "0027_presales"
+down_revision = "0026_mails_about_moves"
 
 
 def upgrade() -> None:
