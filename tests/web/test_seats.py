@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.caller import RESERVATIONS, Caller
+from tests.catalogue.programme import SCREENINGS
 from tests.database import execute
 from tests.house import House
 from tests.web.browser import Browser
@@ -178,6 +179,29 @@ async def test_pages_of_other_sites_embed_it(house: House, browser: Browser) -> 
     guest = await open_hall(browser, house, screening, site="http://localhost:9/halls")
     await guest.click_on("button", "Row D seat 9")
     await page.until(f"{status_of('D', 9)} === 'reserved'")
+
+
+async def test_seats_that_would_leave_one_alone_are_explained(house: House, browser: Browser) -> None:
+    screening, _ = await demo_screening(house)
+    enforced = await house.admin.send("PUT", f"{SCREENINGS}/{screening}", {"orphan_rule": "enforce"})
+    assert enforced.status == 200
+    user = await open_hall(browser, house, screening, USER)
+    guest = await open_hall(browser, house, screening)
+    user.allow("status of 409")
+    for page, row in ((user, "C"), (guest, "D")):
+        await page.resize(1100, 900)
+        await page.click_on("button", f"Row {row} seat 2")
+        await page.shows(
+            f"Row {row} seat 2 would leave Row {row} seat 1 alone between taken seats or an aisle. "
+            "These are possible:"
+        )
+        assert await page.evaluate(f"{heard('error')}[0].alternatives.length") == 3
+        assert await page.accessibility_violations() == []
+        await page.click_on("button", f"Take Row {row} seat 1")
+        await page.until(chosen(f"{row}1"))
+        await page.until("hall.shadowRoot.querySelector('.notice').hidden")
+        assert await page.focused() == f"button Row {row} seat 1"
+    await user.picture("seats-alternatives")
 
 
 async def test_the_keyboard_alone_is_enough(house: House, browser: Browser) -> None:

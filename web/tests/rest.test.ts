@@ -37,3 +37,10 @@ test('a party that does not fit is told which would', async () => {
   const rest = server(() => Response.json(refused, { status: 409 }));
   await expect(rest.post(BEST, { quantity: 4 })).rejects.toMatchObject({ code: 'no_adjacent_seats', largest: 3, taken: [] });
 });
+
+test('a choice that would leave a seat alone is told which, and what to choose instead', async () => {
+  const refused = { code: 'would_strand_seat', detail: '…', stranded: [1], alternatives: [[1, 2], [3, 4]] };
+  const rest = server(() => Response.json(refused, { status: 409 }));
+  const { code, stranded, alternatives } = refused;
+  await expect(rest.post('reserve', {})).rejects.toMatchObject({ code, stranded, alternatives, taken: [] });
+});

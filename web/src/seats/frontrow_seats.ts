@@ -41,6 +41,12 @@ const RETRY_MS = [1_000, 2_000, 4_000, 8_000, 15_000];
 const LOOKS = [Look.Available, Look.Mine, Look.Reserved, Look.Booked] as const;
 const NO_CART: Cart = { screening: 0, seats: [], total: null, expiresAt: null, guestId: null };
 
+/** A button in a notice. */
+interface NoticeAction {
+  label: string;
+  act(): void;
+}
+
 /** What belongs to the screening that is shown. */
 interface Shown {
   hall: Hall;
@@ -574,9 +580,10 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     const text = this.#say('said_taken', { seat, state: this.#stateWords(index) });
     if (!this.#waiting.isOpen || this.#shown!.states.known(index) === Look.Bought) return this.#announcer.say(text);
     const { id } = this.#shown!.hall.plan.seats[index]!;
-    this.#notice(text, this.#texts.tell_me, async () => {
+    const act = async (): Promise<void> => {
       if (await this.#waiting.watch(id)) this.#notice(this.#say('will_tell', { seat }));
-    });
+    };
+    this.#notice(text, [{ label: this.#texts.tell_me, act: () => void act() }]);
   }
 
   #connected(state: ConnectionState): void {
@@ -656,7 +663,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     const isConflict = refusal.code === 'seats_unavailable';
     const taken = this.#indicesOf(refusal.taken).filter((index) => indices.includes(index));
     const problem = this.#problemOf(refusal, isConflict && taken.length > 0 ? taken : indices);
-    this.#notice(problem.message);
+    this.#notice(problem.message, problem.alternatives?.map((seats) => this.#offer(seats)));
     if (refusal.largest) this.#parts.bestCount.value = String(refusal.largest);
     if (refusal.status === 401) this.#emit('unauthorized', { reason: refusal.message });
     this.#emit(isConflict ? 'conflict' : 'error', problem);
@@ -668,12 +675,19 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     let name: TextName = 'failed';
     if (refusal.code === 'seats_unavailable') name = indices.length > 1 ? 'conflict_many' : 'conflict';
     else if (refusal.code === 'no_adjacent_seats' && !refusal.largest) name = 'no_such_seats';
+    else if (refusal.code === 'would_strand_seat' && refusal.alternatives.length > 0) name = 'would_strand_seat_offer';
     else if (refusal.code in ENGLISH) name = refusal.code as TextName;
     else if (refusal.status === 401) name = 'unauthorized';
     else if (refusal.status >= 500 || refusal.status === 429) name = 'busy';
-    const { code, largest } = refusal;
-    const message = this.#say(name, { seats: names, message: refusal.message, largest: largest ?? 0 });
-    return largest === null ? { code, message, seats } : { code, message, seats, largest };
+    const { code, largest, alternatives } = refusal;
+    const stranded = this.#indicesOf(refusal.stranded).map((index) => this.#nameOf(index)).join(', ');
+    const values = { seats: names, stranded, message: refusal.message, largest: largest ?? 0 };
+    const problem: Problem = { code, message: this.#say(name, values), seats };
+    if (largest !== null) problem.largest = largest;
+    if (alternatives.length > 0) {
+      problem.alternatives = alternatives.map((ids) => this.#indicesOf(ids).map((index) => this.#infoOf(index)));
+    }
+    return problem;
   }
 
   #listen(): void {
@@ -999,15 +1013,30 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     this.#buttons.layer.setAttribute('aria-label', this.#say('hall_summary', summary));
   }
 
-  /** @param action what a button in the notice says, and does */
-  #notice(text: string | null, action = '', act: (() => void) | null = null): void {
-    const { notice, noticeText, noticeAction } = this.#parts;
+  #notice(text: string | null, actions: readonly NoticeAction[] = []): void {
+    const { notice, noticeText, noticeActions } = this.#parts;
     notice.hidden = text === null;
-    noticeAction.hidden = act === null;
-    noticeAction.onclick = act;
-    write(noticeAction, action);
     write(noticeText, text ?? '');
+    noticeActions.hidden = actions.length === 0;
+    noticeActions.replaceChildren(
+      ...actions.map(({ label, act }) => {
+        const button = element('button', { type: 'button', className: 'button' }, label);
+        button.addEventListener('click', act);
+        return button;
+      }),
+    );
     if (text !== null) this.#announcer.say(text);
+  }
+
+  #offer(seats: readonly SeatInfo[]): NoticeAction {
+    const ids = seats.map(({ id }) => id);
+    const names = seats.map(({ row, number }) => this.#say('seat', { row, number })).join(', ');
+    const act = (): void => {
+      this.#notice(null);
+      this.focusSeat(ids[0]!);
+      void this.hold(ids);
+    };
+    return { label: this.#say('alternative', { seats: names }), act };
   }
 
   #veil(text: string | null, withRetry = false): void {
@@ -1075,9 +1104,10 @@ function parts() {
   const best = element('form', { className: 'find', attributes: { part: 'best' } }, bestCount, bestGo);
   const bar = element('div', { className: 'bar' }, find, best, element('div', { className: 'zoom' }, zoomOut, zoomIn, all));
   const noticeText = element('span');
-  const noticeAction = element('button', { type: 'button', className: 'button', hidden: true });
+  const noticeActions = element('div', { className: 'actions', hidden: true });
   const dismiss = element('button', { type: 'button' }, '×');
-  const notice = element('div', { className: 'notice', hidden: true, attributes: { part: 'notice' } }, noticeText, noticeAction, dismiss);
+  const content = element('div', {}, noticeText, noticeActions);
+  const notice = element('div', { className: 'notice', hidden: true, attributes: { part: 'notice' } }, content, dismiss);
   const canvas = (): HTMLCanvasElement => element('canvas', { attributes: { 'aria-hidden': 'true' } });
   const retry = element('button', { type: 'button', className: 'button', hidden: true });
   const veilText = element('span');
@@ -1096,7 +1126,7 @@ function parts() {
   const component = element('div', { className: 'component', attributes: { part: 'component' } }, probes, said, keys);
   const [floor, seats] = [canvas(), canvas()];
   return {
-    ...{ zoomIn, zoomOut, all, words, go, find, best, bestCount, bestGo, bar, noticeText, noticeAction, dismiss, notice, retry, veilText, veil, banner },
+    ...{ zoomIn, zoomOut, all, words, go, find, best, bestCount, bestGo, bar, noticeText, noticeActions, dismiss, notice, retry, veilText, veil, banner },
     ...{ stage, said, keys, probes, hallBox, component, floor, seats },
   };
 }

@@ -42,6 +42,8 @@ export interface Problem {
   seats: SeatInfo[];
   /** With "no_adjacent_seats": the size of the largest party that fits. */
   largest?: number;
+  /** Choices that the component offers instead, with "would_strand_seat". */
+  alternatives?: SeatInfo[][];
 }
 
 /** What a party wants that asks for the best seats. */

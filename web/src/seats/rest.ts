@@ -17,6 +17,8 @@ export class Refusal extends Error {
    * @param status HTTP status, 0 without an answer
    * @param taken ids of the seats that somebody else has
    * @param largest size of the largest party that fits, if the server says so
+   * @param stranded ids of the seats that a choice would leave alone
+   * @param alternatives choices to make instead, as ids
    */
   constructor(
     readonly code: string,
@@ -24,6 +26,8 @@ export class Refusal extends Error {
     readonly status = 0,
     readonly taken: readonly number[] = [],
     readonly largest: number | null = null,
+    readonly stranded: readonly number[] = [],
+    readonly alternatives: readonly (readonly number[])[] = [],
   ) {
     super(message);
   }
@@ -108,7 +112,7 @@ export class Rest {
 
 async function refusalOf(answer: Response): Promise<Refusal> {
   const problem: Record<string, unknown> = await answer.json().catch(() => ({}));
-  const { code, detail, held, booked, largest } = problem;
+  const { code, detail, held, booked, largest, stranded, alternatives } = problem;
   const ids = [held, booked].flatMap((list) => (Array.isArray(list) ? (list as number[]) : []));
   return new Refusal(
     typeof code === 'string' ? code : `status_${answer.status}`,
@@ -116,6 +120,8 @@ async function refusalOf(answer: Response): Promise<Refusal> {
     answer.status,
     ids,
     typeof largest === 'number' ? largest : null,
+    Array.isArray(stranded) ? (stranded as number[]) : [],
+    Array.isArray(alternatives) ? (alternatives as number[][]) : [],
   );
 }
 

@@ -214,6 +214,8 @@ interface Refused {
   message: string;
   request?: string;
   largest?: number;
+  stranded?: string[];
+  alternatives?: string[][];
 }
 
 interface Waiting<Answer = void> {
@@ -387,7 +389,7 @@ export class GuestSource implements Source {
     this.#at.listener.states([{ index, status, isMine, expiresMs }], false);
   }
 
-  #refused({ seat_id, code, message, request, largest }: Refused): void {
+  #refused({ seat_id, code, message, request, largest, stranded = [], alternatives = [] }: Refused): void {
     if (request !== undefined) {
       this.#waitingForBest?.reject(new Refusal(code, message, 409, [], largest ?? null));
       return;
@@ -402,7 +404,10 @@ export class GuestSource implements Source {
     const taken = code === 'seats_unavailable' ? [this.#at.plan.seats[index]!.id] : [];
     // The seat was already given back, which is what was wanted.
     if (code === 'not_held') this.#tell({ room_id: this.#room, seat_id, client_id: '' }, 'available');
-    this.#settle(seat_id, code === 'not_held' ? null : new Refusal(code, message, 409, taken));
+    const ids = (names: readonly string[]): number[] =>
+      names.flatMap((name) => this.#at.plan.seats[this.#byName.get(name) ?? -1]?.id ?? []);
+    const refusal = new Refusal(code, message, 409, taken, null, ids(stranded), alternatives.map(ids));
+    this.#settle(seat_id, code === 'not_held' ? null : refusal);
   }
 
   /** Seats are named as the rooms do it: row and number, with a hyphen if an earlier seat has that name. */

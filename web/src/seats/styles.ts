@@ -114,6 +114,7 @@ canvas { display: block; }
   display: flex; gap: 0.75rem; align-items: start; justify-content: space-between; padding: 0.625rem 0.875rem;
   border-radius: var(--radius); background: var(--calm); color: var(--on-calm); font-size: 0.9375rem;
 }
+.actions { display: flex; flex-wrap: wrap; gap: 0.5rem; margin-top: 0.5rem; }
 .notice button { border: 0; background: none; padding: 0 0.25rem; font-size: 1.25rem; line-height: 1.2; cursor: pointer; min-width: 24px; min-height: 24px; }
 .notice button:focus-visible { outline: 2px solid currentcolor; }
 .legend { display: flex; flex-wrap: wrap; gap: 0.375rem 1.125rem; margin: 0; padding: 0; list-style: none; font-size: 0.875rem; }

@@ -64,6 +64,9 @@ export const ENGLISH = {
   unreachable: 'The server cannot be reached. Nothing was changed; please try again.',
   no_adjacent_seats: 'So many seats are not free next to each other any more; at most {largest} are.',
   no_such_seats: 'No such seats are free any more.',
+  would_strand_seat: '{seats} would leave {stranded} alone between taken seats or an aisle. Please choose other seats.',
+  would_strand_seat_offer: '{seats} would leave {stranded} alone between taken seats or an aisle. These are possible:',
+  alternative: 'Take {seats}',
   hold_limit_exceeded: 'You cannot reserve more seats for this screening. Give one back to choose another.',
   person_limit_exceeded:
     'You have as many seats for this screening as one person can have, over all purchases. Give one back to choose another.',
