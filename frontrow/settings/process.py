@@ -128,7 +128,7 @@ class MailSettings:
     public_url: Annotated[
         str,
         WEB_ADDRESS,
-        "URL of your site, which links in mails start with. Empty: this server on localhost, with its port.",
+        "URL of your site, which links in mails start with. Empty: this server on 127.0.0.1, with its port.",
     ] = ""
     language: Annotated[
         str,

@@ -86,7 +86,7 @@ class Settings(
         Args:
             port: on which the server listens.
         """
-        return self.public_url or f"http://localhost:{port}{self.path_prefix}"
+        return self.public_url or f"http://127.0.0.1:{port}{self.path_prefix}"
 
     @property
     def host_names(self) -> tuple[str, ...]:

@@ -352,7 +352,7 @@ async def test_links_have_the_port_that_the_server_listens_on(house: House, inbo
     screening, seats = await open_house(house)
     await house.user(add_user(house)).book(screening, seats[:1])
     port = house.base_url.rpartition(":")[2]
-    assert f"http://localhost:{port}/my-tickets" in plain(await inbox.next_mail())
+    assert f"http://127.0.0.1:{port}/my-tickets" in plain(await inbox.next_mail())
 
 
 async def test_a_repeated_mail_is_recognised(house: House, inbox: Inbox) -> None:

@@ -140,7 +140,7 @@ async def test_the_docs_page_finds_its_document(open_house_under) -> None:
 
 
 async def test_links_in_mails_have_the_prefix(layer: str) -> None:
-    assert load_settings(path_prefix=PREFIX).site_url(8000) == f"http://localhost:8000{PREFIX}"
+    assert load_settings(path_prefix=PREFIX).site_url(8000) == f"http://127.0.0.1:8000{PREFIX}"
     site = "https://cinema.example/shop"
     assert load_settings(path_prefix=PREFIX, public_url=site).site_url(8000) == site, (
         "an operator's URL is kept"

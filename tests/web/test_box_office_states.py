@@ -38,6 +38,8 @@ async def test_nothing_to_buy(demo: DemoHouse, browser: Browser) -> None:
         ("films/99999", "This film is not in the programme"),
         ("screenings/99999", "This screening does not exist"),
         ("events/99999", "This event does not exist"),
+        ("films/abc", "This page does not exist"),
+        ("events/0/checkout", "This page does not exist"),
     ):
         await page.load(f"{demo.base_url}/{path}")
         await page.shows(shown)

@@ -1,6 +1,6 @@
 // The box office: what is on, and the way to a seat. Pages that most visits do not need are loaded when they are opened.
 
-import { render } from 'preact';
+import { render, type ComponentChild } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { Link, Route, Switch, useLocation } from 'wouter-preact';
 import { Frame } from '../common/frame';
@@ -36,6 +36,11 @@ function NotFound() {
   );
 }
 
+/** A page about a number in its address; an address without one names no page. */
+function about(page: (id: number) => ComponentChild): (params: { id: string }) => ComponentChild {
+  return ({ id }) => (/^[1-9]\d{0,15}$/.test(id) ? page(Number(id)) : <NotFound />);
+}
+
 /** Begin a new page at its top, and tell screen readers by moving the focus. */
 function Arrival() {
   const [path] = useLocation();
@@ -54,11 +59,11 @@ function BoxOffice() {
       <Arrival />
       <Switch>
         <Route path="/" component={WhatIsOn} />
-        <Route path="/films/:id">{({ id }) => <FilmPage id={Number(id)} />}</Route>
-        <Route path="/screenings/:id">{({ id }) => <ScreeningPage id={Number(id)} />}</Route>
-        <Route path="/screenings/:id/checkout">{({ id }) => <CheckoutPage id={Number(id)} />}</Route>
-        <Route path="/events/:id">{({ id }) => <EventPage id={Number(id)} checkout={false} />}</Route>
-        <Route path="/events/:id/checkout">{({ id }) => <EventPage id={Number(id)} checkout />}</Route>
+        <Route path="/films/:id">{about((id) => <FilmPage id={id} />)}</Route>
+        <Route path="/screenings/:id">{about((id) => <ScreeningPage id={id} />)}</Route>
+        <Route path="/screenings/:id/checkout">{about((id) => <CheckoutPage id={id} />)}</Route>
+        <Route path="/events/:id">{about((id) => <EventPage id={id} checkout={false} />)}</Route>
+        <Route path="/events/:id/checkout">{about((id) => <EventPage id={id} checkout />)}</Route>
         <Route path="/my-tickets">
           <MyTicketsPage />
         </Route>

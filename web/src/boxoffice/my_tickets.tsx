@@ -27,6 +27,7 @@ function MyTickets() {
   const fresh = new URLSearchParams(useSearch()).get('new');
   const [, navigate] = useLocation();
   const [badLink, setBadLink] = useState(false);
+  const [cancelled, setCancelled] = useState('');
   const bookings = useLoaded(async () => {
     const link = /^#guest=(.+)$/.exec(location.hash)?.[1];
     if (link) {
@@ -40,9 +41,15 @@ function MyTickets() {
     const [{ mailsSent }, listed] = await Promise.all([salesRules(), ownBookings()]);
     return { mailsSent, listed };
   }, []);
+  const changed = (name: string): void => {
+    setCancelled(name);
+    bookings.reload();
+    scrollTo(0, 0);
+  };
   return (
     <div class="narrow stack">
       <h1>My tickets</h1>
+      {cancelled && <Notice tone="good">{cancelled} is cancelled. If it was paid, the money will be paid back.</Notice>}
       {badLink && <Notice tone="bad">This link has expired. Request a new one below.</Notice>}
       <Shown loaded={bookings}>
         {({ mailsSent, listed }) => {
@@ -66,13 +73,13 @@ function MyTickets() {
                 </p>
               )}
               {upcoming.map((booking) => (
-                <BookingCard key={booking.id} booking={booking} changed={bookings.reload} />
+                <BookingCard key={booking.id} booking={booking} changed={changed} />
               ))}
               {past.length > 0 && (
                 <details class="stack">
                   <summary>Earlier and cancelled ({past.length})</summary>
                   {past.map((booking) => (
-                    <BookingCard key={booking.id} booking={booking} changed={bookings.reload} />
+                    <BookingCard key={booking.id} booking={booking} changed={changed} />
                   ))}
                 </details>
               )}
@@ -85,7 +92,7 @@ function MyTickets() {
   );
 }
 
-function BookingCard({ booking, changed }: { booking: Booking; changed: () => void }) {
+function BookingCard({ booking, changed }: { booking: Booking; changed: (name: string) => void }) {
   const first = booking.tickets[0]!;
   const valid = booking.tickets.filter(({ status }) => status === 'confirmed');
   const sending = useSending();
@@ -170,7 +177,7 @@ function TicketEntry({
   ticket: OwnTicket;
   name: string;
   usable: boolean;
-  changed: () => void;
+  changed: (name: string) => void;
 }) {
   const [dialog, setDialog] = useState<'' | 'code' | 'cancel'>('');
   const valid = ticket.status === 'confirmed' && usable;
@@ -225,7 +232,7 @@ function TicketEntry({
   );
 }
 
-function Cancelling({ ticket, name, close, changed }: { ticket: OwnTicket; name: string; close: () => void; changed: () => void }) {
+function Cancelling({ ticket, name, close, changed }: { ticket: OwnTicket; name: string; close: () => void; changed: (name: string) => void }) {
   const sending = useSending();
   return (
     <Dialog title={`Cancel ${name}?`} close={close}>
@@ -245,7 +252,7 @@ function Cancelling({ ticket, name, close, changed }: { ticket: OwnTicket; name:
                 api.DELETE('/api/v1/tickets/{ticket_id}', { params: { path }, headers: credentials(ticket.token) }),
               );
               close();
-              changed();
+              changed(name);
             })
           }
         >
