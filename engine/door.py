@@ -12,8 +12,8 @@ from engine.selling_errors import TicketAdmitted
 async def kept_from_the_door(ledger: Ledger, ticket_ids: Sequence[int]) -> AsyncIterator[None]:
     """Keep tickets from being admitted while their owner gives them back or changes them.
 
-    If the block fails they can be admitted again; half a minute later if its outcome is unknown, unless they
-    are cancelled by then.
+    When the block has ended, the door decides by their status again; half a minute later if its outcome is
+    unknown.
 
     Args:
         ledger: knows who was admitted.
@@ -33,7 +33,13 @@ async def kept_from_the_door(ledger: Ledger, ticket_ids: Sequence[int]) -> Async
         yield
     except EngineError as error:
         if not isinstance(error, OutcomeUnknown):
-            with suppress(StoreUnavailable):
-                for ticket_id in kept:
-                    await ledger.end_cancellation(ticket_id)
+            await _release(ledger, kept)
         raise
+    await _release(ledger, kept)
+
+
+async def _release(ledger: Ledger, ticket_ids: Sequence[int]) -> None:
+    """Let the door decide about tickets again, by their status; otherwise it does so a little later."""
+    with suppress(StoreUnavailable):
+        for ticket_id in ticket_ids:
+            await ledger.end_cancellation(ticket_id)

@@ -244,6 +244,7 @@ async def test_who_was_admitted_cannot_give_the_ticket_back(house: House) -> Non
     by_hand = await house.admin.send("PUT", f"{TICKETS}/{kept}/status", {"status": "cancelled"})
     assert by_hand.status == 200
     assert [entry["status"] for entry in await admissions(house, screening)] == ["cancelled"]
+    assert execute(house.database_url, "SELECT count(*) FROM cancellations_begun") == [(0,)]
     # Whichever comes first excludes the other.
     given_back, admitted = await asyncio.gather(owner.cancel_ticket(third), scan(house, third))
     assert (given_back.status, admitted.status) in ((204, 409), (409, 200))
