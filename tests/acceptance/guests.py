@@ -53,7 +53,8 @@ class Fight:
         if answer.status == 503:
             return None
         assert answer.status == 200, answer
-        left: Mapping[str, int] = answer.document["data"]
+        names = ("total", "sold", "reserved", "available")
+        left: Mapping[str, int] = {name: answer.document["data"][name] for name in names}
         assert left["total"] == self.capacities[kind]
         assert left["sold"] + left["reserved"] + left["available"] == left["total"], left
         assert min(left.values()) >= 0, left
