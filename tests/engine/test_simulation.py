@@ -54,7 +54,6 @@ from engine.memory import (
     MemoryJournal,
     MemoryStore,
     NullObserver,
-    RecordingPublisher,
 )
 from engine.memory_ledger import MemoryLedger
 from engine.move_money import kept_for
@@ -64,10 +63,12 @@ from engine.ports import LoadedScreening
 from engine.purchases import RESERVATION_PAYMENT
 from engine.records import HOUSE, Block, Paper, Ticket, TicketStatus, TicketType
 from engine.replies import Booked, Cancelled, Moved, Reserved, Stock
+from engine.sale_rules import NO_RULES, OrphanRule, SaleRules
 from engine.selling_errors import RefundRequired
 from engine.views import SeatMap
 from engine.vouching import COUNTER_PAYMENT
 from tests.engine.conftest import NOW, make_info, make_layout
+from tests.engine.spacing import SpacingPublisher
 
 SEATS = 12
 CLIENTS = 5
@@ -90,6 +91,7 @@ class World:
     """What outlives a process: the database, the time, and what clients were told."""
 
     rng: random.Random
+    rules: SaleRules
     database: MemoryDatabase = field(default_factory=MemoryDatabase)
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     acknowledged: dict[int, Ticket] = field(default_factory=dict)
@@ -109,12 +111,15 @@ class World:
 class PriceRecordingStore(MemoryStore):
     """Writes down the prices of a seat and a place in each epoch."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, publisher: SpacingPublisher) -> None:
         super().__init__(world.database)
         self.world = world
+        self.publisher = publisher
 
     async def activate(self, screening_id: int, **how: object) -> LoadedScreening:
         loaded = await super().activate(screening_id, **how)
+        if screening_id == 1:
+            self.publisher.begin(loaded)
         self.world.prices[loaded.epoch] = (
             loaded.info.price_cents,
             loaded.info.ticket_types[TYPE.id].price_cents,
@@ -128,9 +133,9 @@ class Process:
     def __init__(self, world: World) -> None:
         self.world = world
         self.journal = MemoryJournal(world.database, limit=40, automatic=False)
-        self.publisher = RecordingPublisher()
+        self.publisher = SpacingPublisher(SEATS)
         self.screenings = ScreeningDirectory(
-            PriceRecordingStore(world),
+            PriceRecordingStore(world, self.publisher),
             self.journal,
             self.publisher,
             NullObserver(),
@@ -234,7 +239,8 @@ class Process:
 
     async def change_prices(self) -> None:
         seat_cents, place_cents = self.world.rng.sample(PRICES, 2)
-        info = make_info(ticket_types={TYPE.id: TYPE._replace(price_cents=place_cents)})
+        kind = TYPE._replace(price_cents=place_cents)
+        info = make_info(ticket_types={TYPE.id: kind}, rules=self.world.rules)
         self.world.database.add_screening(info._replace(price_cents=seat_cents), make_layout(SEATS))
 
     async def _booked(self, command: BookSeats) -> Booked:
@@ -302,6 +308,7 @@ class Process:
         """What must hold whenever everything has settled, also what time has just decided."""
         await self.screenings.ask(ReleaseLapsed(1))
         await self.drain()
+        assert self.world.rules == NO_RULES or not self.publisher.violations, self.publisher.violations
         reply = await self.screenings.ask(ReadSeats(1))
         assert isinstance(reply, SeatMap)
         live = [
@@ -404,8 +411,9 @@ class Process:
 
 async def simulate(seed: int) -> Counter[str]:
     """Run one history and check it."""
-    world = World(random.Random(seed))
-    world.database.add_screening(make_info(ticket_types={TYPE.id: TYPE}), make_layout(SEATS))
+    world = World(random.Random(seed), SaleRules(OrphanRule.ENFORCE) if seed % 3 == 0 else NO_RULES)
+    info = make_info(ticket_types={TYPE.id: TYPE}, rules=world.rules)
+    world.database.add_screening(info, make_layout(SEATS))
     process = Process(world)
     for _ in range(ROUNDS):
         for _ in range(world.rng.randint(1, 6)):
