@@ -114,8 +114,17 @@ class TestOwnTokens:
         assert (identity.service, identity.holder) == ("payments", "service:payments")
         assert (identity.user_id, identity.admin, identity.guest) == (0, False, False)
         assert_refused(issuer, token, "service_not_allowed")
-        with pytest.raises(ValueError, match="must be one of payments, not tickets"):
+        with pytest.raises(ValueError, match="the service must be one of"):
             issuer.issue_to_service("tickets", ttl_seconds=60)
+
+    def test_name_the_channels_whose_seats_they_open(self) -> None:
+        issuer = tokens()
+        token = issuer.issue(7, ttl_seconds=60, channels=["press", "fans"])
+        assert issuer.verify(token).access == ("channel:press", "channel:fans")
+        assert issuer.verify(issuer.issue(7, ttl_seconds=60)).access == ()
+        too_many = issuer.issue(7, ttl_seconds=60, channels=["press"] * 51)
+        for refused in (too_many, issuer.issue(7, ttl_seconds=60, channels=["x" * 256])):
+            assert_refused(issuer, refused, "token_invalid")
 
     @pytest.mark.parametrize("ttl_seconds", [0, -1, DAY_SECONDS + 1])
     def test_cannot_be_issued_for_lifetimes_out_of_range(self, ttl_seconds: int) -> None:
