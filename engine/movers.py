@@ -6,7 +6,6 @@ not been decided then never will be, and the screenings find out by themselves.
 
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import NamedTuple, cast
 
 from engine.box_office import BoxOffice
@@ -138,9 +137,6 @@ class Movers:
         else:
             async with kept_from_the_door(self._ledger, command.ticket_ids):
                 moved = await self._carried_out(order, command, moving)
-            with suppress(StoreUnavailable):
-                for ticket in moving:
-                    await self._ledger.end_cancellation(ticket.id)
         there = {ticket.id: ticket for ticket in moved.tickets}
         return Moved(tuple([there.get(ticket.id, ticket) for ticket in tickets]))
 
