@@ -57,6 +57,7 @@ def _count(answered: dict[str, float], labelled: str) -> int:
     return int(sum(count for labels, count in answered.items() if labelled in labels))
 
 
+@pytest.mark.timeout(1300)
 @pytest.mark.gen_test(timeout=1200)
 async def test_no_request_is_answered_with_a_server_error(
     data_directory: Path, tmp_path: Path, figures: Figures
