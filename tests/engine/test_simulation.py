@@ -63,7 +63,7 @@ from engine.ports import LoadedScreening
 from engine.purchases import RESERVATION_PAYMENT
 from engine.records import HOUSE, Block, Paper, Ticket, TicketStatus, TicketType
 from engine.replies import Booked, Cancelled, Moved, Reserved, Stock
-from engine.sale_rules import NO_RULES, OrphanRule, SaleRules
+from engine.sale_rules import OrphanRule, SaleRules
 from engine.selling_errors import RefundRequired
 from engine.views import SeatMap
 from engine.vouching import COUNTER_PAYMENT
@@ -74,6 +74,9 @@ SEATS = 12
 CLIENTS = 5
 ROUNDS = 25
 LIMIT = 4
+PER_PERSON = 6
+"""The limit over all purchases, in half of the histories."""
+
 SEEDS_PER_TEST = 50
 TYPE = TicketType(5, 2000, 9, 3)
 PRICES = (1250, 1499, 990)
@@ -308,7 +311,8 @@ class Process:
         """What must hold whenever everything has settled, also what time has just decided."""
         await self.screenings.ask(ReleaseLapsed(1))
         await self.drain()
-        assert self.world.rules == NO_RULES or not self.publisher.violations, self.publisher.violations
+        enforced = self.world.rules.orphan_rule is OrphanRule.ENFORCE
+        assert not enforced or not self.publisher.violations, self.publisher.violations
         reply = await self.screenings.ask(ReadSeats(1))
         assert isinstance(reply, SeatMap)
         live = [
@@ -351,6 +355,7 @@ class Process:
         )
         self.check_prices()
         self.check_money()
+        self.check_limit_per_person()
         seqs = [(change.epoch, change.seq) for change in self.publisher.changes]
         assert seqs == sorted(set(seqs)), "changes out of order"
         picture = {view.seat_id: view for change in self.publisher.changes for view in change.views}
@@ -361,6 +366,16 @@ class Process:
             if block.release_at is None or block.release_at > self.world.clock.now():
                 states = [reply.views[seat_id].status for seat_id in block.seat_ids]
                 assert "available" not in states, "seats that are kept back are on sale"
+
+    def check_limit_per_person(self) -> None:
+        """Nobody holds and has bought more than the organiser allows, over all purchases and processes."""
+        if self.world.rules.max_per_user is None:
+            return
+        database = self.world.database
+        has = Counter(hold.holder for hold, status in database.holds.values() if status == "active")
+        live = (TicketStatus.PENDING, TicketStatus.CONFIRMED)
+        has.update(ticket.holder for ticket in database.tickets.values() if ticket.status in live)
+        assert all(number <= PER_PERSON for number in has.values()), has
 
     def check_money(self) -> None:
         """A payment has ended in tickets or in a refund, once; a cancelled ticket owes its price."""
@@ -411,7 +426,9 @@ class Process:
 
 async def simulate(seed: int) -> Counter[str]:
     """Run one history and check it."""
-    world = World(random.Random(seed), SaleRules(OrphanRule.ENFORCE) if seed % 3 == 0 else NO_RULES)
+    orphan_rule = OrphanRule.ENFORCE if seed % 3 == 0 else OrphanRule.OFF
+    rules = SaleRules(orphan_rule, max_per_user=PER_PERSON if seed % 2 else None)
+    world = World(random.Random(seed), rules)
     info = make_info(ticket_types={TYPE.id: TYPE}, rules=world.rules)
     world.database.add_screening(info, make_layout(SEATS))
     process = Process(world)
