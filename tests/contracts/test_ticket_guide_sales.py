@@ -150,10 +150,10 @@ class TestAvailability:
         await fair.guest.reserved(fair.standing, 3)
         await fair.buyer.purchase(await fair.guest.reserved(fair.standing, 2), ADA, BOB)
         answer = await fair.house.guest.send("GET", f"{PUBLIC}/availability/{fair.standing}")
-        assert answer.json == {
-            "success": True,
-            "data": {"total": 20, "sold": 2, "reserved": 3, "available": 15},
-        }
+        shown = {"total": 20, "sold": 2, "reserved": 3, "available": 15}
+        # There are fields beside those of the guide, which its clients ignore.
+        assert answer.json["success"] is True
+        assert answer.json["data"].items() >= shown.items()
 
     async def test_an_unknown_type_is_not_found(self, fair: Fair) -> None:
         for unknown in ("999999", "nonsense"):
