@@ -489,7 +489,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
     @rule(holder=HOLDERS, seat=st.integers(1, SEATS))
     def keep_a_seat_for_a_ticket_of_another_screening(self, holder: str, seat: int) -> None:
         free = [] if seat in self.model.seats else [seat]
-        legal = self.model.obtainable(holder, (seat,)) and self.fits(holder, free)
+        legal = self.model.obtainable(holder, (seat,)) and self.is_within_limits(holder, free)
         ticket_id = self.hall.ticket_ids.take(1)
         ticket = Ticket(ticket_id, ticket_id, 2, 1, holder, 990, TicketStatus.CONFIRMED, NOW, NOW)
         if outcome := self.attempt(ReceiveTickets(1, holder, (ticket,), (seat,)), legal):
