@@ -71,11 +71,11 @@ interface WindowProps {
 
 /** The hall once sales are open; it stays after their end, because what is reserved can still be bought. */
 function Window({ start, end, timeZone, children }: WindowProps) {
-  const [open, setOpen] = useState(start === null || secondsUntil(start) <= 0);
-  if (start !== null && !open) return <Opening at={start} timeZone={timeZone} opened={() => setOpen(true)} />;
+  const [open, setOpen] = useState(!start || secondsUntil(start) <= 0);
+  if (start && !open) return <Opening at={start} timeZone={timeZone} opened={() => setOpen(true)} />;
   return (
     <>
-      {end !== null && secondsUntil(end) <= 0 && <Notice>Sales have ended. You can still buy what you have reserved.</Notice>}
+      {end && secondsUntil(end) <= 0 && <Notice>Sales have ended. You can still buy what you have reserved.</Notice>}
       {children}
     </>
   );
