@@ -29,7 +29,7 @@ from engine.seat_inventory import SeatInventory
 ALTERNATIVES = 3
 """Most alternatives to a refused choice."""
 
-NEAR_RUNS = 2
+NEAR_RUNS = 3
 """Alternatives come from the runs of the choice, and so many before and after them in the layout."""
 
 FURTHEST_RUNS = 12
