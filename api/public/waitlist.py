@@ -248,6 +248,7 @@ class EntriesOfScreening(Page):
     access=Access.ADMIN,
     query=EntriesOfScreening,
     answers=EntryOfAnybody(many=True),
+    refusals=(NotFound,),
     headers=PAGING_HEADERS,
 )
 async def list_waitlist(call: Call, screening_id: int, window: Window, **wanted: Any) -> Answer:
