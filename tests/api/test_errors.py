@@ -79,7 +79,7 @@ def test_codes_are_unique() -> None:
 @pytest.mark.parametrize(
     ("error", "status", "data"),
     [
-        (SeatsUnavailable([42], [44]), 409, {"held": (42,), "booked": (44,)}),
+        (SeatsUnavailable([42], [44], [44]), 409, {"held": (42,), "booked": (44,), "blocked": (44,)}),
         (
             RefundRequired(
                 Refund(5, "pi_1", 123, None, "user:7", 1599, "seats_unavailable", None),
