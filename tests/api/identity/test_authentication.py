@@ -118,22 +118,30 @@ async def test_admin_operations_require_an_administrator(
     assert (await venue.guest.send("GET", "/office")).status == 401
 
 
-OF_PAYMENTS = {"book_tickets", "book_from_reservation", "confirm_payment", "cancel_ticket", "cancel_tickets"}
+OF_SERVICES = {
+    "payments": {
+        *("book_tickets", "book_from_reservation", "confirm_payment", "cancel_ticket", "cancel_tickets"),
+        *("move_ticket", "move_tickets"),
+    },
+    "check-in": {"check_in", "check_in_batch", "undo_check_in", "count_check_ins", "list_door_tickets"},
+}
 
 
-async def test_a_service_may_call_these_operations_only() -> None:
-    assert {endpoint.name for endpoint in ENDPOINTS if endpoint.service} == OF_PAYMENTS
+@pytest.mark.parametrize("service", OF_SERVICES)
+async def test_a_service_may_call_these_operations_only(service: str) -> None:
+    assert {endpoint.name for endpoint in ENDPOINTS if endpoint.service == service} == OF_SERVICES[service]
 
 
-async def test_all_others_refuse_a_service(venue: Venue) -> None:
+@pytest.mark.parametrize("service", OF_SERVICES)
+async def test_all_others_refuse_a_service(venue: Venue, service: str) -> None:
     caller = venue.guest
     for token in (
-        venue.tokens.issue_to_service("payments", ttl_seconds=60),
-        signed(venue, scope="payments", admin=True),
+        venue.tokens.issue_to_service(service, ttl_seconds=60),
+        signed(venue, scope=service, admin=True),
     ):
         caller.token = token
         for endpoint in READING_TOKENS:
-            if endpoint.name not in OF_PAYMENTS:
+            if endpoint.name not in OF_SERVICES[service]:
                 response = await caller.send(
                     endpoint.method, path_of(endpoint), {} if endpoint.body else None
                 )
