@@ -29,13 +29,13 @@ CHANGES = (
     ("cluster/wire.py", f"\nVERSION = {wire.VERSION}\n", f"\nVERSION = {wire.VERSION + 1}\n"),
     (
         "engine/commands.py",
-        "    guest_network: str | None = None\n\n\nclass ExtendHolds",
-        '    guest_network: str | None = None\n    wish: str | None = "by the window"\n\n\nclass ExtendHolds',
+        "    access: tuple[str, ...] = ()\n\n\nclass ExtendHolds",
+        '    access: tuple[str, ...] = ()\n    wish: str | None = "by the window"\n\n\nclass ExtendHolds',
     ),
     (
         "engine/holding.py",
-        "    _, holder, seat_ids, network = command\n",
-        "    _, holder, seat_ids, network, _wish = command\n",
+        "    _, holder, seat_ids, network, access = command\n",
+        "    _, holder, seat_ids, network, access, _wish = command\n",
     ),
     (
         "cluster/heartbeat.py",
