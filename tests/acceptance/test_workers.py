@@ -40,11 +40,16 @@ async def until(condition: Callable[[], object], seconds: float = SECONDS) -> No
             await asyncio.sleep(0.02)
 
 
-def lives(pid: int) -> bool:
+def state_of(pid: int) -> str:
+    """The state of a process as a letter, such as "T" if it is stopped; "Z" also if it is gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return "Z"
+
+
+def lives(pid: int) -> bool:
+    return state_of(pid) != "Z"
 
 
 def has_pending(pid: int, number: signal.Signals) -> bool:
@@ -333,6 +338,8 @@ async def test_a_second_signal_ends_everything_immediately(data_directory: Path,
         workers = server.worker_pids
         for pid in workers:
             os.kill(pid, signal.SIGSTOP)
+        # A process that has yet to stop would take the next signal first.
+        await until(lambda: all(state_of(pid) == "T" for pid in workers))
         server.signal(signal.SIGTERM)
         # The supervisor has acted on the first signal; two that wait are one.
         await until(lambda: all(has_pending(pid, signal.SIGTERM) for pid in workers))
