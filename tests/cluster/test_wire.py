@@ -17,6 +17,7 @@ from engine.commands import HoldSeats
 from engine.events import HoldsExpired, SeatsHeld
 from engine.records import Hold, Layout, TicketStatus
 from engine.replies import Changes
+from engine.sale_rules import Window
 from engine.selling_errors import SeatsUnavailable
 from engine.views import SeatMap, SeatsShown, SeatView
 from tests.cluster import wire_samples as samples
@@ -46,10 +47,10 @@ def any_of(hint: Any) -> st.SearchStrategy:
     if hint is SeatMap:
         views = st.lists(any_of(SeatView), max_size=3)
         by_id = views.map(lambda seats: {seat.seat_id: seat for seat in seats})
-        return st.builds(SeatMap, *map(any_of, (int, int, int, Layout)), by_id)
+        return st.builds(SeatMap, *map(any_of, (int, int, int, Layout)), by_id, any_of(Window))
     if hint is Changes:
         missed = st.none() | st.lists(st.one_of(map(any_of, WATCHED)), max_size=3).map(tuple)
-        return st.builds(Changes, any_of(int), any_of(int), missed)
+        return st.builds(Changes, any_of(int), any_of(int), missed, any_of(Window))
     if origin is tuple and arguments[-1] is not Ellipsis:
         return st.tuples(*map(any_of, arguments))
     if origin is tuple:
