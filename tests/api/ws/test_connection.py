@@ -257,7 +257,7 @@ async def test_a_closed_connection_is_freed_without_the_garbage_collector(line: 
         return sum(issubclass(type(kept), SocketConnection) for kept in gc.get_objects())
 
     gc.collect()
-    assert connections() == 1
+    others = connections() - 1  # what earlier tests of this process have left
     gc.disable()
     try:
         await line.send("one")
@@ -266,6 +266,6 @@ async def test_a_closed_connection_is_freed_without_the_garbage_collector(line: 
         await line.wait_closed()
         line.clock.advance(PING_SECONDS)
         await asyncio.sleep(0.01)
-        assert connections() == 0
+        assert connections() == others
     finally:
         gc.enable()
