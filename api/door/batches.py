@@ -62,7 +62,7 @@ class Batch(RequestSchema):
 
 
 class ScanResult(Schema):
-    """What became of a scan."""
+    """The result of one scan of a batch."""
 
     scan_id = fields.String(required=True, metadata={"example": "000017"})
     result = fields.String(

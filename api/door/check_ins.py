@@ -134,7 +134,7 @@ async def _scanned(call: Call, code: str, screening_id: int | None, direction: s
 
 
 def _words(record: Record) -> Mapping[str, str]:
-    """What messages for people say, in the time of the venue."""
+    """Return the words that messages for people need, with times in the time zone of the venue."""
     zone = ZoneInfo(record["time_zone"])
 
     def local(at: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:

@@ -78,7 +78,7 @@ class ScreeningOver(ScanRefused):
 
 
 class NotAdmitted(ScanRefused):
-    """Nobody has been admitted with the ticket, so nothing can be undone, and nobody can leave."""
+    """The ticket has not been admitted, so there is no admission to undo and no visitor to let out."""
 
     code = "not_admitted"
     says = "Nobody has been admitted with this ticket"

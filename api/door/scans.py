@@ -1,4 +1,4 @@
-"""What a scanner reads, and what it is told about the ticket."""
+"""The fields of a scan, and the ticket as the staff at the door sees it."""
 
 import re
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _TICKET_ID = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
 def code_field() -> fields.String:
-    """What was scanned or typed."""
+    """The field with the scanned or typed code."""
     return text(
         CODE_LIMIT,
         required=True,
@@ -34,7 +34,7 @@ def code_field() -> fields.String:
 
 
 def gate_field() -> Trimmed:
-    """Where it was scanned."""
+    """The field with the name of the gate."""
     return Trimmed(
         GATE_LIMIT,
         required=True,
@@ -43,7 +43,7 @@ def gate_field() -> Trimmed:
 
 
 def direction_field() -> fields.String:
-    """Which way the visitor goes."""
+    """The field that says whether the visitor enters or leaves."""
     return fields.String(
         load_default="in",
         validate=validate.OneOf(DIRECTIONS),

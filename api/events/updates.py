@@ -54,7 +54,7 @@ class EventUpdates:
         self._event_id = batches[0][0].screening_id
 
     def frames(self, holder: Collection[str]) -> Frames:
-        """Return the frames, the same for every watcher without expiring holds and news.
+        """Return the frames for a watcher. All watchers without expiring holds and news share the same ones.
 
         Args:
             holder: the watcher as a user, as a guest's session, or as both.

@@ -54,7 +54,7 @@ class NewBlock(RequestSchema):
         validate=validate.OneOf((HOUSE, KILL, CHANNEL)),
         metadata={
             "description": "`house`: sold by administrators only. `kill`: nobody can have them. `channel`: "
-            "for whoever has access to the channel.",
+            "buyers with access to the channel may have them.",
             "example": HOUSE,
         },
     )

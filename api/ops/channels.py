@@ -24,8 +24,8 @@ class AccessCode(RequestSchema):
         allow_none=True,
         validate=[validate.Length(*_CODE_LENGTH), storable, printable],
         metadata={
-            "description": "Gives access to whoever sends it as `X-Access-Code`; null if only tokens with "
-            "the claim `channels` do. It is stored as a hash, so it cannot be shown again.",
+            "description": "Buyers who send it as `X-Access-Code` have access; null if only tokens with "
+            "the claim `channels` give it. It is stored as a hash, so it cannot be shown again.",
             "example": "ink-and-paper-2026",
         },
     )

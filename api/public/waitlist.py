@@ -28,7 +28,7 @@ _STATUSES = validate.OneOf([status.value for status in WaitStatus])
 
 
 class OfferedSeats(Schema):
-    """What is held for the one who waits."""
+    """The reservation that an entry of the waiting list has been offered."""
 
     reservation_id = fields.Integer(
         required=True, metadata={"description": "Buy it like any other reservation.", "example": 100023}
@@ -225,8 +225,9 @@ class WatchedSeat(RequestSchema):
 async def notify_when_free(call: Call, screening_id: int, seat_id: int, mail: bool) -> Document:
     """Ask to be told when a seat is free.
 
-    Each time that it becomes free for everybody, the one who has asked first is told, alone, on the socket of
-    the screening. It is not reserved for anybody. `DELETE /api/v1/waitlist/{id}` withdraws the request.
+    When the seat becomes free for everybody, the server tells the person who has asked first, on the socket
+    of the screening, and nobody else. The seat is not reserved. `DELETE /api/v1/waitlist/{id}` withdraws the
+    request.
     """
     joined: Waiting = await call.ask(WatchSeat(screening_id, call.holder, seat_id, mail))
     return await _stored(call, joined)
