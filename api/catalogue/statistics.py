@@ -14,6 +14,8 @@ from api.rest.local_times import TimeZoneName
 from api.rest.paging import PAGING_HEADERS, Page, Window, paged
 from api.sales.periods import (
     GRANULARITIES,
+    DividedDays,
+    Period,
     calendar_day,
     few_boundaries,
     period_boundaries,
@@ -113,25 +115,13 @@ class RevenuePeriods(Days):
     time_zone = zone_field()
 
 
-class SalesInPeriod(Sales):
-    period = fields.String(
-        required=True,
-        metadata={
-            "description": "First day of the period, or start of the hour, in the time zone.",
-            "example": "2026-01-26",
-        },
-    )
-    begins_at = Timestamp(required=True)
-    ends_at = Timestamp(required=True)
+class SalesInPeriod(Period, Sales):
+    """Sales in one period."""
 
 
-class RevenueByPeriod(Sales):
+class RevenueByPeriod(DividedDays, Sales):
     """Sales over a range of days, in total and by period."""
 
-    first = fields.Date(data_key="from", required=True)
-    last = fields.Date(data_key="to", required=True)
-    granularity = fields.String(required=True, validate=validate.OneOf(GRANULARITIES))
-    timezone = fields.String(required=True, metadata={"example": "Europe/Berlin"})
     periods = fields.List(fields.Nested(SalesInPeriod), required=True)
 
 

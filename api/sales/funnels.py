@@ -15,8 +15,17 @@ from marshmallow import Schema, fields, validate
 
 from api.bodies import Body
 from api.rest.endpoint import Answer, Call
-from api.rest.fields import RequestSchema, Timestamp
-from api.sales.periods import GRANULARITIES, calendar_day, few_boundaries, period_name, today, zone_field
+from api.rest.fields import RequestSchema
+from api.sales.periods import (
+    GRANULARITIES,
+    DividedDays,
+    Period,
+    calendar_day,
+    few_boundaries,
+    period_name,
+    today,
+    zone_field,
+)
 from api.sales.spreadsheets import BYTE_ORDER_MARK, MEDIA_TYPE, cell, csv_of
 
 STAGES = ("looked", "held", "lapsed", "released", "paid")
@@ -60,16 +69,7 @@ class DoorNumbers(StageNumbers):
     )
 
 
-class FunnelPeriod(StageNumbers):
-    period = fields.String(
-        required=True,
-        metadata={
-            "description": "First day of the period, or start of the hour, in the time zone.",
-            "example": "2026-01-26",
-        },
-    )
-    begins_at = Timestamp(required=True)
-    ends_at = Timestamp(required=True)
+class FunnelPeriod(Period, StageNumbers):
     doors = fields.List(fields.Nested(DoorNumbers), required=True)
 
 
@@ -90,11 +90,7 @@ class Waits(Schema):
     p99 = _seconds("99 %")
 
 
-class FunnelFigures(Schema):
-    first = fields.Date(data_key="from", required=True)
-    last = fields.Date(data_key="to", required=True)
-    granularity = fields.String(required=True, validate=validate.OneOf(GRANULARITIES))
-    timezone = fields.String(required=True, metadata={"example": "Europe/Berlin"})
+class FunnelFigures(DividedDays):
     totals = fields.Nested(StageNumbers, required=True)
     doors = fields.List(fields.Nested(DoorNumbers), required=True)
     periods = fields.List(fields.Nested(FunnelPeriod), required=True)

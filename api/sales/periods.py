@@ -10,10 +10,11 @@ from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from marshmallow import ValidationError, fields
+from marshmallow import Schema, ValidationError, fields, validate
 
 from api.errors import InvalidInput
 from api.rest.endpoint import Call
+from api.rest.fields import Timestamp
 from api.rest.local_times import TimeZoneName
 
 PERIODS_LIMIT = 1000
@@ -31,6 +32,29 @@ _BEGINS_PERIOD: Mapping[str, Callable[[date], bool]] = {
 """Whether a day starts a new period, by granularity."""
 
 GRANULARITIES = ("hour", *_BEGINS_PERIOD)
+
+
+class Period(Schema):
+    """A period of an answer, with its name and its boundaries."""
+
+    period = fields.String(
+        required=True,
+        metadata={
+            "description": "First day of the period, or start of the hour, in the time zone.",
+            "example": "2026-01-26",
+        },
+    )
+    begins_at = Timestamp(required=True)
+    ends_at = Timestamp(required=True)
+
+
+class DividedDays(Schema):
+    """The days of an answer, both ends included, and how they are divided."""
+
+    first = fields.Date(data_key="from", required=True)
+    last = fields.Date(data_key="to", required=True)
+    granularity = fields.String(required=True, validate=validate.OneOf(GRANULARITIES))
+    timezone = fields.String(required=True, metadata={"example": "Europe/Berlin"})
 
 
 def calendar_day(**options: Any) -> fields.Date:

@@ -5,7 +5,6 @@ A failing seed replays: `SIMULATION_SEEDS=42:43 make test ARGS=tests/engine/test
 """
 
 import asyncio
-import os
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from engine.screening import Screening
 from engine.screening_state import Decision
 from engine.views import SeatMap
 from tests.engine.cluster import LEASE_SECONDS, Cluster, Node
+from tests.engine.seeds import name_of, outcomes_of, slices
 
 NAMES = "abc"
 SEATS = 20
@@ -32,12 +32,6 @@ STEP_SECONDS = 0.25
 CONFIRMED_SECONDS = 0.9
 TAKEOVER_SECONDS = 1.0
 POLICY = Policy(hold_seconds=1e6, hold_life_seconds=1e6)
-
-
-def chosen_seeds() -> list[range]:
-    """300 seeds in slices, or those of SIMULATION_SEEDS ("first:last")."""
-    first, last = map(int, os.environ.get("SIMULATION_SEEDS", "0:300").split(":"))
-    return [range(n, min(n + SEEDS_PER_TEST, last)) for n in range(first, last, SEEDS_PER_TEST)]
 
 
 class Simulation:
@@ -219,12 +213,7 @@ class Simulation:
 
 @pytest.mark.gen_test(timeout=180)
 @pytest.mark.parametrize("kind", ["moves", "pauses", "partitions"])
-@pytest.mark.parametrize("seeds", chosen_seeds(), ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}")
+@pytest.mark.parametrize("seeds", slices(300, SEEDS_PER_TEST), ids=name_of)
 async def test_seeds(seeds: range, kind: str) -> None:
-    outcomes: Counter[str] = Counter()
-    for seed in seeds:
-        try:
-            outcomes += await Simulation(seed, kind).run()
-        except AssertionError as failure:
-            raise AssertionError(f"seed {seed}: {failure}") from failure
+    outcomes = await outcomes_of(lambda seed: Simulation(seed, kind).run(), seeds)
     assert outcomes["ok"] >= 0.3 * outcomes.total(), outcomes

@@ -8,7 +8,6 @@ screenings show what the database has, and every cent that was paid is kept or o
 """
 
 import asyncio
-import os
 import random
 from collections import Counter
 from dataclasses import dataclass, field
@@ -40,18 +39,13 @@ from engine.replies import Moved
 from engine.selling_errors import RefundRequired
 from engine.views import SeatMap
 from tests.engine.conftest import NOW, make_info, make_layout
+from tests.engine.seeds import name_of, outcomes_of, slices
 
 SCREENINGS = (1, 2)
 SEATS = 6
 HOLDERS = [f"user:{number}" for number in range(4)]
 ROUNDS = 30
 SEEDS_PER_TEST = 50
-
-
-def chosen_seeds() -> list[range]:
-    """200 seeds in slices, or those of SIMULATION_SEEDS ("first:last")."""
-    first, last = map(int, os.environ.get("SIMULATION_SEEDS", "0:200").split(":"))
-    return [range(n, min(n + SEEDS_PER_TEST, last)) for n in range(first, last, SEEDS_PER_TEST)]
 
 
 class Node:
@@ -299,12 +293,7 @@ async def simulate(seed: int) -> Counter[str]:
 
 
 @pytest.mark.gen_test(timeout=180)
-@pytest.mark.parametrize("seeds", chosen_seeds(), ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}")
+@pytest.mark.parametrize("seeds", slices(200, SEEDS_PER_TEST), ids=name_of)
 async def test_seeds(seeds: range) -> None:
-    outcomes: Counter[str] = Counter()
-    for seed in seeds:
-        try:
-            outcomes += await simulate(seed)
-        except AssertionError as failure:
-            raise AssertionError(f"seed {seed}: {failure}") from failure
+    outcomes = await outcomes_of(simulate, seeds)
     assert outcomes["moved"] > len(seeds), outcomes

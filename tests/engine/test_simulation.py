@@ -8,7 +8,6 @@ its process, after which another directory recovers from what was written. A fai
 """
 
 import asyncio
-import os
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -68,6 +67,7 @@ from engine.selling_errors import RefundRequired
 from engine.views import SeatMap
 from engine.vouching import COUNTER_PAYMENT
 from tests.engine.conftest import NOW, make_info, make_layout
+from tests.engine.seeds import name_of, outcomes_of, slices
 from tests.engine.spacing import SpacingPublisher
 
 SEATS = 12
@@ -81,12 +81,6 @@ SEEDS_PER_TEST = 50
 TYPE = TicketType(5, 2000, 9, 3)
 PRICES = (1250, 1499, 990)
 BOSS = "user:99"
-
-
-def chosen_seeds() -> list[range]:
-    """1,000 seeds in slices, or those of SIMULATION_SEEDS ("first:last")."""
-    first, last = map(int, os.environ.get("SIMULATION_SEEDS", "0:1000").split(":"))
-    return [range(n, min(n + SEEDS_PER_TEST, last)) for n in range(first, last, SEEDS_PER_TEST)]
 
 
 @dataclass
@@ -458,12 +452,7 @@ async def simulate(seed: int) -> Counter[str]:
 
 
 @pytest.mark.gen_test(timeout=180)
-@pytest.mark.parametrize("seeds", chosen_seeds(), ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}")
+@pytest.mark.parametrize("seeds", slices(1000, SEEDS_PER_TEST), ids=name_of)
 async def test_seeds(seeds: range) -> None:
-    outcomes: Counter[str] = Counter()
-    for seed in seeds:
-        try:
-            outcomes += await simulate(seed)
-        except AssertionError as failure:
-            raise AssertionError(f"seed {seed}: {failure}") from failure
+    outcomes = await outcomes_of(simulate, seeds)
     assert outcomes["ok"] >= 0.3 * outcomes.total(), outcomes
