@@ -1,0 +1,2 @@
+UPDATE cinemas SET time_zone = 'Europe/Vienna';
+UPDATE events SET time_zone = 'Pacific/Auckland';

@@ -1,0 +1,2 @@
+-- Bob has agreed on an earlier price.
+UPDATE holds SET price = 8 WHERE id = 1;

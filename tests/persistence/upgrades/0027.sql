@@ -1,0 +1,1 @@
+UPDATE events SET presales = '[["members", 1700000000.0]]';
