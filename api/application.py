@@ -18,6 +18,7 @@ from api.catalogue.favorites import favorites
 from api.catalogue.layouts import layouts, seat_types
 from api.catalogue.movies import movies
 from api.catalogue.outbox import outbox
+from api.catalogue.own_refunds import own_refunds
 from api.catalogue.refunds import refunds
 from api.catalogue.reviews import reviews
 from api.catalogue.rooms import rooms
@@ -100,6 +101,7 @@ RESOURCES = (
     exported_tickets,
     statistics,
     refunds,
+    own_refunds,
     check_ins,
     batches,
     admissions,

@@ -337,6 +337,7 @@ class Catalogue:
         coming_soon_movies: movies that are not released yet; read-only.
         trending_movies: movies by recent sales; read-only.
         recommended_movies: movies recommended to one user; read-only.
+        own_refunds: refunds as their receiver sees them; read-only.
         detailed_casts: cast members with the other movies they appear in; read-only.
         showtimes: screenings as moviegoers see them; read-only.
         tickets: as administrators see them; read-only.
@@ -358,6 +359,7 @@ class Catalogue:
     casts: Rows
     detailed_casts: Rows
     refunds: RefundRows
+    own_refunds: Rows
     reviews: ReviewRows
     rooms: Rows
     layouts: LayoutRows

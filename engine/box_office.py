@@ -106,6 +106,7 @@ class BoxOffice:
             _paid(agreed_cents, command.expected_total_cents),
             refusal.code,
             vouched_by=vouched_by(command.actor, command.payment_id),
+            seat_ids=seat_ids,
         )
         try:
             await self._refund(unusable, refusal)

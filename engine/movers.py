@@ -190,6 +190,7 @@ class Movers:
         unusable = UnusablePayment(
             *(payment_id, order.screening_id, order.holder, owed_cents, refusal.code),
             vouched_by=vouched_by(order.actor, payment_id),
+            seat_ids=order.seat_ids,
         )
         if (refund := await self._ledger.owe(unusable)) is not None:
             raise RefundRequired(refund, refusal) from refusal

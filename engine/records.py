@@ -1,6 +1,6 @@
 """Seats, layouts, ticket types, screenings, holds and tickets: plain data."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from math import inf
 from types import MappingProxyType
@@ -371,6 +371,7 @@ class UnusablePayment(NamedTuple):
         reason: code of the error that refused it.
         ticket: the ticket that it was to confirm, if there was one.
         vouched_by: who has vouched for the payment; None if only the payer has named it.
+        seat_ids: the seats that it was meant for, if there was no ticket.
     """
 
     payment_id: str
@@ -380,6 +381,7 @@ class UnusablePayment(NamedTuple):
     reason: str
     ticket: Ticket | None = None
     vouched_by: str | None = None
+    seat_ids: Sequence[int] = ()
 
 
 class Refund(NamedTuple):

@@ -8,7 +8,7 @@ from persistence.catalogue.favorites import Favorites
 from persistence.catalogue.layouts import Layouts
 from persistence.catalogue.messages import MESSAGES, Messages
 from persistence.catalogue.movies import COMING_SOON, RECOMMENDED, TRENDING, Movies
-from persistence.catalogue.refunds import RefundRows
+from persistence.catalogue.refunds import OWN_REFUNDS, RefundRows
 from persistence.catalogue.reviews import Reviews
 from persistence.catalogue.rooms import ROOMS
 from persistence.catalogue.screenings import ScreeningRows
@@ -40,6 +40,7 @@ def catalogue_on(connector: Connector) -> Catalogue:
         casts=Rows(connector, CASTS),
         detailed_casts=Rows(connector, DETAILED_CASTS),
         refunds=RefundRows(connector),
+        own_refunds=Rows(connector, OWN_REFUNDS),
         reviews=Reviews(connector),
         rooms=Rows(connector, ROOMS),
         layouts=Layouts(connector),

@@ -66,8 +66,8 @@ HAVING count(price) = count(*)
 """
 
 OWE = """
-INSERT INTO refunds (payment_id, screening_id, ticket_id, holder, amount, reason, booking_id)
-VALUES (%s, %s, %s, %s, %s * 0.01, %s, %s)
+INSERT INTO refunds (payment_id, screening_id, ticket_id, holder, amount, reason, booking_id, seat_ids)
+VALUES (%s, %s, %s, %s, %s * 0.01, %s, %s, %s::bigint[])
 RETURNING id
 """
 
@@ -145,7 +145,7 @@ class Refunds:
                 payment.reason,
                 ticket and ticket.booking_id,
             )
-            ((refund_id,),) = await connection.run(OWE, refund)
+            ((refund_id,),) = await connection.run(OWE, (*refund, numbers(payment.seat_ids)))
         return Refund(refund_id, *refund)
 
     async def _require_refundable(self, connection: Connection, payment_id: str, holder: str) -> None:

@@ -16,7 +16,23 @@ REFERENCE_LIMIT = 200
 
 refunds = Resource("/api/v1/admin/refunds", tag="Refunds")
 
-_STATUS = validate.OneOf(["owed", "settled"])
+STATUS = validate.OneOf(["owed", "settled"])
+
+
+def refund_amount() -> Money:
+    return Money(required=True, metadata={"example": 25.5})
+
+
+def refund_reason() -> fields.String:
+    """Why something is owed."""
+    return fields.String(
+        required=True,
+        metadata={
+            "description": "`ticket_cancelled`, `ticket_moved` (to a cheaper seat), or the code of the error "
+            "that refused the payment.",
+            "example": "ticket_cancelled",
+        },
+    )
 
 
 class Refund(Schema):
@@ -25,16 +41,10 @@ class Refund(Schema):
     id = fields.Integer(required=True)
     payment_id = fields.String(required=True, metadata={"example": "stripe_pi_1234567890"})
     vouched_by = vouched_by_field()
-    amount = Money(required=True, metadata={"example": 25.5})
+    amount = refund_amount()
     currency = fields.String(required=True, metadata={"example": "EUR"})
-    reason = fields.String(
-        required=True,
-        metadata={
-            "description": "`ticket_cancelled`, or the code of the error that refused the payment.",
-            "example": "ticket_cancelled",
-        },
-    )
-    status = fields.String(required=True, validate=_STATUS)
+    reason = refund_reason()
+    status = fields.String(required=True, validate=STATUS)
     screening_id = fields.Integer(required=True)
     booking_id = fields.Integer(required=True, allow_none=True)
     ticket_id = fields.Integer(
@@ -58,7 +68,7 @@ class Refund(Schema):
 
 
 class RefundList(Page):
-    status = fields.String(validate=_STATUS)
+    status = fields.String(validate=STATUS)
     user_id = identifier_in_query()
     screening_id = identifier_in_query()
     payment_id = text(PAYMENT_ID_LIMIT)
@@ -112,4 +122,5 @@ async def settle_refund(call: Call, refund_id: int, reference: str, confirm: boo
 
 
 def _shown(call: Call, record: Record) -> Record:
-    return {**record, "currency": call.services.currency, "holder": shown(call, record["holder"])}
+    currency = record["currency"] or call.services.currency
+    return {**record, "currency": currency, "holder": shown(call, record["holder"])}

@@ -194,7 +194,7 @@ async def list_popular_movies(
 ) -> Document:
     """List the movies that sold the most tickets.
 
-    Counts all sales, or those on the days (UTC) from `from` to `to`.
+    Counts all sales, or those on the days from `from` to `to`: each cinema's own days, in its time zone.
     """
     require_order(first, last)
     popular = await call.services.catalogue.statistics.popular_movies(first, last, limit)

@@ -48,6 +48,14 @@ class ShownTicket(CamelCaseSchema):
     time_zone = TimeZoneName(required=True)
     starts_at_local = LocalTime("starts_at", allow_none=True)
     ends_at_local = LocalTime("ends_at", allow_none=True)
+    moved_from = Timestamp(
+        required=True,
+        allow_none=True,
+        metadata={"description": "When it was to begin as the ticket was bought; null if that is the same."},
+    )
+    called_off = fields.Boolean(
+        required=True, metadata={"description": "Whether the venue has cancelled the screening."}
+    )
     price = Money(required=True)
     code = fields.String(required=True, metadata={"description": "For reading aloud."})
     payment_deadline = Timestamp(

@@ -111,8 +111,12 @@ COMING_SOON = replace(
 _SALES_OF_LATE = """
 (
     SELECT screenings.movie_id, sum(ticket_counts.tickets) AS sold
-    FROM ticket_counts JOIN screenings ON screenings.id = ticket_counts.screening_id
-    WHERE ticket_counts.status = 'confirmed' AND ticket_counts.day > (now() AT TIME ZONE 'UTC')::date - 7
+    FROM ticket_counts
+    JOIN screenings ON screenings.id = ticket_counts.screening_id
+    JOIN rooms ON rooms.id = screenings.room_id
+    JOIN cinemas ON cinemas.id = rooms.cinema_id
+    WHERE ticket_counts.status = 'confirmed'
+      AND ticket_counts.day > (now() AT TIME ZONE cinemas.time_zone)::date - 7
     GROUP BY screenings.movie_id
     HAVING sum(ticket_counts.tickets) > 0
 ) AS sales ON sales.movie_id = movies.id

@@ -5,9 +5,31 @@ from decimal import Decimal
 from engine.selling_errors import RefundSettled, RefundUnvouched
 from engine.vouching import vouched_payment
 from persistence.catalogue.table import Record, Rows, Table, own_columns
+from persistence.catalogue.tickets import PRINTED
 from persistence.connector import Connector
 
 _USER_ID = "substring(refunds.holder FROM '^user:([0-9]{1,18})$')::bigint"
+
+REFUNDED = """
+    LEFT JOIN screenings ON screenings.id = refunds.screening_id
+    LEFT JOIN rooms ON rooms.id = screenings.room_id
+    LEFT JOIN cinemas ON cinemas.id = rooms.cinema_id
+    LEFT JOIN movies ON movies.id = screenings.movie_id
+    LEFT JOIN events ON events.id = refunds.screening_id
+"""
+"""Joins what refunded payments were for."""
+
+REFUNDED_PLACES = """(
+    SELECT string_agg(
+        coalesce('Row ' || row_label || ', seat ' || seat_number, ticket_types.name), '; ' ORDER BY place
+    )
+    FROM unnest(array_append(refunds.seat_ids, (
+        SELECT seat_id FROM tickets
+        WHERE tickets.id = refunds.ticket_id AND tickets.screening_id = refunds.screening_id
+    ))) AS named (place)
+    LEFT JOIN seats ON seats.id = place
+    LEFT JOIN ticket_types ON ticket_types.id = CASE WHEN place < 0 THEN (-place) >> 20 END
+)"""
 
 REFUNDS = Table(
     name="refunds",
@@ -18,6 +40,7 @@ REFUNDS = Table(
             "id",
             "payment_id",
             "amount",
+            "currency",
             "reason",
             "status",
             "screening_id",
@@ -40,6 +63,29 @@ REFUNDS = Table(
         "payment_id": "refunds.payment_id = %(payment_id)s",
     },
 )
+
+OWN_REFUNDS = Table(
+    name="refunds",
+    kind="refund",
+    columns={
+        **own_columns(
+            "refunds",
+            *("id", "payment_id", "amount", "currency", "reason", "status", "screening_id", "booking_id"),
+            *("ticket_id", "owed_at", "settled_at", "reference"),
+        ),
+        "vouched_by": "payments.vouched_by",
+        "place": REFUNDED_PLACES,
+        **{name: PRINTED[name] for name in ("title", "starts_at", "time_zone")},
+    },
+    joins=f"JOIN payments USING (payment_id) {REFUNDED}",
+    filters={
+        **{name: REFUNDS.filters[name] for name in ("status", "screening_id")},
+        "holder": "refunds.holder = %(holder)s",
+        "booking_id": "refunds.booking_id = %(booking_id)s",
+    },
+    orders={"": "refunds.id DESC"},
+)
+"""Refunds as their receiver sees them."""
 
 LOCK = """
 SELECT status = 'settled', reference, vouched_by IS NOT NULL FROM refunds JOIN payments USING (payment_id)

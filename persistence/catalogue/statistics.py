@@ -210,8 +210,8 @@ class Statistics:
         """Return the movies that sold most tickets.
 
         Args:
-            first: first day to count, in UTC.
-            last: last day to count, in UTC.
+            first: first day to count, each cinema by its own time zone.
+            last: last day to count.
             limit: number of movies.
         """
         return await self._all(POPULAR_MOVIES, first=first, last=last, limit=limit)

@@ -104,6 +104,19 @@ MOVES = (
 )
 """Grows with each move of a ticket of a booking, by more than the revision of the screening that it left."""
 
+_MOVED_FROM = """
+nullif((
+    SELECT starts_before FROM screening_times
+    WHERE screening_times.screening_id = tickets.screening_id
+      AND changed_at > greatest(tickets.booked_at, (
+          SELECT max(at) FROM ticket_moves
+          WHERE ticket_moves.ticket_id = tickets.id AND ticket_moves.screening_id = tickets.screening_id
+      ))
+    ORDER BY changed_at LIMIT 1
+), coalesce(screenings.starts_at, events.starts_at))
+"""
+"""When it was to begin as its holder bought the ticket; NULL if that has not changed."""
+
 VISITED = f"""
     LEFT JOIN screenings ON screenings.id = tickets.screening_id
     LEFT JOIN seats ON seats.id = tickets.seat_id
@@ -118,7 +131,7 @@ VISITED = f"""
 SHOWN_TICKETS = Table(
     name="tickets",
     kind="ticket",
-    columns={**PRINTED, "admitted_at": ADMITTED_AT, "moves": MOVES},
+    columns={**PRINTED, "admitted_at": ADMITTED_AT, "moves": MOVES, "moved_from": _MOVED_FROM},
     joins=VISITED,
     filters={
         "holder": "tickets.holder = %(holder)s",

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.catalogue.programme import make, make_screening, open_house
+from tests.catalogue.programme import make, make_room, make_screening, open_house
 from tests.database import connect, execute
 from tests.house import House
 
@@ -182,6 +182,41 @@ async def test_popular_movies_sell_most(house: House) -> None:
     assert len(await stats(house, "movies/popular?limit=1")) == 1
     late = await stats(house, "movies/popular?from=2026-01-02&to=2026-01-02")
     assert [movie["title"] for movie in late] == ["Low Water"]
+
+
+@gen_test
+async def test_days_of_popular_movies_are_those_of_their_cinemas(house: House) -> None:
+    shown = {}
+    for zone in ("Pacific/Auckland", "America/Los_Angeles"):
+        cinema = (await make(house, "/api/v1/cinemas/", {"name": zone, "time_zone": zone}))["id"]
+        movie = (await make(house, "/api/v1/movies/", {"title": zone}))["id"]
+        screening = await make_screening(house, await make_room(house, zone, cinema), movie_id=movie)
+        shown[zone] = screening, cinema
+    noon = "2026-01-01T12:00:00Z"
+    sell(house, *((screening, noon, 5) for screening, _ in shown.values()))
+
+    async def popular_on(day: str) -> list[str]:
+        return [movie["title"] for movie in await stats(house, f"movies/popular?from={day}&to={day}")]
+
+    assert await popular_on("2026-01-01") == ["America/Los_Angeles"]
+    assert await popular_on("2026-01-02") == ["Pacific/Auckland"]
+    _, cinema = shown["Pacific/Auckland"]
+    moved = await house.admin.send("PATCH", f"/api/v1/cinemas/{cinema}", {"time_zone": "Asia/Kathmandu"})
+    assert moved.status == 200, moved.body
+    assert await popular_on("2026-01-02") == []
+    assert len(await popular_on("2026-01-01")) == 2
+
+    # Trending looks at seven days, of which one has ended in New Zealand when it goes on in California.
+    sold = datetime.now(UTC) - timedelta(days=6, hours=23)
+    sell(house, *((screening, sold.isoformat(), 5) for screening, _ in shown.values()))
+    trending = (await house.guest.send("GET", "/api/v1/movies/trending")).json
+    recent = [
+        zone
+        for zone in ("Asia/Kathmandu", "America/Los_Angeles")
+        if datetime.now(ZoneInfo(zone)).date() - sold.astimezone(ZoneInfo(zone)).date() < timedelta(days=7)
+    ]
+    titles = {"Asia/Kathmandu": "Pacific/Auckland"}
+    assert {movie["title"] for movie in trending} == {titles.get(zone, zone) for zone in recent}
 
 
 @gen_test

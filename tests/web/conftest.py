@@ -11,6 +11,7 @@ from tornado.ioloop import IOLoop
 from tests.api.venue import Venue
 from tests.contracts.guide_cinema import GuideCinema
 from tests.house import House
+from tests.inbox import Inbox
 from tests.web.browser import Browser
 from tests.web.chromium_process import running_chromium
 from tests.web.demo_house import DemoHouse
@@ -87,6 +88,24 @@ def house(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[House]
 def demo(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[DemoHouse]:
     """The real server with what the demo has."""
     house = DemoHouse(database_url, tmp_path)
+    io_loop.run_sync(house.open)
+    yield house
+    io_loop.run_sync(house.close)
+
+
+@pytest.fixture
+def shop(
+    request: pytest.FixtureRequest, database_url: str, tmp_path: Path, inbox: Inbox, io_loop: IOLoop
+) -> Iterator[DemoHouse]:
+    """The demo's server, under a path prefix, sending mail to the inbox, with a test payment unless told."""
+    house = DemoHouse(
+        database_url,
+        tmp_path,
+        smtp_url=inbox.url,
+        path_prefix="/tickets",
+        guest_purchase=True,
+        test_payment=getattr(request, "param", True),
+    )
     io_loop.run_sync(house.open)
     yield house
     io_loop.run_sync(house.close)

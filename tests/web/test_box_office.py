@@ -1,42 +1,22 @@
 """The box office in Chromium: a guest's way, a user's way by keyboard, events, lost passwords, all states."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from tornado.ioloop import IOLoop
 
 from tests.api.caller import Caller
-from tests.catalogue.programme import SCREENINGS, add_seats, make_room, make_screening
+from tests.catalogue.programme import SCREENINGS
 from tests.inbox import Inbox
 from tests.web.browser import Browser
 from tests.web.demo_house import FIRST_USER, PASSWORD, DemoHouse
 from tests.web.looks import checked
 from tests.web.page import Page
+from tests.web.shopping import logged_in, small_hall
 
 pytestmark = pytest.mark.gen_test(timeout=420)
 
 FILM = "The Cartographer's Tide"
 EMAIL = "grace@home.example"
-
-
-@pytest.fixture
-def shop(
-    request: pytest.FixtureRequest, database_url: str, tmp_path: Path, inbox: Inbox, io_loop: IOLoop
-) -> Iterator[DemoHouse]:
-    """The demo's server, under a path prefix, sending mail to the inbox, with a test payment unless told."""
-    house = DemoHouse(
-        database_url,
-        tmp_path,
-        smtp_url=inbox.url,
-        path_prefix="/tickets",
-        guest_purchase=True,
-        test_payment=getattr(request, "param", True),
-    )
-    io_loop.run_sync(house.open)
-    yield house
-    io_loop.run_sync(house.close)
 
 
 async def test_a_guest_buys_two_seats_and_cancels_one(
@@ -299,8 +279,8 @@ async def test_a_guest_waits_for_tickets(shop: DemoHouse, browser: Browser) -> N
 
 
 async def test_the_checkout_follows_what_happens_in_another_window(shop: DemoHouse, browser: Browser) -> None:
-    screening, seats = await _small_hall(shop)
-    page, user = await _log_in(shop, browser)
+    screening, seats = await small_hall(shop)
+    page, user = await logged_in(shop, browser)
     assert (await user.reserve(screening, seats[:2])).status == 201
     await page.load(f"{shop.base_url}/screenings/{screening}/checkout")
     await page.shows("Row A, seat 2")
@@ -323,8 +303,8 @@ async def test_the_checkout_follows_what_happens_in_another_window(shop: DemoHou
 async def test_a_real_payment_that_cannot_be_used_is_said_to_be_owed(
     shop: DemoHouse, browser: Browser
 ) -> None:
-    screening, seats = await _small_hall(shop)
-    page, user = await _log_in(shop, browser)
+    screening, seats = await small_hall(shop)
+    page, user = await logged_in(shop, browser)
     assert (await user.reserve(screening, seats[:1])).status == 201
     page.allow("status of 409")
 
@@ -356,13 +336,13 @@ async def test_a_real_payment_that_cannot_be_used_is_said_to_be_owed(
 async def test_the_agreed_price_stays_and_another_one_is_asked_about(
     shop: DemoHouse, browser: Browser
 ) -> None:
-    screening, seats = await _small_hall(shop)
+    screening, seats = await small_hall(shop)
 
     async def cost(price: float) -> None:
         changed = await shop.admin.send("PUT", f"{SCREENINGS}/{screening}", {"price": price})
         assert changed.status == 200, changed.body
 
-    page, user = await _log_in(shop, browser)
+    page, user = await logged_in(shop, browser)
     await page.load(f"{shop.base_url}/screenings/{screening}")
     await page.click_on("button", "Row A seat 1")
     await page.shows("12.50")
@@ -387,23 +367,6 @@ async def test_the_agreed_price_stays_and_another_one_is_asked_about(
     await page.click_on("button", re.compile("^Pay"))
     await page.shows("Thank you")
     assert [ticket["price"] for ticket in (await user.my_tickets()).json] == [16, 16]
-
-
-async def _log_in(house: DemoHouse, browser: Browser) -> tuple[Page, Caller]:
-    """Log a user in, in a new tab. Returns the tab, and the same user without it."""
-    page = await browser.open(f"{house.base_url}/login")
-    await page.fill("E-mail", FIRST_USER)
-    await page.fill("Password", PASSWORD)
-    await page.click_on("button", "Log in")
-    await page.find("button", "Log out")
-    (user_id,) = [member.user_id for member in house.demo.members if member.email == FIRST_USER]
-    return page, house.user(user_id)
-
-
-async def _small_hall(house: DemoHouse) -> tuple[int, list[int]]:
-    room = await make_room(house, "Twice")
-    seats = await add_seats(house, room)
-    return await make_screening(house, room, title="Twice"), seats
 
 
 async def log_in(page: Page, next_path: str, house: DemoHouse) -> None:
@@ -436,7 +399,7 @@ LATER = "{ const now = Date.now.bind(Date); Date.now = () => now() + %d * 60_000
 
 async def test_the_time_to_pay(shop: DemoHouse, browser: Browser) -> None:
     """It can be extended, is shorter after a log-in, and its end is told."""
-    screening, _ = await _small_hall(shop)
+    screening, _ = await small_hall(shop)
     page = await browser.open("about:blank")
     await page.resize(320, 640)
     await page.load(f"{shop.base_url}/screenings/{screening}")

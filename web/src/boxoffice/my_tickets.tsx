@@ -10,7 +10,8 @@ import { Dialog, Field, Notice, ProblemNotice, Shown } from '../common/pieces';
 import { user } from '../common/session';
 import { acceptLink, credentials, fetchFile } from './customer';
 import { fieldOf, useSending } from './form';
-import { isUpcoming, ownBookings, type Booking, type OwnTicket } from './tickets';
+import { Refunds } from './refunds';
+import { isUpcoming, ownBookings, ownRefunds, type Booking, type OwnTicket } from './tickets';
 import { salesRules } from './rules';
 import { useTitle } from './title';
 
@@ -38,8 +39,8 @@ function MyTickets() {
         setBadLink(true);
       });
     }
-    const [{ mailsSent }, listed] = await Promise.all([salesRules(), ownBookings()]);
-    return { mailsSent, listed };
+    const [{ mailsSent }, listed, refunds] = await Promise.all([salesRules(), ownBookings(), ownRefunds()]);
+    return { mailsSent, listed, refunds };
   }, []);
   const changed = (name: string): void => {
     setCancelled(name);
@@ -52,7 +53,7 @@ function MyTickets() {
       {cancelled && <Notice tone="good">{cancelled} is cancelled. If it was paid, the money will be paid back.</Notice>}
       {badLink && <Notice tone="bad">This link has expired. Request a new one below.</Notice>}
       <Shown loaded={bookings}>
-        {({ mailsSent, listed }) => {
+        {({ mailsSent, listed, refunds }) => {
           const upcoming = listed.filter((one) => isUpcoming(one));
           const past = listed.filter((one) => !isUpcoming(one));
           return (
@@ -75,6 +76,7 @@ function MyTickets() {
               {upcoming.map((booking) => (
                 <BookingCard key={booking.id} booking={booking} changed={changed} />
               ))}
+              <Refunds refunds={refunds} />
               {past.length > 0 && (
                 <details class="stack">
                   <summary>Earlier and cancelled ({past.length})</summary>
@@ -108,6 +110,7 @@ function BookingCard({ booking, changed }: { booking: Booking; changed: (name: s
         </p>
         {first.address && <p class="muted">{first.address}</p>}
       </header>
+      <Change ticket={first} />
       <ul class="tickets">
         {booking.tickets.map((ticket, index) => (
           <TicketEntry key={ticket.id} ticket={ticket} name={nameOf(ticket, index)} usable={upcoming} changed={changed} />
@@ -149,6 +152,20 @@ function BookingCard({ booking, changed }: { booking: Booking; changed: (name: s
       {sending.problem && <ProblemNotice problem={sending.problem} />}
       <p class="muted small">Booking {booking.id}</p>
     </article>
+  );
+}
+
+/** What the venue has changed since the booking. */
+function Change({ ticket: { calledOff, movedFrom, timeZone } }: { ticket: OwnTicket }) {
+  if (calledOff) {
+    return <Notice tone="bad">The venue has cancelled this. Your tickets are cancelled, and what you paid for them is paid back.</Notice>;
+  }
+  if (!movedFrom) return null;
+  return (
+    <Notice>
+      This was moved: it was to begin on {formatDay(movedFrom, timeZone)}, {formatTime(movedFrom, timeZone)}. Your tickets stay
+      valid.
+    </Notice>
   );
 }
 

@@ -7,6 +7,7 @@ import { accessToken } from '../common/session';
 import { buyers, credentials, forgetBuyer } from './customer';
 
 type ShownTicket = components['schemas']['ShownTicket'];
+export type OwnRefund = components['schemas']['OwnRefund'];
 
 /** A ticket, and the token of its holder. */
 export interface OwnTicket extends ShownTicket {
@@ -33,10 +34,15 @@ async function ticketsOf(token: string): Promise<OwnTicket[]> {
   return found;
 }
 
-/** The tickets of a guest; none if the server no longer accepts the token. */
-async function ticketsOfGuest(token: string): Promise<OwnTicket[]> {
+/** The latest refunds that are owed or were paid back. */
+async function refundsOf(token: string): Promise<OwnRefund[]> {
+  return answered(api.GET('/api/v1/refunds/me', { params: { query: { size: PAGE_SIZE } }, headers: credentials(token) }));
+}
+
+/** What belongs to a guest; nothing if the server no longer accepts the token. */
+async function ofGuest<Entry>(token: string, load: (token: string) => Promise<Entry[]>): Promise<Entry[]> {
   try {
-    return await ticketsOf(token);
+    return await load(token);
   } catch (problem) {
     if (!(problem instanceof Problem) || problem.status !== 401) throw problem;
     forgetBuyer(token);
@@ -44,11 +50,20 @@ async function ticketsOfGuest(token: string): Promise<OwnTicket[]> {
   }
 }
 
-export async function ownBookings(): Promise<Booking[]> {
+/** What belongs to the user and to the guests of this browser. */
+async function ofAll<Entry>(load: (token: string) => Promise<Entry[]>): Promise<Entry[]> {
   const user = await accessToken();
-  const lists = await Promise.all([...(user ? [ticketsOf(user)] : []), ...buyers().map(ticketsOfGuest)]);
+  const lists = await Promise.all([...(user ? [load(user)] : []), ...buyers().map((token) => ofGuest(token, load))]);
+  return lists.flat();
+}
+
+export function ownRefunds(): Promise<OwnRefund[]> {
+  return ofAll(refundsOf);
+}
+
+export async function ownBookings(): Promise<Booking[]> {
   const bookings = new Map<string, Booking>();
-  for (const ticket of lists.flat()) {
+  for (const ticket of await ofAll(ticketsOf)) {
     const booking = bookings.get(ticket.bookingId);
     if (booking) booking.tickets.push(ticket);
     else bookings.set(ticket.bookingId, { id: ticket.bookingId, tickets: [ticket] });

@@ -3,10 +3,14 @@
 /** The currency of all prices, which the server writes into the page; empty for bare numbers. */
 export const CURRENCY = document.querySelector<HTMLMetaElement>('meta[name=currency]')?.content ?? '';
 
-const money = new Intl.NumberFormat(
-  undefined,
-  CURRENCY ? { style: 'currency', currency: CURRENCY } : { minimumFractionDigits: 2, maximumFractionDigits: 2 },
-);
+function moneyIn(currency: string): Intl.NumberFormat {
+  return new Intl.NumberFormat(
+    undefined,
+    currency ? { style: 'currency', currency } : { minimumFractionDigits: 2, maximumFractionDigits: 2 },
+  );
+}
+
+const money = moneyIn(CURRENCY);
 
 interface Clock {
   day: Intl.DateTimeFormat;
@@ -41,9 +45,13 @@ function clockOf(zone: string | undefined): Clock {
   return made;
 }
 
-/** A price. */
-export function formatPrice(price: number | string): string {
-  return money.format(Number(price));
+/**
+ * A price.
+ *
+ * @param currency if it is not that of all prices
+ */
+export function formatPrice(price: number | string, currency = CURRENCY): string {
+  return (currency === CURRENCY ? money : moneyIn(currency)).format(Number(price));
 }
 
 /**
