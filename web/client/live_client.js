@@ -27,10 +27,20 @@ export class ProtocolError extends Error {
 }
 
 /**
- * Events, all `CustomEvent`s with a `detail`: `state` with `{state, previous}`, and with `code` and `reason` if the
- * server ended the connection; `unauthorized` with `{code, reason}`; `error` with an `Error` for the log, which the
- * client handles itself.
+ * The details of the events of all clients by name.
  *
+ * @typedef {object} LiveEvents
+ * @property {{state: State, previous: State, code?: number, reason?: string}} state the state changed; with `code` and
+ *   `reason` if the server ended the connection
+ * @property {import('./close_codes.js').CloseReason} unauthorized the token was rejected and there is no other one; the
+ *   client is closed
+ * @property {unknown} error a failure for the log, which the client handles itself
+ */
+
+/**
+ * All events are `CustomEvent`s with a `detail`.
+ *
+ * @template {LiveEvents} [Events=LiveEvents] the details of its events by name
  * @abstract
  */
 export class LiveClient extends EventTarget {
@@ -66,6 +76,31 @@ export class LiveClient extends EventTarget {
       onStop: (closeReason, next) => this.dismissed(closeReason, next),
       onError: (error) => this.emit('error', error),
     });
+  }
+
+  /**
+   * @template {keyof Events & string} Name
+   * @overload
+   * @param {Name} name
+   * @param {(event: CustomEvent<Events[Name]>) => void} listener
+   * @param {boolean | AddEventListenerOptions} [options]
+   * @returns {void}
+   */
+  /**
+   * @overload
+   * @param {string} name
+   * @param {EventListenerOrEventListenerObject | null} listener
+   * @param {boolean | AddEventListenerOptions} [options]
+   * @returns {void}
+   */
+  /**
+   * @override
+   * @param {string} name
+   * @param {any} listener
+   * @param {boolean | AddEventListenerOptions} [options]
+   */
+  addEventListener(name, listener, options) {
+    super.addEventListener(name, listener, options);
   }
 
   /** @returns {State} */

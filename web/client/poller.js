@@ -18,6 +18,7 @@ export class Poller {
   #environment;
   #handlers;
   #backoff;
+  /** @type {any} */
   #timer;
   /** Aborts the poll in progress. @type {AbortController | null} */
   #pending = null;
@@ -89,6 +90,7 @@ export class Poller {
   async #ask(signal, superseded) {
     const token = await this.#credentials.current();
     if (superseded()) return 0;
+    /** @type {Record<string, string>} */
     const headers = { Authorization: `Bearer ${token}` };
     if (this.#entityTag !== null) headers['If-None-Match'] = this.#entityTag;
     const { fetch } = this.#environment;
@@ -142,6 +144,7 @@ export class Poller {
 
 /** @param {Headers} headers */
 function positionOf(headers) {
-  const [epoch, seq] = ['X-Epoch', 'X-Seq'].map((name) => Number.parseInt(headers.get(name) ?? '', 10));
+  const epoch = Number.parseInt(headers.get('X-Epoch') ?? '', 10);
+  const seq = Number.parseInt(headers.get('X-Seq') ?? '', 10);
   return Number.isSafeInteger(epoch) && Number.isSafeInteger(seq) ? { epoch, seq } : { epoch: 0, seq: 0 };
 }

@@ -15,10 +15,54 @@ import { LiveClient, ProtocolError } from './live_client.js';
  */
 
 /**
- * Events, in addition to those of `LiveClient`: `joined` with `{room_id, selections}` whenever all selections of a room
- * were received; `best` with `{room_id, client_id, seat_ids, expires_at}` after `selectBest`; `expiring` with `{room_id, seat_ids, expires_at, remaining_seconds}` before own selections expire; `altered` with `{room_id}` if the room's seats were changed; `selected`, `released` and `booked` with a `Selection`, also for this client's own; `refused` with
- * `{room_id, seat_id, code, message}` when a request failed; without a `seat_id` the client is not in the room, or
- * `request` is `select_best`.
+ * A request that the server has refused. Without a `seat_id` the client is not in the room, or `request` is
+ * `select_best`.
+ *
+ * @typedef {object} RoomRefusal
+ * @property {string} code
+ * @property {string} message
+ * @property {string} [room_id]
+ * @property {string} [seat_id]
+ * @property {'select_best'} [request]
+ * @property {number} [largest] size of the largest party that fits, with the code `no_adjacent_seats`
+ * @property {string[]} [stranded] seats that the choice would leave alone, with `would_strand_seat`
+ * @property {string[][]} [alternatives] choices to make instead, with `would_strand_seat`
+ */
+
+/**
+ * What a party wants that asks for the best seats.
+ *
+ * @typedef {object} Party
+ * @property {number} quantity
+ * @property {readonly string[] | undefined} [seat_types]
+ * @property {number | undefined} [max_price] highest price of a seat
+ * @property {boolean | undefined} [accessible] one of the seats is to be a wheelchair place
+ * @property {string | undefined} [zone] name of a section of the room
+ * @property {boolean | undefined} [allow_split] two groups in neighbouring rows will do
+ */
+
+/**
+ * The details of the events of a `RoomClient`, in addition to those of all clients. `selected`, `released` and `booked`
+ * also tell of this client's own requests.
+ *
+ * @typedef {object} OwnEvents
+ * @property {{room_id: string, selections: Selection[]}} joined all selections of a room were received
+ * @property {Selection} selected
+ * @property {Selection} released
+ * @property {Selection} booked
+ * @property {{room_id: string, client_id: string, seat_ids: string[], expires_at: string}} best the best seats were selected
+ * @property {{room_id: string, seat_ids: string[], expires_at: string, remaining_seconds: number}} expiring own
+ *   selections expire soon
+ * @property {{room_id: string}} altered the room's seats were changed
+ * @property {RoomRefusal} refused a request failed
+ *
+ * @typedef {import('./live_client.js').LiveEvents & OwnEvents} RoomEvents
+ */
+
+/**
+ * The selections in rooms, kept up to date.
+ *
+ * @extends {LiveClient<RoomEvents>}
  */
 export class RoomClient extends LiveClient {
   #clientId;
@@ -85,7 +129,7 @@ export class RoomClient extends LiveClient {
    * Select the best free seats for a party. A `best` or `refused` event follows.
    *
    * @param {string} roomId
-   * @param {object} party `{quantity, seat_types, max_price, accessible, zone, allow_split}`
+   * @param {Party} party
    * @param {object} [userInfo] shown to others
    * @returns {boolean} whether it was sent; it is not queued
    */

@@ -6,12 +6,36 @@ import { Poller } from './poller.js';
 import { SeatPicture } from './seat_picture.js';
 
 /**
- * Events, in addition to those of `LiveClient`: `seats` with a `Change` whenever seats have changed, whatever the
- * cause; `expiring` with `{seat_ids, expires_at, remaining_seconds}` before own seats expire; `offered` with
- * `{id, seat_ids, reservation_id, expires_at, remaining_seconds}` when seats are reserved for who has waited for them;
- * `sales` with `{open}` when sales have opened or closed;
- * `free` with `{id, seat_id}` when a seat is free about which the user wanted to be told; `altered` if the screening's seats, times, price or room were changed; `snapshot` with the same if all seats were replaced, before `seats`; `open` with `{resumed}` whenever the
- * server has confirmed a socket, where `resumed` means that no snapshot follows.
+ * The details of the events of a `ScreeningClient`, in addition to those of all clients.
+ *
+ * @typedef {object} OwnEvents
+ * @property {import('./seat_picture.js').Change} seats seats have changed, whatever the cause
+ * @property {import('./seat_picture.js').Change} snapshot all seats were replaced; `seats` follows
+ * @property {{seats: number, available: number}} altered the screening's seats, times, price or room were changed
+ * @property {{seat_ids: number[], expires_at: string, remaining_seconds: number}} expiring own seats expire soon
+ * @property {Offer} offered seats are reserved for the user, who has waited for them
+ * @property {{id: number, seat_id: number}} free a seat is free about which the user wanted to be told
+ * @property {{open: boolean}} sales sales have opened or closed
+ * @property {{resumed: boolean}} open the server has confirmed a socket; no snapshot follows if `resumed`
+ *
+ * @typedef {import('./live_client.js').LiveEvents & OwnEvents} ScreeningEvents
+ */
+
+/**
+ * Seats that were reserved for a user who has waited for them.
+ *
+ * @typedef {object} Offer
+ * @property {number} id
+ * @property {number[]} seat_ids
+ * @property {number} reservation_id
+ * @property {string} expires_at
+ * @property {number} remaining_seconds
+ */
+
+/**
+ * The seats of a screening, kept up to date.
+ *
+ * @extends {LiveClient<ScreeningEvents>}
  */
 export class ScreeningClient extends LiveClient {
   #poller;

@@ -125,12 +125,9 @@ function seatOf(state) {
   if (!STATUSES.has(state.status)) throw new ProtocolError(`Seat ${state.seat_id} is ${state.status}`);
   const { seat_id, status, is_mine, reserved_by, booked_by, expires_at, price, previously_reserved_by, holder } = state;
   const blocked = state.blocked === true ? true : undefined;
-  const seat = { seat_id, status, is_mine: is_mine === true };
   const known = { blocked, reserved_by, booked_by, expires_at, price, previously_reserved_by, holder };
-  for (const [name, value] of Object.entries(known)) {
-    if (value !== undefined && value !== null) seat[name] = value;
-  }
-  return seat;
+  const given = Object.entries(known).filter(([, value]) => value !== undefined && value !== null);
+  return { seat_id, status, is_mine: is_mine === true, ...Object.fromEntries(given) };
 }
 
 /** Convert a seat of `availability/me` to the socket's format. @param {any} entry */

@@ -1,6 +1,6 @@
 // Tells screen readers what has happened, politely: one text at a time, and what others do as a summary now and then.
 
-import { write } from './dom';
+import { write } from './dom.js';
 
 const SUMMARY_MS = 8_000;
 

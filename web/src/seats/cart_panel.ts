@@ -1,9 +1,9 @@
 // The visitor's seats with their prices, the time that is left for them, and the way to the checkout.
 
-import { element, write } from './dom';
-import type { Cart, SeatInfo } from './public';
-import { minutesAndSeconds } from './server_clock';
-import { filled, type Texts } from './texts';
+import { element, write } from './dom.js';
+import type { Cart, SeatInfo } from './public.js';
+import { minutesAndSeconds } from './server_clock.js';
+import { filled, type Texts } from './texts.js';
 
 const URGENT_MS = 60_000;
 /** The time left is announced when it falls below these. */

@@ -1,28 +1,29 @@
 // `<frontrow-seats>`: the element. It owns the parts, tells them what has changed, and speaks to the page.
 
-import { Announcer } from './announcer';
-import { CartPanel } from './cart_panel';
-import { element, icon, write } from './dom';
-import { Gestures } from './gestures';
-import { guestIdFor } from './guest';
-import { boundsAround, type Hall, loadHall } from './hall';
-import { Legend } from './legend';
-import { Painter } from './painter';
-import type { Cart, ConnectionState, FrontrowSeatsElement, FrontrowSeatsEvents, Problem, SeatInfo, Token, Wishes } from './public';
-import { Refusal, Rest } from './rest';
-import { SeatButtons } from './seat_buttons';
-import { minutesAndSeconds, ServerClock } from './server_clock';
-import { GuestSource, type Source, type SourceListener, UserSource } from './source';
-import { kindOf, type Palette } from './sprites';
-import { type Change, Look, type SeatState, SeatStates, statusOf } from './states';
-import { COLOURS, styleSheet } from './styles';
-import { ENGLISH, filled, type TextName, type Texts } from './texts';
-import { Tip } from './tip';
-import { Viewport } from './viewport';
-import { Waiting } from './waiting';
+import { Announcer } from './announcer.js';
+import { CartPanel } from './cart_panel.js';
+import { element, icon, write } from './dom.js';
+import { Gestures } from './gestures.js';
+import { guestIdFor } from './guest.js';
+import { boundsAround, type Hall, loadHall } from './hall.js';
+import { Legend } from './legend.js';
+import { Painter } from './painter.js';
+import type { Cart, ConnectionState, FrontrowSeatsElement, FrontrowSeatsEvents, Problem, SeatInfo, Token, Wishes } from './public.js';
+import { Refusal, Rest } from './rest.js';
+import { SeatButtons } from './seat_buttons.js';
+import { minutesAndSeconds, ServerClock } from './server_clock.js';
+import { GuestSource, type Source, type SourceListener, UserSource } from './source.js';
+import { kindOf, type Palette } from './sprites.js';
+import { type Change, Look, type SeatState, SeatStates, statusOf } from './states.js';
+import { COLOURS, styleSheet } from './styles.js';
+import { ENGLISH, filled, type TextName, type Texts } from './texts.js';
+import { Tip } from './tip.js';
+import { Viewport } from './viewport.js';
+import { Waiting } from './waiting.js';
 
-/** Served by the same server, in one of its folders. */
-const SCRIPT = import.meta.url;
+/** Servers import this module too, to render pages; they have no elements. */
+const Base = globalThis.HTMLElement ?? (Object as unknown as typeof HTMLElement);
+const PROPERTIES = ['server', 'screening', 'token', 'guestId', 'accessCode', 'currency', 'texts'] as const;
 const ZOOM_STEP = 1.5;
 /** A click on smaller seats zooms in, because nobody can aim at them. */
 const SMALLEST_TARGET_PX = { mouse: 8, touch: 14 };
@@ -53,7 +54,9 @@ interface Shown {
   states: SeatStates;
 }
 
-export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
+export class FrontrowSeats extends Base implements FrontrowSeatsElement {
+  /** The server of elements that name none: by default the page's. */
+  static home: string | URL = '/';
   static readonly observedAttributes = ['server', 'screening', 'token', 'guest-id', 'access-code', 'currency', 'lang'];
 
   #token: Token = '';
@@ -123,6 +126,12 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     this.#assemble();
     this.#listen();
     this.#relabel();
+  }
+
+  /** Define `<frontrow-seats>`, unless the page has it. */
+  static define(): void {
+    const { customElements } = globalThis;
+    if (customElements && !customElements.get('frontrow-seats')) customElements.define('frontrow-seats', FrontrowSeats);
   }
 
   // Attributes and properties
@@ -299,6 +308,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     globalThis.addEventListener('resize', this.#onResize);
     // An element that was made by a script has no computed colours before.
     this.#recolour();
+    this.#takeEarlyProperties();
     this.#startSoon();
   }
 
@@ -313,6 +323,15 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     if (name === 'token') this.token = after ?? '';
     else if (name === 'currency' || name === 'lang') this.#relabel();
     else this.#startSoon();
+  }
+
+  /** Properties that were set before the element was defined hide those of its class. */
+  #takeEarlyProperties(): void {
+    for (const name of PROPERTIES.filter((each) => Object.hasOwn(this, each))) {
+      const { [name]: value } = this as Record<string, unknown>;
+      delete (this as Record<string, unknown>)[name];
+      Object.assign(this, { [name]: value });
+    }
   }
 
   /** Start once after all changes of properties and attributes of this turn. */
@@ -450,7 +469,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
   }
 
   #base(): URL {
-    const base = this.server ? new URL(this.server, document.baseURI) : new URL('..', SCRIPT);
+    const base = new URL(this.server || FrontrowSeats.home, document.baseURI);
     base.search = base.hash = '';
     if (!base.pathname.endsWith('/')) base.pathname += '/';
     return base;

@@ -1,6 +1,6 @@
 // Zooming and panning with the mouse, the wheel, a trackpad and fingers.
 
-import type { Viewport } from './viewport';
+import type { Viewport } from './viewport.js';
 
 /** A pointer that moves less than this is a click. */
 const CLICK_PX = 6;

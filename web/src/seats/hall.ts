@@ -1,9 +1,9 @@
 // Loads what a hall looks like, what its seats cost, and how they are now.
 
-import { type Box, Plan, type PlanSeat } from './plan';
-import type { SeatStatus } from './public';
-import { Refusal, type Rest } from './rest';
-import type { SeatState } from './states';
+import { type Box, Plan, type PlanSeat } from './plan.js';
+import type { SeatStatus } from './public.js';
+import { Refusal, type Rest } from './rest.js';
+import type { SeatState } from './states.js';
 
 /** A rectangle by its corner at the left and towards the screen. */
 export interface Area {

@@ -1,7 +1,11 @@
-// Importing this module defines `<frontrow-seats>`.
+// The file that servers serve: importing it defines `<frontrow-seats>`, for the server that it comes from.
 
-import { FrontrowSeats } from './frontrow_seats';
+import { FrontrowSeats } from './frontrow_seats.js';
 
-export type * from './public';
+export type * from './public.js';
 
-if (!customElements.get('frontrow-seats')) customElements.define('frontrow-seats', FrontrowSeats);
+/** Served by the same server, in one of its folders. */
+const SCRIPT = import.meta.url;
+
+FrontrowSeats.home = new URL('..', SCRIPT);
+FrontrowSeats.define();

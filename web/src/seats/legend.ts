@@ -1,8 +1,8 @@
 // What the colours and shapes mean with how many seats have them, and the prices, which filter the hall.
 
-import { element, write } from './dom';
-import { drawSeat, kindOf, type Palette } from './sprites';
-import { Look } from './states';
+import { element, write } from './dom.js';
+import { drawSeat, kindOf, type Palette } from './sprites.js';
+import { Look } from './states.js';
 
 const SWATCH_PX = 20;
 

@@ -4,11 +4,11 @@
 // seats, whereas 50,000 calls of `drawImage` take most of a second (docs/component.md has the figures); and a seat that
 // changes costs its own pixels only. It needs no WebGL.
 
-import type { Around } from './hall';
-import type { Box, Plan } from './plan';
-import { type Kind, kindOf, type Palette, type Sprite, Sprites } from './sprites';
-import type { Look } from './states';
-import type { Viewport } from './viewport';
+import type { Around } from './hall.js';
+import type { Box, Plan } from './plan.js';
+import { type Kind, kindOf, type Palette, type Sprite, Sprites } from './sprites.js';
+import type { Look } from './states.js';
+import type { Viewport } from './viewport.js';
 
 /** Share of a seat's space that it fills. */
 const FILLED = 0.84;

@@ -1,7 +1,7 @@
 // Requests to the server's REST API: the token, the server's time, and failures that say what happened.
 
-import type { ServerClock } from './server_clock';
-import type { Token } from './public';
+import type { ServerClock } from './server_clock.js';
+import type { Token } from './public.js';
 
 const PATIENCE_MS = 15_000;
 const LONGEST_PAUSE_MS = 3_000;

@@ -2,9 +2,9 @@
 // the tab order, the others are reached with arrow keys. Large halls have buttons for the surroundings of the current
 // seat only, because tens of thousands of elements would make every page slow.
 
-import { element } from './dom';
-import type { Direction, Plan } from './plan';
-import type { Viewport } from './viewport';
+import { element } from './dom.js';
+import type { Direction, Plan } from './plan.js';
+import type { Viewport } from './viewport.js';
 
 /** Halls up to this size have all buttons. */
 const ALL_SEATS = 2_500;

@@ -2,13 +2,13 @@
 // by `ScreeningClient`; a guest's are reserved and watched over the rooms socket, the server's way for visitors without
 // a token. Both are the same seats.
 
-import { RoomClient, ScreeningClient } from '../../client/index.js';
-import { randomName } from './guest';
-import type { Plan } from './plan';
-import type { ConnectionState, Token } from './public';
-import { Refusal, type Rest } from './rest';
-import type { ServerClock } from './server_clock';
-import type { SeatState } from './states';
+import { type Party, RoomClient, ScreeningClient } from '../../client/index.js';
+import { randomName } from './guest.js';
+import type { Plan } from './plan.js';
+import type { ConnectionState, Token } from './public.js';
+import { Refusal, type Rest } from './rest.js';
+import type { ServerClock } from './server_clock.js';
+import type { SeatState } from './states.js';
 
 export interface SourceListener {
   /** @param complete whether these are all seats */
@@ -25,16 +25,6 @@ export interface SourceListener {
   unauthorized(reason: string): void;
   /** The server has told the client not to come back. */
   dismissed(refusal: Refusal): void;
-}
-
-/** Who asks for the best seats, and for which. */
-export interface Party {
-  quantity: number;
-  seat_types?: readonly string[] | undefined;
-  max_price?: number | undefined;
-  accessible?: boolean | undefined;
-  zone?: string | undefined;
-  allow_split?: boolean | undefined;
 }
 
 /** All methods raise `Refusal`. Seats are given by their indices in the plan. */

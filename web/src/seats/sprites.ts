@@ -2,7 +2,7 @@
 // says nothing: a square with its number is free, a circle with a check mark is one's own, a hollow square is somebody
 // else's, a cross is sold.
 
-import { Look } from './states';
+import { Look } from './states.js';
 
 export interface Palette {
   available: string;

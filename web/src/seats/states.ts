@@ -1,6 +1,6 @@
 // The states of all seats in typed arrays, by the index of the seat in the plan.
 
-import type { SeatStatus } from './public';
+import type { SeatStatus } from './public.js';
 
 /** What a seat looks like. The order is that of the painter's colours. */
 export enum Look {

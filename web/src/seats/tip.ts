@@ -1,7 +1,7 @@
 // The tooltip of a seat. Screen readers get the same words as the description of the seat's button.
 
-import { element, write } from './dom';
-import type { Viewport } from './viewport';
+import { element, write } from './dom.js';
+import type { Viewport } from './viewport.js';
 
 const GAP_PX = 8;
 

@@ -1,6 +1,6 @@
 // Which part of the hall is visible: a scale and an offset. All positions on the screen are CSS pixels.
 
-import { type Box, clamp } from './plan';
+import { type Box, clamp } from './plan.js';
 
 /** Room around the seats for the row labels, and in front of them for the screen, in seat widths. */
 const MARGIN = { side: 1.8, front: 2.9, back: 1.1 };

@@ -1,8 +1,8 @@
 // The waiting list of the screening, for a user: what the panel shows and does, and "tell me when this seat is free".
 
-import type { Rest } from './rest';
-import type { Texts } from './texts';
-import { type WaitingEntry, WaitingPanel } from './waiting_panel';
+import type { Rest } from './rest.js';
+import type { Texts } from './texts.js';
+import { type WaitingEntry, WaitingPanel } from './waiting_panel.js';
 
 /** With so few free seats it makes sense to wait for others. */
 const FEW_SEATS = 4;

@@ -1,8 +1,8 @@
 // Waiting for seats that others give back: joining the line, the position in it, and leaving. An offer needs nothing
 // more here, because its seats are in the cart, with the time that is left for them.
 
-import { element, write } from './dom';
-import { filled, type Texts } from './texts';
+import { element, write } from './dom.js';
+import { filled, type Texts } from './texts.js';
 
 /** As `GET /api/v1/waitlist/me` lists it. */
 export interface WaitingEntry {
