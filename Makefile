@@ -25,7 +25,8 @@ NPM_SOURCES := web/build.py web/tsconfig.json LICENSE frontrow/__init__.py \
 API_SOURCES := $(shell find api -name '*.py')
 
 .DEFAULT_GOAL := help
-.PHONY: help install check-install browser programs generators run package test test-cluster soak picture bench lint format docs lock clean
+.PHONY: help install check-install browser programs generators run package test test-cluster soak quick coverage picture bench lint \
+	format hooks docs lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -97,6 +98,12 @@ test-cluster: install programs ## run the tests of the public interface against 
 soak: install browser programs ## run the long tests
 	$(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)
 
+quick: lint ## what to run before each commit: lint, and the tests of the engine
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal tests/engine $(ARGS)
+
+coverage: install browser programs generators ## run tests with branch coverage: make coverage ARGS="tests/engine --cov=engine"
+	$(BIN)/python -m pytest --cov-branch --cov-report=term-missing:skip-covered $(ARGS)
+
 picture: install browser ## make the animated picture of the README
 	$(BIN)/python -m tests.web.readme_picture
 
@@ -114,6 +121,9 @@ lint: install ## check style, types, import contracts, Dockerfile, TypeScript
 format: install ## format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+hooks: install ## check style and types at each git commit
+	$(BIN)/pre-commit install
 
 docs: install ## generate docs/settings.md from frontrow/settings/
 	$(BIN)/python -m frontrow.settings.page > docs/settings.md
