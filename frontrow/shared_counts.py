@@ -36,8 +36,8 @@ ADMISSION = Patience(1.5, retries=False)
 """How long a socket waits to be counted; then, or at once if the node is unreachable, it is admitted."""
 
 LEAVING_PAUSES_SECONDS = (0.02, 0.05, 0.13)
-"""Pauses before a client id in use is asked for again. A client that has closed its socket at one node
-may connect to another one before the end of its claim is known."""
+"""Pauses before a client id or an idempotency key in use is asked for again. A client that has closed its
+socket, or got its response, at one node may come to another one before the end of its claim is known."""
 
 RESERVATIONS_AT_ONCE = 500
 """Reservations of client ids in one message."""
@@ -230,6 +230,19 @@ class _ClientIdKeeper:
         self._own.leave(granted)
 
 
+async def _when_left(take: Callable[[], Claim | Awaitable[Claim]], refusal: type[Exception]) -> Claim:
+    """Claim something, again after short pauses while that is refused."""
+    for pause_seconds in (*LEAVING_PAUSES_SECONDS, None):
+        try:
+            claim = take()
+            return await claim if isinstance(claim, Awaitable) else claim
+        except refusal:
+            if pause_seconds is None:
+                raise
+            await asyncio.sleep(pause_seconds)
+    raise AssertionError("the last attempt returns or raises")
+
+
 class SharedClientIds:
     """The client ids in use in rooms; see `api.rooms.client_ids.UsedIds`.
 
@@ -263,15 +276,9 @@ class SharedClientIds:
     async def _take(
         self, client_id: str, network: str, user: str | None, taken_over: Callable[[], None]
     ) -> Claim:
-        for pause_seconds in (*LEAVING_PAUSES_SECONDS, None):
-            try:
-                claim = self.claims.take(client_id, (network, user), taken_over)
-                return await claim if isinstance(claim, Awaitable) else claim
-            except ClientIdInUse:
-                if pause_seconds is None:
-                    raise
-                await asyncio.sleep(pause_seconds)
-        raise AssertionError("the last attempt returns or raises")
+        return await _when_left(
+            lambda: self.claims.take(client_id, (network, user), taken_over), ClientIdInUse
+        )
 
     def leave(self, claim: Claim) -> None:
         self.claims.leave(claim)
@@ -343,8 +350,9 @@ class SharedRequests:
 
     async def _begin(self, request: KeyedRequest) -> None:
         try:
-            claim = self.claims.take(f"{request.scope}\n{request.key}", request.fingerprint)
-            self._claims[request] = claim if isinstance(claim, Claim) else await claim
+            self._claims[request] = await _when_left(
+                lambda: self.claims.take(f"{request.scope}\n{request.key}", request.fingerprint), KeyInFlight
+            )
         except BaseException:
             self._here.end(request)
             raise

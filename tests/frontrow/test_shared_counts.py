@@ -419,7 +419,10 @@ async def test_nodes_that_granted_one_id_twice_agree_on_the_first(nats_server: N
 # Requests with an idempotency key
 
 
-async def test_a_request_is_in_flight_on_all_nodes(nats_server: NatsServer) -> None:
+async def test_a_request_is_in_flight_on_all_nodes(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frontrow.shared_counts.LEAVING_PAUSES_SECONDS", ())
     async with counters(nats_server) as together:
         first, second, third = together.all
         for number in range(6):
@@ -437,6 +440,23 @@ async def test_a_request_is_in_flight_on_all_nodes(nats_server: NatsServer) -> N
             await third.begin(request)
             third.counts.requests_in_flight.end(request)
             await eventually(lambda: sum(map(granted, together.all)) == 0)
+
+
+async def test_a_repeat_at_another_node_waits_until_the_end_of_the_request_is_known(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frontrow.shared_counts.LEAVING_PAUSES_SECONDS", (0.01,) * 1000)
+    async with counters(nats_server, 2) as together:
+        first, second = together.all
+        for number in range(4):
+            request = KeyedRequest("user:7", f"key-{number}", FINGERPRINT)
+            await first.begin(request)
+            repeated = asyncio.create_task(second.begin(request))
+            await asyncio.sleep(0.05)
+            assert not repeated.done()
+            first.counts.requests_in_flight.end(request)
+            await repeated
+            second.counts.requests_in_flight.end(request)
 
 
 # Everything together
