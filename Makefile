@@ -26,7 +26,7 @@ API_SOURCES := $(shell find api -name '*.py')
 
 .DEFAULT_GOAL := help
 .PHONY: help install check-install browser programs generators run package test test-cluster soak quick coverage picture bench lint \
-	format hooks docs lock clean
+	format hooks docs site lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -127,6 +127,10 @@ hooks: install ## check style and types at each git commit
 
 docs: install ## generate docs/settings.md from frontrow/settings/
 	$(BIN)/python -m frontrow.settings.page > docs/settings.md
+
+# The theme announces another product with every build.
+site: install ## make the documentation's site, build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet $(ARGS)
 
 lock: install ## update the lock files to the newest allowed dependencies
 	$(LOCK) setup.cfg --output-file requirements/run.lock

@@ -14,6 +14,7 @@ from marshmallow import Schema, fields
 from api.bodies import MEDIA_TYPE
 from api.catalogue.auth import IssuedTokens, ResetRequested
 from api.documents.links import links_by_creator
+from api.documents.samples import code_samples
 from api.documents.texts import TAGS, body_example, id_example
 from api.errors import ApiError, InvalidInput, TooManyAttempts
 from api.http1.common_headers import REQUEST_ID_HEADER
@@ -179,6 +180,9 @@ def openapi_document(
             operation["responses"][str(endpoint.status)]["links"] = links[endpoint.name]
         spec.path(endpoint.path, operations={endpoint.method.lower(): operation})
     document: dict[str, Any] = with_ecma_patterns(spec.to_dict())
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            operation["x-codeSamples"] = code_samples(method.upper(), path, operation, path_prefix)
     return document
 
 

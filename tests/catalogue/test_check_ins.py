@@ -3,10 +3,8 @@
 import asyncio
 import json
 import logging
-import re
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +18,7 @@ from tests.catalogue.members import member
 from tests.catalogue.programme import SCREENINGS, add_seats, make_room, schedule
 from tests.database import execute
 from tests.house import House
+from tests.site.blocks import blocks
 
 pytestmark = pytest.mark.gen_test
 
@@ -413,10 +412,8 @@ async def test_doors_open_as_early_as_the_setting_says(open_house: OpenHouse) ->
 
 
 def example_scanner() -> Any:
-    """The class `Scanner` of docs/tickets.md."""
-    page = (Path(__file__).parents[2] / "docs" / "tickets.md").read_text()
-    examples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    (code,) = [example for example in examples if "class Scanner" in example]
+    """The class `Scanner` of docs/how-to/door-scanner.md."""
+    (code,) = [block.code for block in blocks("docs/how-to/door-scanner.md") if block.title == "scanner.py"]
     defined: dict[str, Any] = {}
     exec(code, defined)  # noqa: S102 - our own example
     return defined["Scanner"]

@@ -1,0 +1,99 @@
+"""What the pages tell a reader to type works, against a real server."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.server_process import ServerProcess
+from tests.site.blocks import blocks
+from tests.site.guide import run_commands
+from tests.web.demo_house import DemoHouse
+
+pytestmark = pytest.mark.gen_test(timeout=420)
+
+
+async def test_the_tutorial_sells_a_hall_out_and_a_backup_of_it_is_restored(data_directory: Path) -> None:
+    kept = data_directory / "tutorial"
+    kept.mkdir(mode=0o755)
+    server = ServerProcess(kept)
+    try:
+        await server.start()
+        ran = await run_commands(blocks("docs/tutorial.md"), server.url, data_directory)
+        assert "sold 48 seats" in ran.output
+        assert '"result":"admitted"' in ran.output and '"code":"already_admitted"' in ran.output
+        assert [line.removesuffix("/").rpartition("/")[2] for line in ran.refused] == ["reserve", "check-in"]
+        page = blocks("docs/how-to/backup-and-restore.md")
+        settings = {"FRONTROW_DATA_DIR": str(kept)}
+        ran = await run_commands(page, server.url, data_directory, settings)
+        assert "restored from night.frontrow" in ran.output
+    finally:
+        await server.remove()
+
+
+async def test_a_payment_of_a_provider_confirms_the_tickets(database_url: str, tmp_path: Path) -> None:
+    page = blocks("docs/how-to/payment-provider.md")
+    (settings,) = (block.code for block in page if block.language == "ini")
+    values = dict(line.split("=", 1) for line in settings.splitlines())
+    house = DemoHouse(
+        database_url,
+        tmp_path,
+        payments=values["FRONTROW_PAYMENTS"],
+        stripe_webhook_secret=(values["FRONTROW_STRIPE_WEBHOOK_SECRET"],),
+    )
+    await house.open()
+    try:
+        member = house.demo.members[1]
+        environment = {**values, "TOKEN": house.token(member.user_id), "USER_ID": str(member.user_id)}
+        ran = await run_commands(page, house.base_url, tmp_path, environment)
+        assert ran.output.split("\n", 1)[0] == "booked"
+        assert ran.output.count("confirmed") == 2
+    finally:
+        await house.close()
+
+
+REFUSED = [
+    *("would_strand_seat", "person_limit_exceeded", "sales_closed", "already_admitted"),
+    # Only the reader has tickets with these numbers.
+    *("ticket_not_found", "ticket_not_found"),
+]
+"""Codes of the refusals that docs/selling.md shows, in their order."""
+
+
+async def test_commands_of_selling_do_what_the_page_says(database_url: str, tmp_path: Path) -> None:
+    house = DemoHouse(database_url, tmp_path, check_in_opens_seconds=7 * 86_400)
+    await house.open()
+    try:
+        settings, *page = (block for block in blocks("docs/selling.md") if block.language == "sh")
+        usual = {"orphan_rule": "off", "max_per_user": None, "sales_start": None, "sales_end": None}
+        refused: list[str] = []
+        # Each part of the page begins with a screening as it was, and with readers who hold nothing.
+        for number, block in enumerate(page, 1000):
+            environment = {
+                "TOKEN": house.token(number, admin=True),
+                "TOKEN_OF_ADMIN": house.token(number, admin=True),
+                "TOKEN_OF_ONE": house.token(number + 1000),
+                "TOKEN_OF_ANOTHER": house.token(number + 2000),
+                "TOKEN_OF_SCANNER": house.tokens.issue_to_service("check-in", ttl_seconds=3600),
+            }
+            ran = await run_commands((settings, block), house.base_url, tmp_path, environment)
+            codes = re.findall(r'"code":"(\w+)"', ran.output)
+            assert len(codes) == len(ran.refused), ran
+            refused += codes
+            await house.user(number).cancel_reservations(1)
+            await house.admin.send("PUT", "/api/v1/screenings/1", {**usual, "presales": []})
+        assert refused == REFUSED
+    finally:
+        await house.close()
+
+
+async def test_the_readme_can_be_tried(database_url: str, tmp_path: Path) -> None:
+    house = DemoHouse(database_url, tmp_path)
+    await house.open()
+    try:
+        tried = [block for block in blocks("README.md") if "curl" in block.code]
+        environment = {"TOKEN": house.token(house.demo.members[1].user_id)}
+        ran = await run_commands(tried, house.base_url, tmp_path, environment)
+        assert ran.refused == []
+    finally:
+        await house.close()

@@ -1,0 +1,48 @@
+"""The documentation's site: it is made without warnings, and needs nothing from elsewhere."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
+from tornado.web import Application, StaticFileHandler
+
+from api.application import RESOURCES
+from tests.site.blocks import PROJECT
+from tests.web.browser import Browser
+
+pytestmark = pytest.mark.gen_test(timeout=420)
+
+_LOADED = re.compile(r"""<(?:script|img|link|iframe)\b[^>]*?\b(?:src|href)=["']?(https?:)?//""")
+
+
+def made(folder: Path) -> dict[Path, str]:
+    """Make the site, which checks links and anchors; return its pages. Any warning is an error."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    ran = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)  # noqa: S603
+    assert ran.returncode == 0, ran.stderr
+    return {path.relative_to(folder): path.read_text() for path in folder.rglob("*.html")}
+
+
+async def test_the_site_is_whole(tmp_path: Path, browser: Browser) -> None:
+    pages = made(tmp_path)
+    for path, html in pages.items():
+        assert not _LOADED.findall(html), path
+    described = "".join(html for path, html in pages.items() if "rest" in path.parts)
+    for resource in RESOURCES:
+        for endpoint in resource.endpoints:
+            assert f'id="{endpoint.name.replace("_", "-")}"' in described, endpoint.name
+    server = HTTPServer(Application([(r"/(.*)", StaticFileHandler, {"path": str(tmp_path)})]))
+    socket, port = bind_unused_port()
+    server.add_socket(socket)
+    page = await browser.open(f"http://127.0.0.1:{port}/explanation.html")
+    await page.until("document.querySelectorAll('div.mermaid').length === 4")
+    await page.load(f"http://127.0.0.1:{port}/index.html")
+    await page.fill("Search", "epoch")
+    await page.until("!!document.querySelector('.md-search-result__link')")
+    server.stop()
