@@ -31,6 +31,7 @@ NOT_RUN = {
     "mermaid": "pictures; tests/web/test_site.py draws them",
     "nginx": "a part of a configuration; tests/proxies runs the whole one",
     "text": "what somebody sees",
+    "ts": "parts of pages; tests/web compiles whole ones against the package",
     "README.md": "run by test_guides.py but for commands that start servers, measure or install",
     "deploy/README.md": "installs services and containers on a machine",
     "docs/deployment.md": "installs services and containers on several machines",
@@ -54,7 +55,20 @@ RUN = (
     "docs/webhooks.md",
     "docs/database.md",
 )
-LANGUAGES = {"html", "http", "ini", "javascript", "json", "mermaid", "nginx", "python", "sh", "sql", "text"}
+LANGUAGES = {
+    "html",
+    "http",
+    "ini",
+    "javascript",
+    "json",
+    "mermaid",
+    "nginx",
+    "python",
+    "sh",
+    "sql",
+    "text",
+    "ts",
+}
 
 ENDPOINTS = [endpoint for resource in RESOURCES for endpoint in resource.endpoints]
 COMMANDS = dict(commands(main))
@@ -97,11 +111,11 @@ def test_python_is_valid(block: Block) -> None:
 
 
 def test_javascript_is_valid(tmp_path: Path) -> None:
-    for number, block in enumerate(of("javascript", "html")):
+    for number, block in enumerate(of("javascript", "ts", "html")):
         scripts = [block.code]
         if block.language == "html":
             scripts = re.findall(r"<script type=\"module\">(.*?)</script>", block.code, re.DOTALL)
-        file = tmp_path / f"{number}.mjs"
+        file = tmp_path / f"{number}.{'mts' if block.language == 'ts' else 'mjs'}"
         file.write_text("\n".join(f"{{\n{script}\n}}" if len(scripts) > 1 else script for script in scripts))
         checked = node(["--check", str(file)], return_completed_process=True, capture_output=True, text=True)
         assert checked.returncode == 0, f"{block.place}\n{checked.stderr}"
