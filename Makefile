@@ -26,7 +26,7 @@ API_SOURCES := $(shell find api -name '*.py')
 
 .DEFAULT_GOAL := help
 .PHONY: help install check-install browser programs generators run package test test-cluster soak quick coverage picture bench lint \
-	format hooks docs site lock clean
+	format hooks docs site python-client lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -48,8 +48,8 @@ $(VENV)/.peers: $(VENV)/.dependencies requirements/bench.lock
 	$(PIP_INSTALL) $(FROM_LOCK) requirements/bench.lock
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.dependencies setup.cfg
-	$(PIP_INSTALL) --no-build-isolation --editable .
+$(VENV)/.installed: $(VENV)/.dependencies setup.cfg clients/python/pyproject.toml
+	$(PIP_INSTALL) --no-build-isolation --editable . --editable clients/python
 	@touch $@
 
 # The virtual environment comes first, but a newer one does not make what Node has built out of date.
@@ -131,6 +131,9 @@ docs: install ## generate docs/settings.md from frontrow/settings/
 # The theme announces another product with every build.
 site: install ## make the documentation's site, build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet $(ARGS)
+
+python-client: install ## generate the synchronous Python client from the asynchronous one
+	$(BIN)/python clients/python/unasync.py
 
 lock: install ## update the lock files to the newest allowed dependencies
 	$(LOCK) setup.cfg --output-file requirements/run.lock

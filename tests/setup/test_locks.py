@@ -122,6 +122,8 @@ def test_no_command_lets_pip_resolve_anything() -> None:
         *("bench.lock", "build.lock", "dev.lock", "run.lock")
     }
     for command in commands:
+        if command.endswith(" ./clients/python"):
+            continue  # of client developers, in their own environments
         assert "--no-deps" in command, command
         if "-r " in command or "--requirement" in command:
             assert "--require-hashes" in command and "--only-binary :all:" in command, command
