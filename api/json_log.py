@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from engine.causes import present_request_id
+
 _SECRETS = re.compile(
     r"""(?P<name>\b(?:token|sessionid)=|\bbearer\s+)[^&\s"'\\,;)]+ | \beyJ[\w-]+\.[\w-]+\.[\w-]*""",
     re.IGNORECASE | re.VERBOSE | re.ASCII,
@@ -30,6 +32,8 @@ def redact(line: str) -> str:
 
 class JsonLines(logging.Formatter):
     """Formats a record as one line of JSON, including fields passed as `extra={"fields": {…}}`.
+
+    A line that is written while a request is handled has its `request_id`.
 
     Args:
         worker: the number of the worker process, which each line names; None for a process without a number.
@@ -51,6 +55,8 @@ class JsonLines(logging.Formatter):
             **getattr(record, "fields", {}),
             **self.process,
         }
+        if "request_id" not in line and (request_id := present_request_id()) is not None:
+            line["request_id"] = request_id
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return redact(orjson.dumps(line, default=str).decode())

@@ -32,6 +32,7 @@ from api.rows import Catalogue, CheckInRows, Offer, Record, WebhookRows
 from api.venue_time import DEFAULT_TIME_ZONE
 from api.workers import Workers
 from engine.box_office import BoxOffice
+from engine.causes import Cause
 from engine.commands import Command
 from engine.figures import Server
 from engine.movers import Movers
@@ -49,8 +50,11 @@ class Screenings(Protocol):
     async def ask(self, command: Command) -> Any:
         """Return the command's reply (see `engine.commands`). Raises EngineError."""
 
-    def ask_active(self, command: Command) -> "Any | asyncio.Future[Any] | None":
-        """Return the reply, or a future if the command has to wait; None if the screening is not loaded."""
+    def ask_active(self, command: Command, cause: Cause | None = None) -> "Any | asyncio.Future[Any] | None":
+        """Return the reply, or a future if the command has to wait; None if the screening is not loaded.
+
+        `cause` is recorded with what the command changes; `ask` records the request of the present task.
+        """
 
     async def sweep(self) -> int:
         """Release all expired holds and return their number."""

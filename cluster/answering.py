@@ -2,6 +2,7 @@
 
 import asyncio
 from asyncio import Future
+from collections.abc import Sequence
 from typing import Any, cast
 
 from cluster.forwarding import ASK, PART
@@ -9,6 +10,8 @@ from cluster.links import Links
 from cluster.long_replies import LongReplies
 from cluster.messages import ReadNewSeats
 from cluster.wire import decode_command, encode_reply
+from engine.causes import Cause, handling
+from engine.causes import cause as present_cause
 from engine.commands import READS, Command, ReadSeats
 from engine.directory import ScreeningDirectory
 from engine.errors import EngineError, OutcomeUnknown
@@ -43,7 +46,7 @@ class Answering:
         links.on(ASK, self._asked)
 
     def _asked(self, sender: str, value: Any) -> Any:
-        number, data, *_newer = value
+        number, data, *named = value
         key = (sender, number)
         known = self._answers.get(key) or self._older.get(key)
         if known is not None:
@@ -55,20 +58,27 @@ class Answering:
             return self._read_seats(sender, command)
         if number <= self._forgotten.get(sender, 0) and type(command) not in READS:
             raise OutcomeUnknown  # it may have been carried out
+        cause = _cause_in(named)
+        handling.request_id = None if cause is None else cause.request_id
         try:
             actor = self._actors.get(command.screening_id)
-            reply: Any = None if actor is None else actor.ask_first(command)
+            reply: Any = None if actor is None else actor.ask_first(command, cause)
         except EngineError as refusal:
             self._remember(command, key, refusal)
             raise
+        finally:
+            handling.request_id = None
         if reply is None or isinstance(reply, Future):
-            answer: Any = asyncio.ensure_future(self._later(sender, command, reply))
+            answer: Any = asyncio.ensure_future(self._later(sender, command, reply, cause))
         else:
             answer = self._encoded(sender, reply)
         self._remember(command, key, answer)
         return answer
 
-    async def _later(self, sender: str, command: Command, reply: "Future[Any] | None") -> bytes:
+    async def _later(
+        self, sender: str, command: Command, reply: "Future[Any] | None", cause: Cause | None
+    ) -> bytes:
+        present_cause.set(cause)
         return self._encoded(sender, await (self._directory.ask(command) if reply is None else reply))
 
     async def _read_seats(self, sender: str, command: ReadNewSeats) -> bytes:
@@ -96,3 +106,10 @@ class Answering:
             forgotten[sender] = max(number, forgotten.pop(sender, 0))
         for sender in list(forgotten)[:-SENDERS_KEPT]:
             del forgotten[sender]
+
+
+def _cause_in(named: Sequence[Any]) -> Cause | None:
+    """Return the request that a node has named with its command: its id, and perhaps its trace."""
+    if not named or not isinstance(named[0], str):
+        return None
+    return Cause(named[0], named[1] if len(named) > 1 and isinstance(named[1], str) else None)

@@ -20,6 +20,8 @@ from cluster.long_replies import LongReplies
 from cluster.membership import Membership, View
 from cluster.messages import LayoutMissing, ReadNewSeats, SeatsUnchanged
 from cluster.wire import decode_reply, encode_command
+from engine.causes import Cause
+from engine.causes import cause as present_cause
 from engine.commands import READS, Command, HoldSeats, ReadSeats
 from engine.errors import EngineError, OwnershipLost
 from engine.records import Layout
@@ -89,7 +91,12 @@ class Forwarding:
         membership.on_change(self._members_changed)
 
     def forward(
-        self, command: Command, owner: str, seconds: float, again: Again | None = None
+        self,
+        command: Command,
+        owner: str,
+        seconds: float,
+        again: Again | None = None,
+        cause: Cause | None = None,
     ) -> "Future[Any]":
         """Send a command to another node.
 
@@ -98,15 +105,15 @@ class Forwarding:
             owner: the node.
             seconds: time limit.
             again: asks in another way, if the node certainly has not carried the command out.
+            cause: the request that has sent the command; the owner records it.
 
         Returns:
             A future of the reply, or of the EngineError that the owner has raised, or of an error of
             `cluster.errors`.
         """
         loop = self._loop
-        forwarded = _Forwarded(
-            self, command, next(self._numbers), owner, loop.time(), seconds, again, loop.create_future()
-        )
+        number, answer = next(self._numbers), loop.create_future()
+        forwarded = _Forwarded(self, command, number, owner, loop.time(), seconds, again, answer, cause)
         self._send(forwarded, seconds)
         return forwarded.answer
 
@@ -114,7 +121,9 @@ class Forwarding:
         command: Command | ReadNewSeats = forwarded.command
         if type(command) is ReadSeats and (known := self._seat_maps.get(command.screening_id)) is not None:
             command = ReadNewSeats(known.screening_id, known.epoch, known.seq)
-        value = (forwarded.number, encode_command(command))
+        value: tuple[object, ...] = (forwarded.number, encode_command(command))
+        if forwarded.cause is not None:
+            value += forwarded.cause
         self._links.call_for(forwarded, forwarded.owner, ASK, value, seconds)
 
     def _send_once_more(self, forwarded: "_Forwarded") -> None:
@@ -163,6 +172,7 @@ class Forwarding:
         return self._loop.time() + _AGAIN_SECONDS < forwarded.deadline
 
     async def _ask_again(self, forwarded: "_Forwarded", again: Again) -> None:
+        present_cause.set(forwarded.cause)
         try:
             reply = await again(forwarded.command, forwarded.deadline - self._loop.time())
         except Exception as error:
@@ -223,12 +233,23 @@ class _Forwarded:
         number: of the command, among those of this node.
         owner: the node that it was sent to.
         began, deadline: on the event loop's clock.
-        again: as in `Forwarding.forward`.
+        again, cause: as in `Forwarding.forward`.
         answer: the future of its reply.
         layout: keeps a layout in memory until the reply has been decoded.
     """
 
-    __slots__ = ("again", "answer", "began", "command", "deadline", "forwarding", "layout", "number", "owner")
+    __slots__ = (
+        "again",
+        "answer",
+        "began",
+        "cause",
+        "command",
+        "deadline",
+        "forwarding",
+        "layout",
+        "number",
+        "owner",
+    )
 
     def __init__(
         self,
@@ -240,6 +261,7 @@ class _Forwarded:
         seconds: float,
         again: Again | None,
         answer: "Future[Any]",
+        cause: Cause | None,
     ) -> None:
         self.forwarding = forwarding
         self.command = command
@@ -249,6 +271,7 @@ class _Forwarded:
         self.began = began
         self.deadline = began + seconds
         self.answer = answer
+        self.cause = cause
         self.layout: Layout | None = None
 
     def done(self) -> bool:

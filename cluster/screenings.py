@@ -20,6 +20,8 @@ from cluster.errors import NOT_DONE, NoAnswer, NoOwner
 from cluster.forwarding import Forwarding
 from cluster.links import Links
 from cluster.membership import Membership
+from engine.causes import Cause
+from engine.causes import cause as present_cause
 from engine.commands import Command
 from engine.directory import ScreeningDirectory
 from engine.errors import NotFound, Overloaded, OwnershipLost
@@ -83,11 +85,12 @@ class RoutedScreenings:
 
     # Commands
 
-    def ask_active(self, command: Command) -> "Reply | Future[Reply] | None":
+    def ask_active(self, command: Command, cause: Cause | None = None) -> "Reply | Future[Reply] | None":
         """Send a command to the owner of its screening, without awaiting anything.
 
         Args:
             command: any of `engine.commands`.
+            cause: the request that sends it, if that is to be recorded with what it changes.
 
         Returns:
             As `ScreeningDirectory.ask_active`; a future if another node owns the screening.
@@ -99,15 +102,15 @@ class RoutedScreenings:
         actor = self._actors.get(screening_id)
         if actor is not None:
             try:
-                return actor.ask_first(command)
+                return actor.ask_first(command, cause)
             except OwnershipLost:
-                return self._spawn(self._ask_again(command, self._timeout_seconds))
+                return self._spawn(self._asked_again(command, cause))
         owner = self._membership.owner_of(screening_id)
         if owner == self._node:
             return None
         if owner is None:
-            return self._spawn(self._ask_again(command, self._timeout_seconds))
-        return self._forwarding.forward(command, owner, self._timeout_seconds, self._ask_again)
+            return self._spawn(self._asked_again(command, cause))
+        return self._forwarding.forward(command, owner, self._timeout_seconds, self._ask_again, cause)
 
     async def ask(self, command: Command) -> Reply:
         """Send a command to the owner of its screening and wait for the reply.
@@ -119,12 +122,17 @@ class RoutedScreenings:
             EngineError: as `ScreeningDirectory.ask`; or `OutcomeUnknown`, if the owner did not answer.
         """
         if not self._is_here(command.screening_id):
-            reply: Any = self.ask_active(command)
+            reply: Any = self.ask_active(command, present_cause.get())
             return await reply if isinstance(reply, Future) else reply  # type: ignore[no-any-return]
         try:
             return await self._directory.ask(command)
         except OwnershipLost:
             return await self._ask_again(command, self._timeout_seconds)
+
+    async def _asked_again(self, command: Command, cause: Cause | None) -> Reply:
+        """Do `_ask_again` in a task of its own, on behalf of a request."""
+        present_cause.set(cause)
+        return await self._ask_again(command, self._timeout_seconds)
 
     async def _ask_again(self, command: Command, seconds: float) -> Reply:
         """Look up the owner until a command has been carried out or refused, or its time is over.
@@ -141,7 +149,7 @@ class RoutedScreenings:
             if self._is_here(command.screening_id):
                 return await self._directory.ask(command)
             owner = self._owner_of(command.screening_id)
-            reply: Reply = await self._forwarding.forward(command, owner, seconds)
+            reply: Reply = await self._forwarding.forward(command, owner, seconds, cause=present_cause.get())
             return reply
 
         if self._asking_again >= ASKING_AGAIN_LIMIT:

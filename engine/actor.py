@@ -14,11 +14,13 @@ logged (`engine.guards`) and do not affect the screening.
 import asyncio
 import logging
 from collections import deque
+from contextvars import Context
 from functools import partial
 from math import inf
 from time import perf_counter
 
 from engine.actor_context import BATCH_LIMIT, ActorContext
+from engine.causes import Cause, handling
 from engine.commands import READS, Command, EndArrival, ReadStock, ReleaseLapsed
 from engine.errors import CommandExpired, EngineError, JournalFull, Overloaded, OwnershipLost, Unavailable
 from engine.events import HoldsExpired
@@ -38,8 +40,11 @@ _UNJOURNALLED = READS | {ReleaseLapsed, EndArrival}
 
 _counting = DefectLog("counting a command")
 
-Envelope = tuple[Command, "asyncio.Future[Reply]", float]
-"""A queued command, the future of its reply, and when it was queued."""
+Envelope = tuple[Command, "asyncio.Future[Reply]", float, Cause | None]
+"""A queued command, the future of its reply, when it was queued, and which request has sent it."""
+
+_OF_NO_REQUEST = Context()
+"""Where queued commands are handled: not in the context of the request that has queued the first one."""
 
 
 class ScreeningActor:
@@ -125,11 +130,12 @@ class ScreeningActor:
         """What operators see of the screening."""
         return self._screening.figures(self.mailbox_depth, self._shared.clock.now())
 
-    def ask(self, command: Command) -> "asyncio.Future[Reply]":
+    def ask(self, command: Command, cause: Cause | None = None) -> "asyncio.Future[Reply]":
         """Queue a command.
 
         Args:
             command: for this screening.
+            cause: the request that has sent it, if that is to be recorded.
 
         Returns:
             A future of the reply or of an `EngineError`. Cancelling it withdraws a command that has not been
@@ -150,13 +156,13 @@ class ScreeningActor:
             raise Overloaded(self.screening_id)
         answer: asyncio.Future[Reply] = self._loop.create_future()
         self.last_asked_at = now = shared.clock.now()
-        mailbox.append((command, answer, now))
+        mailbox.append((command, answer, now, cause))
         if not self._woken:
             self._woken = True
-            self._loop.call_soon(self._drain)
+            self._loop.call_soon(self._drain, context=_OF_NO_REQUEST)
         return answer
 
-    def ask_first(self, command: Command) -> "Reply | asyncio.Future[Reply]":
+    def ask_first(self, command: Command, cause: Cause | None = None) -> "Reply | asyncio.Future[Reply]":
         """Handle a command immediately if nothing is queued, otherwise queue it.
 
         Only for callers that yield to the event loop by themselves, as connections do: a loop of immediate
@@ -164,6 +170,7 @@ class ScreeningActor:
 
         Args:
             command: for this screening.
+            cause: as in `ask`.
 
         Returns:
             The reply if it is known immediately; a future of it if the command is queued or has to be
@@ -173,7 +180,7 @@ class ScreeningActor:
             EngineError: the command was refused, and nothing has changed.
         """
         if self._mailbox is not None or self._closed is not None:
-            return self.ask(command)
+            return self.ask(command, cause)
         shared = self._shared
         started = perf_counter()
         self.last_asked_at = now = shared.clock.now()
@@ -182,7 +189,7 @@ class ScreeningActor:
                 self._prepare(command, now)
             decision = self._screening.handle(command, now)
             answer = None if decision.write_id is None else self._loop.create_future()
-            self._carry_out(decision, now, command, answer)
+            self._carry_out(decision, now, command, answer, cause)
         except EngineError as refusal:
             self._count(command, refusal.code, 0.0, perf_counter() - started)
             raise
@@ -205,7 +212,7 @@ class ScreeningActor:
             # A read that is queued last is answered after all others.
             mark: asyncio.Future[Reply] = self._loop.create_future()
             mark.add_done_callback(asyncio.Future.exception)  # the outcome does not matter
-            self._mailbox.append((ReadStock(self.screening_id), mark, self._shared.clock.now()))
+            self._mailbox.append((ReadStock(self.screening_id), mark, self._shared.clock.now(), None))
             await asyncio.wait((mark,))
 
     def close(self, reason: Unavailable) -> None:
@@ -217,7 +224,7 @@ class ScreeningActor:
         if self._timer is not None:
             self._timer.cancel()
         mailbox, self._mailbox = self._mailbox, None
-        for _, answer, _ in mailbox or ():
+        for _, answer, _, _ in mailbox or ():
             self._refuse(answer, reason)
 
     def _drain(self) -> None:
@@ -228,10 +235,12 @@ class ScreeningActor:
         for _ in range(min(self.mailbox_depth, BATCH_LIMIT)):
             if self._mailbox is None:
                 return  # a command has failed, which closed the actor and answered the others
-            command, answer, enqueued_at = self._mailbox.popleft()
+            command, answer, enqueued_at, cause = self._mailbox.popleft()
             now = shared.clock.now()  # the process may have been stopped after the previous command
             waited = now - enqueued_at
-            outcome = self._handle(command, answer, waited, now)
+            handling.request_id = None if cause is None else cause.request_id
+            outcome = self._handle(command, answer, waited, now, cause)
+            handling.request_id = None
             finished = perf_counter()
             self._count(command, outcome, waited, finished - started)
             started = finished
@@ -239,10 +248,17 @@ class ScreeningActor:
             self._mailbox = None
         elif not self._woken:
             self._woken = True
-            self._loop.call_soon(self._drain)
+            self._loop.call_soon(self._drain, context=_OF_NO_REQUEST)
         self._arm_timer()
 
-    def _handle(self, command: Command, answer: "asyncio.Future[Reply]", waited: float, now: float) -> str:
+    def _handle(
+        self,
+        command: Command,
+        answer: "asyncio.Future[Reply]",
+        waited: float,
+        now: float,
+        cause: Cause | None,
+    ) -> str:
         """Handle a queued command. Returns its outcome, as it is counted."""
         if answer.done():
             return "withdrawn"
@@ -254,7 +270,7 @@ class ScreeningActor:
             if self._deadlines.earliest <= now or shared.lease.until <= now or shared.journal.full:
                 self._prepare(command, now)
             decision = self._screening.handle(command, now)
-            self._carry_out(decision, now, command, answer)
+            self._carry_out(decision, now, command, answer, cause)
         except EngineError as refusal:
             # The traceback refers to this frame, the frame to the answer, and the answer to the exception.
             # Nobody needs the traceback; without it there is no cycle for the garbage collector.
@@ -285,6 +301,7 @@ class ScreeningActor:
         now: float,
         command: Command | None = None,
         answer: "asyncio.Future[Reply] | None" = None,
+        cause: Cause | None = None,
     ) -> None:
         """Journal the events, then publish the changes.
 
@@ -293,13 +310,14 @@ class ScreeningActor:
             now: seconds since the epoch.
             command: the command; None if a timer or a step of the clock caused it.
             answer: gets the reply of a durable command after the commit.
+            cause: the request that has sent the command, if that is to be recorded.
         """
         _, events, changes, write_id = decision
         shared = self._shared
         if write_id is not None:
-            self._await_journal(decision, write_id, command, answer)
+            self._await_journal(decision, write_id, command, answer, cause)
         elif events:
-            shared.journal.append(make(Entry, (events, None, None, None)))
+            shared.journal.append(make(Entry, (events, None, None, None, cause)))
         elif isinstance(decision.reply, Arrival):
             shared.clock.call_later(ARRIVAL_SECONDS, partial(self._end_arrival, decision.reply.seq))
         if events and type(events[0]) is HoldsExpired:
@@ -323,6 +341,7 @@ class ScreeningActor:
         write_id: int,
         command: Command | None,
         answer: "asyncio.Future[Reply] | None",
+        cause: Cause | None,
     ) -> None:
         """Journal a durable decision; its callers are answered after the commit."""
         reply, events, _, _ = decision
@@ -332,7 +351,8 @@ class ScreeningActor:
         if events:
             receipt: Receipt | None = getattr(command, "receipt", None)
             settled = partial(self._finish, write_id)
-            self._shared.journal.append(make(Entry, (events, receipt, reply if receipt else None, settled)))
+            stored = reply if receipt else None
+            self._shared.journal.append(make(Entry, (events, receipt, stored, settled, cause)))
 
     def _finish(self, write_id: int, error: EngineError | None) -> None:
         """Settle a committed write, or abort a rejected one, and answer its callers.
@@ -390,7 +410,9 @@ class ScreeningActor:
         now = self._shared.clock.now()
         self.last_asked_at += seconds
         if self._mailbox is not None:
-            self._mailbox = deque((command, answer, at + seconds) for command, answer, at in self._mailbox)
+            self._mailbox = deque(
+                (command, answer, at + seconds, cause) for command, answer, at, cause in self._mailbox
+            )
         if self._timer is not None:
             self._timer.cancel()
         try:

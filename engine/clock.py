@@ -10,6 +10,7 @@ handlers of `on_step` are called, so that durations (a hold) can keep their rema
 import asyncio
 import time
 from collections.abc import Callable
+from contextvars import Context
 from functools import partial
 
 from engine.guards import attempt
@@ -24,6 +25,9 @@ _SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 # A partial object rather than a function: `now` is called several times for each request.
 since_boot = partial(time.clock_gettime, _SINCE_BOOT)
 """Seconds since the machine was started; on Linux including those in which it was suspended."""
+
+_OF_NO_REQUEST = Context()
+"""Where timers run, since what they do is not the work of the request that has set them."""
 
 
 class SystemClock:
@@ -61,7 +65,7 @@ class SystemClock:
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
         """Call `callback` once after `seconds`, whatever the wall clock does."""
-        return asyncio.get_running_loop().call_later(seconds, callback)
+        return asyncio.get_running_loop().call_later(seconds, callback, context=_OF_NO_REQUEST)
 
     def on_step(self, handler: Callable[[float], None]) -> None:
         """Call `handler` with the seconds of each step, and with 0 after the machine was suspended."""

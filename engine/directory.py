@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 
 from engine.actor import ScreeningActor
 from engine.actor_context import ActorContext
+from engine.causes import Cause
+from engine.causes import cause as present_cause
 from engine.commands import READS, Command, ShowStock
 from engine.copies import Copy
 from engine.errors import EngineError, OwnershipLost, Stopping, StoreUnavailable
@@ -116,6 +118,8 @@ class ScreeningDirectory:
     async def ask(self, command: Command) -> Reply:
         """Send a command to its screening and wait for the reply.
 
+        What it changes is recorded with the request on whose behalf the caller's task works.
+
         Args:
             command: any of `engine.commands`.
 
@@ -132,9 +136,11 @@ class ScreeningDirectory:
             if isinstance(found, Copy):
                 return found.answer(command)
             actor = found
-        return await actor.ask(command)
+        return await actor.ask(command, present_cause.get())
 
-    def ask_active(self, command: Command) -> "Reply | asyncio.Future[Reply] | None":
+    def ask_active(
+        self, command: Command, cause: Cause | None = None
+    ) -> "Reply | asyncio.Future[Reply] | None":
         """Send a command to its screening if that is in memory, without awaiting anything.
 
         If no other command is queued it is handled immediately, so callers must yield to the event loop by
@@ -142,6 +148,7 @@ class ScreeningDirectory:
 
         Args:
             command: any of `engine.commands`.
+            cause: the request that sends it, if that is to be recorded with what it changes.
 
         Returns:
             The reply, if the command could be decided immediately; a future of what `ask` would return or
@@ -151,7 +158,7 @@ class ScreeningDirectory:
             EngineError: the command was rejected, and nothing has changed.
         """
         actor = self._actors.get(command.screening_id)
-        return None if actor is None else actor.ask_first(command)
+        return None if actor is None else actor.ask_first(command, cause)
 
     async def change(self, screening_id: int, write: Callable[[], Awaitable[Written]]) -> Written:
         """Change the properties of one screening; see `change_all`."""

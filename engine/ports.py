@@ -7,6 +7,7 @@ Adapters call the engine only through callbacks that they are given here.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from engine.causes import Cause
 from engine.errors import EngineError
 from engine.events import Event
 from engine.handover import Handover
@@ -84,12 +85,14 @@ class Entry(NamedTuple):
         reply: the reply to store, if there is a receipt.
         settled: called once when the outcome is certain. Its exceptions are logged, and other entries are
             settled anyway.
+        cause: the request that asked for the decision, if it is to be recorded.
     """
 
     events: tuple[Event, ...]
     receipt: Receipt | None = None
     reply: Reply | None = None
     settled: Settled | None = None
+    cause: Cause | None = None
 
 
 class Flushing(Protocol):

@@ -20,6 +20,7 @@ from frontrow import __version__
 from frontrow.backup import back_up, opened_backup
 from frontrow.check import advice
 from frontrow.command_tools import data_dir_option, opened_database, short_errors, with_database
+from frontrow.log_commands import log_group
 from frontrow.movie_import import BatchReport, import_movies
 from frontrow.outbox_commands import outbox
 from frontrow.seeding import seed
@@ -294,6 +295,7 @@ def drain(node: str, data_dir: Path | None) -> None:
 
 
 main.add_command(outbox)
+main.add_command(log_group)
 
 
 @main.command("bench", add_help_option=False, context_settings={"ignore_unknown_options": True})

@@ -24,6 +24,7 @@ import orjson
 from api.papers.cipher import Cipher, DecryptionFailed
 from api.webhooks.signatures import SECRET_CONTEXT, signed_headers
 from api.wire import new_timestamp
+from engine.causes import present_request_id
 from engine.errors import EngineError, NotFound, StoreUnavailable
 from engine.guards import OutageLog
 from frontrow import __version__
@@ -142,7 +143,12 @@ class WebhookSender:
             StoreUnavailable: the database cannot be reached.
         """
         data = {"webhook_id": webhook_id, "screening_id": None, "epoch": None, "seq": None}
-        message = {"type": TEST_TYPE, "timestamp": new_timestamp(self._now()), "data": data}
+        message = {
+            "type": TEST_TYPE,
+            "timestamp": new_timestamp(self._now()),
+            "data": data,
+            "request_id": present_request_id(),
+        }
         position = await self._lanes.add_test_event(TEST_TYPE, orjson.dumps(message).decode())
         return await self.send_again(webhook_id, position)
 

@@ -3,13 +3,14 @@
 Events are grouped by kind, and whole groups are transposed by `zip`, so hardly any Python code runs per seat.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain, repeat
 from typing import Any
 
 import orjson
 
+from engine.causes import Cause
 from engine.events import (
     SYSTEM,
     Event,
@@ -97,6 +98,9 @@ _HEAD = 5
 """Number of fields that all events begin with: screening_id, epoch, seq, at and actor."""
 
 
+_NO_CAUSES: Mapping[int, Cause] = {}
+
+
 class TicketChangedTwice(Exception):
     """A batch changes a ticket twice, so the schema could not check each of the changes."""
 
@@ -111,9 +115,15 @@ class Batch:
     Args:
         events: in the order in which they happened.
         answers: responses to store for repeats of their requests.
+        causes: the requests that have caused events, by `id(event)`.
     """
 
-    def __init__(self, events: Sequence[Event], answers: Sequence[IdempotencyRecord]) -> None:
+    def __init__(
+        self,
+        events: Sequence[Event],
+        answers: Sequence[IdempotencyRecord],
+        causes: Mapping[int, Cause] = _NO_CAUSES,
+    ) -> None:
         kinds = (*HOLD_CHANGES, *TICKET_CHANGES, *MOVE_CHANGES, *BLOCK_CHANGES, WaitlistChanged)
         self._by_kind: dict[type[Event], list[Any]] = {kind: [] for kind in kinds}
         for event in events:
@@ -121,6 +131,7 @@ class Batch:
         self._waitlist: list[WaitlistChanged] = self._by_kind.pop(WaitlistChanged)
         self._owned = {event[:2] for event in events}
         self._answers = answers
+        self._causes = causes
         self._held = self._take_unchanged_holds()
         self._sales = self._take(TicketsIssued, _is_without_papers)
 
@@ -184,7 +195,7 @@ class Batch:
             ids = [*hold_ids, *ticket_ids, *[ticket.id for ticket in moving], *blocked]
             events = self._events(seat_ids, ids)
             yield PAYMENTS, self._payments()
-            yield TICKETS, tickets and tickets[:-1]
+            yield TICKETS, tickets
             yield MOVES, self._moves()
         yield SALES, self._new_bookings()
         yield HOLDS, holds
@@ -199,7 +210,7 @@ class Batch:
             return []
         *head, reservation_ids, seats, deadlines, notes, _, _, _, prices, _ = zip(*self._held, strict=True)
         return [
-            *(*head, reservation_ids, deadlines, notes),
+            *(*head, reservation_ids, deadlines, notes, self._request_ids(self._held)),
             *_parts(list(map(len, seats))),
             tuple(chain.from_iterable(seats)),
             tuple(chain.from_iterable(prices)),
@@ -221,6 +232,8 @@ class Batch:
             *(booking_ids, holders, statuses, booked_at, confirmed_at, payment_ids, deadlines),
             *(held_at, sold_by, reasons),
             list(map(vouched_by, head[-1], payment_ids)),
+            self._request_ids(self._sales),
+            self._traces(self._sales),
             *_parts(list(map(len, bookings))),
             *(seat_ids, ids, prices_cents),
         ]
@@ -262,23 +275,32 @@ class Batch:
 
     def _tickets(self) -> Columns:
         """Return the columns of tickets that are changed, or issued with papers."""
-        tickets = chain.from_iterable([event.tickets for event in self._of_tickets()])
-        columns = list(zip(*tickets, strict=True))
+        events = list(self._of_tickets())
+        columns: list[Sequence[Any]] = list(
+            zip(*chain.from_iterable([event.tickets for event in events]), strict=True)
+        )
         if columns:
             ids = [*columns[0], *[ticket.id for event in self._sales for ticket in event.tickets]]
             if len(set(ids)) < len(ids):
                 raise TicketChangedTwice
+            each = zip(self._request_ids(events), events, strict=True)
+            # What the ticket says of its payments is written by moves only.
+            columns[-1] = list(
+                chain.from_iterable([repeat(named, len(event.tickets)) for named, event in each])
+            )
         return columns
 
     def _moves(self) -> Columns:
+        moves = self._by_kind[TicketsMoved]
         rows = [
             (
                 *(ticket.id, move.screening_id, move.epoch, move.seq, move.at, move.actor, ticket.booking_id),
                 *(ticket.seat_id, ticket.price_cents, orjson.dumps(ticket.paid).decode()),
                 *(before.screening_id, before.seat_id, before.price_cents, move.payment_id),
                 orjson.dumps([owed[1:] for owed in move.owed if owed.ticket_id == ticket.id]).decode(),
+                request_id,
             )
-            for move in self._by_kind[TicketsMoved]
+            for move, request_id in zip(moves, self._request_ids(moves), strict=True)
             for ticket, before in zip(move.tickets, move.before, strict=True)
         ]
         moved = [row[0] for row in rows]
@@ -332,7 +354,7 @@ class Batch:
         return [*zip(*rows, strict=True), *parts, tuple(chain.from_iterable(seats))]
 
     def _events(self, seat_ids: Sequence[int], ids: Sequence[int]) -> Columns:
-        columns: list[list[Any]] = [[] for _ in range(_HEAD + 4)]
+        columns: list[list[Any]] = [[] for _ in range(_HEAD + 6)]
         sizes: list[int] = []
         for hold_kind, (_, from_status, to_status) in HOLD_CHANGES.items():
             if events := self._by_kind[hold_kind]:
@@ -341,28 +363,58 @@ class Batch:
                 to_statuses = [to_status.value] * len(events)
                 sizes += counts
                 holders = [_holder_by_hand(event.actor, event.holds) for event in events]
-                _extend(columns, events, hold_kind.kind, from_statuses, to_statuses, holders)
+                self._extend(columns, events, hold_kind.kind, from_statuses, to_statuses, holders)
         for ticket_kind in TICKET_CHANGES:
             if events := self._by_kind[ticket_kind]:
                 sizes += [len(event.tickets) for event in events]
                 from_statuses = ["{" + ",".join(event.from_statuses) + "}" for event in events]
                 to_statuses = [SEAT_OF_TICKET[event.tickets[0].status] for event in events]
                 holders = [_holder_by_hand(event.actor, event.tickets) for event in events]
-                _extend(columns, events, ticket_kind.kind, from_statuses, to_statuses, holders)
+                self._extend(columns, events, ticket_kind.kind, from_statuses, to_statuses, holders)
         for move_kind, status in MOVE_CHANGES.items():
             if events := self._by_kind[move_kind]:
                 sizes += [len(event.tickets) for event in events]
                 from_statuses = ["{" + ",".join(event.from_statuses) + "}" for event in events]
                 holders = [_holder_by_hand(event.actor, event.tickets) for event in events]
-                _extend(columns, events, move_kind.kind, from_statuses, [status] * len(events), holders)
+                self._extend(columns, events, move_kind.kind, from_statuses, [status] * len(events), holders)
         for block_kind, (from_status, to_status) in BLOCK_CHANGES.items():
             if events := self._by_kind[block_kind]:
                 counts = [len(event.seat_ids) for event in events]
                 sizes += counts
                 from_statuses = list(map(_repeated, repeat(from_status.value), counts))
                 to_statuses = [to_status.value] * len(events)
-                _extend(columns, events, events[0].kind, from_statuses, to_statuses, [None] * len(events))
+                holders = [None] * len(events)
+                self._extend(columns, events, events[0].kind, from_statuses, to_statuses, holders)
         return [*columns, *_parts(sizes), seat_ids, ids]
+
+    def _extend(
+        self,
+        columns: Sequence[list[Any]],
+        events: Sequence[Event],
+        kind: str,
+        from_statuses: Sequence[str],
+        to_statuses: Sequence[str],
+        holders: Sequence[str | None],
+    ) -> None:
+        head = list(zip(*events, strict=True))[:_HEAD]
+        more = [*head, [kind] * len(events), from_statuses, to_statuses, holders]
+        more += [self._request_ids(events), self._traces(events)]
+        for column, values in zip(columns, more, strict=True):
+            column.extend(values)
+
+    def _request_ids(self, events: Sequence[Event]) -> list[str | None]:
+        """Return the ids of the requests that have caused events."""
+        if not self._causes:
+            return [None] * len(events)
+        causes = [self._causes.get(id(event)) for event in events]
+        return [None if cause is None else cause.request_id for cause in causes]
+
+    def _traces(self, events: Sequence[Event]) -> list[str | None]:
+        """Return the traces of the requests that have caused events."""
+        if not self._causes:
+            return [None] * len(events)
+        causes = [self._causes.get(id(event)) for event in events]
+        return [None if cause is None else cause.trace for cause in causes]
 
     def _of_tickets(self) -> Iterator[TicketChange]:
         return chain.from_iterable([self._by_kind[kind] for kind in TICKET_CHANGES])
@@ -370,20 +422,6 @@ class Batch:
     def _of_blocks(self, *, in_order: bool = False) -> Iterable[BlockChange]:
         events = chain.from_iterable([self._by_kind[kind] for kind in BLOCK_CHANGES])
         return sorted(events, key=lambda event: event[:3]) if in_order else events
-
-
-def _extend(
-    columns: Sequence[list[Any]],
-    events: Sequence[Event],
-    kind: str,
-    from_statuses: Sequence[str],
-    to_statuses: Sequence[str],
-    holders: Sequence[str | None],
-) -> None:
-    head = list(zip(*events, strict=True))[:_HEAD]
-    more = [*head, [kind] * len(events), from_statuses, to_statuses, holders]
-    for column, values in zip(columns, more, strict=True):
-        column.extend(values)
 
 
 def _holder_by_hand(actor: str, records: Sequence[Hold | Ticket]) -> str | None:

@@ -14,10 +14,14 @@ from persistence.tickets import OF_ANY_STATUS
 
 Record = dict[str, Any]
 
-_EVENT = ("epoch", "seq", "at", "kind", "actor", "seat_ids", "from_statuses", "to_status", "holder")
+_EVENT = (
+    *("epoch", "seq", "at", "kind", "actor", "seat_ids", "from_statuses", "to_status", "holder"),
+    "request_id",
+)
 
 EVENTS_AFTER = """
-SELECT epoch, seq, extract(epoch FROM at)::float8, kind, actor, seat_ids, from_statuses, to_status, holder
+SELECT epoch, seq, extract(epoch FROM at)::float8, kind, actor, seat_ids, from_statuses, to_status, holder,
+       request_id
 FROM screening_events
 WHERE screening_id = %s AND (epoch, seq) > (%s, %s)
 ORDER BY epoch, seq
@@ -33,11 +37,11 @@ SELECT count(*),
 FROM screening_events WHERE screening_id = %(id)s
 """
 
-_SEAT_EVENT = ("epoch", "seq", "at", "kind", "actor", "from_status", "to_status", "holder")
+_SEAT_EVENT = ("epoch", "seq", "at", "kind", "actor", "from_status", "to_status", "holder", "request_id")
 
 EVENTS_OF_SEAT = """
 SELECT epoch, seq, extract(epoch FROM at)::float8, kind, actor,
-       from_statuses[array_position(seat_ids, %(seat_id)s)], to_status, holder
+       from_statuses[array_position(seat_ids, %(seat_id)s)], to_status, holder, request_id
 FROM screening_events
 WHERE screening_id = %(id)s AND seat_ids @> ARRAY[%(seat_id)s::bigint]
 ORDER BY epoch DESC, seq DESC

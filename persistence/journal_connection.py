@@ -8,6 +8,7 @@ commit later.
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from engine.causes import Cause
 from engine.errors import EngineError, OwnershipLost, StoreUnavailable
 from engine.events import Event
 from engine.moving_errors import MoveInterrupted
@@ -192,15 +193,18 @@ class JournalConnection:
         try:
             events: list[Event] = []
             answers: list[IdempotencyRecord] = []
+            causes: dict[int, Cause] = {}
             for entry, record, _, _ in batch:
                 events += entry.events
+                if entry.cause is not None:
+                    causes.update(dict.fromkeys(map(id, entry.events), entry.cause))
                 if record is not None:
                     answers.append(record)
                 elif entry.receipt is not None and entry.reply is not None:
                     scope, key, fingerprint, form = entry.receipt
                     answer = self._encode_reply(form, entry.reply)
                     answers.append(IdempotencyRecord(scope, key, fingerprint, *answer))
-            return Batch(events, answers).statements(again=again)
+            return Batch(events, answers, causes).statements(again=again)
         except Exception as exc:
             raise StatementRefused(f"It cannot be encoded: {exc!r}", "") from exc
 

@@ -133,16 +133,17 @@ TICKETS = Block(
     INSERT INTO tickets AS stored (
         id, booking_id, screening_id, seat_id, holder, price, status,
         booked_at, confirmed_at, cancelled_at, payment_id, payment_deadline, code, paper, held_at, sold_by,
-        free_because
+        free_because, request_id
     )
     SELECT id, booking_id, screening_id, seat_id, holder, price_cents * 0.01, status,
            to_timestamp(booked_at), to_timestamp(confirmed_at), to_timestamp(cancelled_at), payment_id,
-           to_timestamp(payment_deadline), code, paper, to_timestamp(held_at), sold_by, free_because
+           to_timestamp(payment_deadline), code, paper, to_timestamp(held_at), sold_by, free_because,
+           request_id
     FROM {rows}
     ON CONFLICT (id, screening_id) DO UPDATE SET
         status = excluded.status, confirmed_at = excluded.confirmed_at, cancelled_at = excluded.cancelled_at,
         payment_id = excluded.payment_id, payment_deadline = excluded.payment_deadline,
-        sold_by = excluded.sold_by
+        sold_by = excluded.sold_by, request_id = excluded.request_id
     WHERE stored.status <> excluded.status
     """,
     {
@@ -163,6 +164,7 @@ TICKETS = Block(
         "held_at": "float8",
         "sold_by": "text",
         "free_because": "text",
+        "request_id": "text",
     },
 )
 
@@ -171,14 +173,14 @@ MOVES = Block(
     """
     INSERT INTO ticket_moves (
         ticket_id, screening_id, epoch, seq, at, actor, booking_id, seat_id, price, paid,
-        from_screening_id, from_seat_id, from_price, from_revision, payment_id, owed
+        from_screening_id, from_seat_id, from_price, from_revision, payment_id, owed, request_id
     )
     SELECT ticket_id, screening_id, epoch, seq, to_timestamp(at), actor, booking_id, seat_id,
            price_cents * 0.01, paid::jsonb, from_screening_id, from_seat_id, from_price_cents * 0.01,
            CASE WHEN from_screening_id = screening_id THEN 0 ELSE
                coalesce((SELECT revision FROM screenings WHERE screenings.id = from_screening_id), 0)
            END,
-           payment_id, owed::jsonb
+           payment_id, owed::jsonb, request_id
     FROM {rows}
     ON CONFLICT (ticket_id, screening_id, epoch, seq) DO NOTHING
     """,
@@ -198,6 +200,7 @@ MOVES = Block(
         "from_price_cents": "bigint",
         "payment_id": "text",
         "owed": "text",
+        "request_id": "text",
     },
 )
 """Writes moves of tickets. A trigger changes the tickets and records what is owed (v0025_ticket_moves)."""
@@ -233,9 +236,11 @@ HOLDS = Block(
     },
 )
 
-ANNOUNCED = """INSERT INTO webhook_causes (screening_id, epoch, seq, at, kind, ids, seat_ids, to_status)
+ANNOUNCED = """INSERT INTO webhook_causes (
+        screening_id, epoch, seq, at, kind, ids, seat_ids, to_status, request_id, trace
+    )
     SELECT screening_id, epoch, seq, to_timestamp(at), {kind}, {{ids}}[first_seat:last_seat],
-           {{seat_ids}}[first_seat:last_seat], to_status
+           {{seat_ids}}[first_seat:last_seat], to_status, request_id, trace
     FROM logged JOIN {events} USING (screening_id, epoch, seq)
     WHERE {wanted}"""
 """Part of a statement that tells `persistence.webhook_feed` of events, if there are webhooks.
@@ -256,11 +261,11 @@ HELD = Block(
     WITH held AS MATERIALIZED (SELECT * FROM {rows}),
     logged AS (
         INSERT INTO screening_events (
-            screening_id, epoch, seq, at, kind, actor, seat_ids, from_statuses, to_status
+            screening_id, epoch, seq, at, kind, actor, seat_ids, from_statuses, to_status, request_id
         )
         SELECT screening_id, epoch, seq, to_timestamp(at), 'seats_held', holder,
                {seat_ids}[first_seat:last_seat],
-               array_fill('available'::text, ARRAY[last_seat - first_seat + 1]), 'held'
+               array_fill('available'::text, ARRAY[last_seat - first_seat + 1]), 'held', request_id
         FROM held
         {event_written}
     )
@@ -282,6 +287,7 @@ HELD = Block(
         "reservation_id": "bigint",
         "expires_at": "float8",
         "note": "text",
+        "request_id": "text",
         "first_seat": "integer",
         "last_seat": "integer",
     },
@@ -307,10 +313,11 @@ SALES = Block(
     ),
     logged AS (
         INSERT INTO screening_events (
-            screening_id, epoch, seq, at, kind, actor, seat_ids, from_statuses, to_status, holder
+            screening_id, epoch, seq, at, kind, actor, seat_ids, from_statuses, to_status, holder, request_id
         )
         SELECT screening_id, epoch, seq, to_timestamp(at), 'tickets_issued', actor,
-               {seat_ids}[first_seat:last_seat], from_statuses::text[], to_status, nullif(holder, actor)
+               {seat_ids}[first_seat:last_seat], from_statuses::text[], to_status, nullif(holder, actor),
+               request_id
         FROM sale
         {event_written}
         RETURNING screening_id, epoch, seq
@@ -322,11 +329,11 @@ SALES = Block(
     )
     INSERT INTO tickets (
         id, booking_id, screening_id, seat_id, holder, price, status, booked_at, confirmed_at, payment_id,
-        payment_deadline, held_at, sold_by, free_because
+        payment_deadline, held_at, sold_by, free_because, request_id
     )
     SELECT {ids}[place], booking_id, screening_id, {seat_ids}[place], holder, {prices_cents}[place] * 0.01,
            status, to_timestamp(booked_at), to_timestamp(confirmed_at), payment_id,
-           to_timestamp(payment_deadline), to_timestamp(held_at), sold_by, free_because
+           to_timestamp(payment_deadline), to_timestamp(held_at), sold_by, free_because, request_id
     FROM (SELECT *, generate_series(first_seat, last_seat) AS place FROM sale) AS ticket
     {ticket_written}
     """,
@@ -349,6 +356,8 @@ SALES = Block(
         "sold_by": "text",
         "free_because": "text",
         "vouched_by": "text",
+        "request_id": "text",
+        "trace": "text",
         "first_seat": "integer",
         "last_seat": "integer",
     },
@@ -381,10 +390,10 @@ EVENTS = Block(
     WITH event AS MATERIALIZED (SELECT * FROM {rows}),
     logged AS (
         INSERT INTO screening_events (
-            screening_id, epoch, seq, at, kind, actor, seat_ids, from_statuses, to_status, holder
+            screening_id, epoch, seq, at, kind, actor, seat_ids, from_statuses, to_status, holder, request_id
         )
         SELECT screening_id, epoch, seq, to_timestamp(at), kind, actor,
-               {seat_ids}[first_seat:last_seat], from_statuses::text[], to_status, holder
+               {seat_ids}[first_seat:last_seat], from_statuses::text[], to_status, holder, request_id
         FROM event
         {event_written}
         RETURNING screening_id, epoch, seq
@@ -401,6 +410,8 @@ EVENTS = Block(
         "from_statuses": "text",
         "to_status": "text",
         "holder": "text",
+        "request_id": "text",
+        "trace": "text",
         "first_seat": "integer",
         "last_seat": "integer",
     },

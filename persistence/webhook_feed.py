@@ -69,7 +69,7 @@ screening AS MATERIALIZED (
            ) AS last
     FROM chosen
 )
-SELECT id, screening_id, epoch, seq, at, kind, ids, seat_ids, to_status, payload,
+SELECT id, screening_id, epoch, seq, at, kind, ids, seat_ids, to_status, payload, request_id, trace,
        free_room, sold, capacity::bigint, last[1], last[2]
 FROM cause JOIN screening USING (screening_id)
 """
@@ -80,12 +80,12 @@ SELECT id, booking_id, seat_id, price, payment_id FROM tickets WHERE id = ANY (%
 
 PUBLISH = """
 WITH published AS (
-    INSERT INTO webhook_events (screening_id, epoch, seq, type, body)
-    SELECT screening_id, epoch, seq, type, body
+    INSERT INTO webhook_events (screening_id, epoch, seq, type, body, trace)
+    SELECT screening_id, epoch, seq, type, body, trace
     FROM unnest(
         %(screening_ids)s::bigint[], %(epochs)s::bigint[], %(seqs)s::bigint[], %(types)s::text[],
-        %(bodies)s::text[]
-    ) WITH ORDINALITY AS event (screening_id, epoch, seq, type, body, number)
+        %(bodies)s::text[], %(traces)s::text[]
+    ) WITH ORDINALITY AS event (screening_id, epoch, seq, type, body, trace, number)
     ORDER BY number
     RETURNING position, screening_id, type, published_at
 ),
@@ -127,6 +127,8 @@ class _Cause(NamedTuple):
     seat_ids: Sequence[int]
     to_status: str
     payload: Mapping[str, Any]
+    request_id: str | None
+    trace: str | None
     free_room: bool
     sold: int
     capacity: int
@@ -163,6 +165,7 @@ class Event(NamedTuple):
     Attributes:
         type: e.g. "booking.created".
         body: what webhooks send, as JSON.
+        trace: W3C traceparent of the request that has caused it, if that is traced.
     """
 
     screening_id: int
@@ -170,6 +173,7 @@ class Event(NamedTuple):
     seq: int
     type: str
     body: str
+    trace: str | None
 
 
 class WebhookFeed:
@@ -206,6 +210,7 @@ class WebhookFeed:
                 "seqs": numbers([event.seq for event in events]),
                 "types": texts([event.type for event in events]) if events else "{}",
                 "bodies": texts([event.body for event in events]) if events else "{}",
+                "traces": texts([event.trace for event in events]) if events else "{}",
                 "causes": numbers([cause.id for cause in causes]),
             }
             await connection.run(PUBLISH, bound)
@@ -234,9 +239,9 @@ def _events(causes: Sequence[_Cause], tickets: Mapping[int, _Ticket]) -> Iterato
 
 
 def _event(kind: str, cause: _Cause, data: dict[str, Any]) -> Event:
-    message = {"type": kind, "timestamp": _in_utc(cause.at), "data": data}
+    message = {"type": kind, "timestamp": _in_utc(cause.at), "data": data, "request_id": cause.request_id}
     body = orjson.dumps(message, default=float).decode()
-    return Event(data["screening_id"], data["epoch"], data["seq"], kind, body)
+    return Event(data["screening_id"], data["epoch"], data["seq"], kind, body, cause.trace)
 
 
 def _described(cause: _Cause, tickets: Mapping[int, _Ticket]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -44,7 +44,7 @@ NEXT = """
 UPDATE webhook_lanes SET due_at = now() + make_interval(secs => %(lease_seconds)s)
 WHERE webhook_id = %(webhook_id)s AND screening_id = %(screening_id)s AND claim = %(claim)s::uuid;
 SELECT webhooks.url, secret, CASE WHEN old_secret_until > now() THEN old_secret END,
-       lane.position, lane.attempts, lane.last_position, event.position, message_id, type, body
+       lane.position, lane.attempts, lane.last_position, event.position, message_id, type, body, trace
 FROM webhook_lanes AS lane
 JOIN webhooks ON webhooks.id = lane.webhook_id AND disabled_at IS NULL
 LEFT JOIN LATERAL (
@@ -58,7 +58,7 @@ WHERE webhook_id = %(webhook_id)s AND lane.screening_id = %(screening_id)s AND c
 
 EVENT = """
 SELECT webhooks.url, secret, CASE WHEN old_secret_until > now() THEN old_secret END,
-       position, 0, position, position, message_id, type, body
+       position, 0, position, position, message_id, type, body, trace
 FROM webhooks JOIN webhook_events ON position = %(position)s
 WHERE webhooks.id = %(webhook_id)s
 """
@@ -185,6 +185,7 @@ class Sending(NamedTuple):
         position: of the event.
         message_id: the same in every attempt.
         body: JSON.
+        trace: W3C traceparent of the request that has caused the event, if that is traced.
     """
 
     webhook_id: int
@@ -197,6 +198,7 @@ class Sending(NamedTuple):
     message_id: str
     type: str
     body: str
+    trace: str | None
 
 
 class Attempt(NamedTuple):
@@ -344,9 +346,9 @@ class WebhookLanes:
 def _sending(webhook_id: int, rows: list[tuple[Any, ...]]) -> Sending | None:
     if not rows or rows[0][6] is None:
         return None
-    url, secret, old_secret, before, attempts, _, position, message_id, type_, body = rows[0]
+    url, secret, old_secret, before, attempts, _, *event = rows[0]
     old = None if old_secret is None else bytes(old_secret)
-    return Sending(webhook_id, url, bytes(secret), old, before, attempts, position, message_id, type_, body)
+    return Sending(webhook_id, url, bytes(secret), old, before, attempts, *event)
 
 
 def _logged(sending: Sending, attempt: Attempt, status: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from api.papers.cipher import Cipher
 from api.papers.mail import Mailer
 from api.venue_time import local_time
 from engine.catalogue_errors import NoMailAddress
+from engine.causes import present_request_id
 from engine.outbox import Message, Undeliverable
 from engine.vouching import providers_id
 
@@ -116,7 +117,12 @@ class Mails:
         if not any(recipient.reader.owner for one in found for recipient in self._recipients(*one)):
             raise NoMailAddress
         self._repeats.attempt(str(booking_id))
-        payload = {"cause": "booked", "booking_id": booking_id, "again": True}
+        payload = {
+            "cause": "booked",
+            "booking_id": booking_id,
+            "again": True,
+            "request_id": present_request_id(),
+        }
         await self._rows.write(
             {
                 f"again:{uuid4()}": (
@@ -300,6 +306,8 @@ class Mails:
     async def _send(self, message: Message, letter: Letter, email: str, words: Words) -> None:
         # Drawing a QR code takes milliseconds, too long for the event loop.
         mail = await asyncio.to_thread(message_of, letter, email, words)
+        if (request_id := message.payload.get("request_id")) is not None:
+            mail["X-Request-ID"] = request_id
         await self._mailer.deliver(mail, message.uid)
 
 

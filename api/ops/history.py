@@ -197,6 +197,15 @@ class _Event(Schema):
         ),
     )
     actor = holder_field()
+    request_id = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "`X-Request-ID` of the request that caused it; null if a deadline did, or for a "
+            "hold whose client has not named its request.",
+            "example": "9f2c4a11-1207",
+        },
+    )
 
 
 _STATES = validate.OneOf([status.value for status in SeatStatus])

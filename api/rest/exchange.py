@@ -38,6 +38,7 @@ from api.rest.refusals import refusal_answer
 from api.rest.request import Request
 from api.rest.routes import Routes
 from api.services import Services
+from engine.causes import Cause, cause
 from engine.errors import EngineError
 
 log = logging.getLogger("frontrow.api")
@@ -309,6 +310,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         return Answer(204, headers=headers)
 
     async def _wait_for(self, answering: Coroutine[Any, Any, Answer]) -> None:
+        cause.set(Cause(self._request_id))
         try:
             answer = await answering
         except (Exception, asyncio.CancelledError) as error:

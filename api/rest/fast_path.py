@@ -39,6 +39,8 @@ from api.rest.patience import Patience
 from api.rest.plan import shared_with
 from api.rest.refusals import refusal_answer
 from api.rest.styles import PLAIN
+from engine.causes import Cause, handling
+from engine.causes import cause as present_cause
 from engine.errors import EngineError
 
 _LINE = re.compile(rb"(([A-Z]+) (/[!-\"$->@-~]*))(?:\?([!-\"$-~]*))? HTTP/1\.1")
@@ -166,10 +168,15 @@ class FastPath:
         call = Call(services, holder, identity, peer.remote_ip, _NO_HEADERS, target, None, background)
         if request_id is None:
             request_id = new_request_id()
+            # A hold whose client has not named the request is written without its id, which is cheaper.
+            cause = Cause(request_id) if operation.endpoint.durable else None
+        else:
+            cause = Cause(request_id)
+        handling.request_id = request_id
         try:
             ask = handler(call, **arguments)
             try:
-                reply = self._ask(ask.command)
+                reply = self._ask(ask.command, cause)
             except EngineError as refusal:
                 if ask.reconsider is None:
                     raise
@@ -196,6 +203,8 @@ class FastPath:
         except Exception as error:
             answer = refusal_answer(error, PLAIN, request_id)
             status, response = self.written(answer, shared, request_id, fields)
+        finally:
+            handling.request_id = None
 
         self.finish(route, status, started, peer, request_id, identity)
         return response
@@ -463,6 +472,7 @@ class _Waiting:
 
     async def _reconsider_late(self, refusal: EngineError) -> None:
         """Do what was asked for, although the client was told that the outcome is unknown."""
+        present_cause.set(Cause(self._request_id))
         try:
             await self._route.operation.reconsidered(self._ask, refusal)
         except Exception as error:

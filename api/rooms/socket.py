@@ -336,7 +336,7 @@ class RoomSocket(ClientSocket):
             return self._attempt_with_lookup(request)
         outcome: Any
         try:
-            outcome = self.services.screenings.ask_active(self._command(request, room, seat_id))
+            outcome = self.services.screenings.ask_active(self._command(request, room, seat_id), self.cause)
         except EngineError as refusal:
             outcome = refusal
             forget_frames(refusal)

@@ -133,7 +133,10 @@ class Handshake(WebSocketHandler):
             query = self.request.query_arguments.items()
             # Invalid UTF-8 is replaced; validation then refuses it like any other wrong value.
             last_values = {name: values[-1].decode("utf-8", "replace") for name, values in query}
-            handshake = HandshakeRequest(path, last_values, self.request.remote_ip or "", self.request_id)
+            named = request_id_given(self.request.headers.get(REQUEST_ID_HEADER)) is not None
+            handshake = HandshakeRequest(
+                path, last_values, self.request.remote_ip or "", self.request_id, named
+            )
             connection.begin(handler.open(handshake))
         # Breaks the reference cycle between handler and connection, so that both are freed immediately.
         self.ws_connection = None

@@ -30,6 +30,8 @@ from api.ws.frames import POLICY_VIOLATION
 from api.ws.messages import BadMessage, parsed_message
 from api.ws.open_sockets import OpenSockets, TooManySockets, TooManySocketsOfHolder
 from api.ws.outbox import text_frame
+from engine.causes import Cause
+from engine.causes import cause as present_cause
 from engine.errors import EngineError, StoreUnavailable, forget_frames
 from engine.guards import attempt
 from engine.ports import Clock
@@ -116,12 +118,14 @@ class HandshakeRequest(NamedTuple):
         query: the query parameters; the last value of repeated names.
         remote_ip: IP address of the client; empty if unknown.
         request_id: id of the handshake in the log and in its response.
+        named: whether the client has given this id.
     """
 
     path: tuple[str, ...]
     query: Mapping[str, str]
     remote_ip: str
     request_id: str = ""
+    named: bool = False
 
 
 class ClientSocket(ABC):
@@ -137,6 +141,7 @@ class ClientSocket(ABC):
         endpoint: name in the WebSocket metrics.
         refusals: close codes for exceptions raised by `enter`.
         admitted: whether the client is admitted and still connected.
+        cause: recorded with what the client's messages change, if it has named its handshake.
     """
 
     __slots__ = (
@@ -148,6 +153,7 @@ class ClientSocket(ABC):
         "_token_watch",
         "_user_id",
         "admitted",
+        "cause",
         "outbox",
         "services",
     )
@@ -163,6 +169,7 @@ class ClientSocket(ABC):
         self._bad_messages_left = services.limits.bad_messages
         self._user_id: int | None = None
         self._request_id = ""
+        self.cause: Cause | None = None
         # When the client was admitted; None before that, and once its end has been logged.
         self._opened_at: float | None = None
 
@@ -319,6 +326,9 @@ class ClientSocket(ABC):
             handshake: the handshake.
         """
         self._request_id = handshake.request_id
+        present_cause.set(Cause(handshake.request_id))
+        if handshake.named:
+            self.cause = present_cause.get()
         try:
             async with asyncio.timeout(self.services.limits.catch_up_seconds):
                 await self.enter(handshake)

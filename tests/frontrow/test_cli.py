@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from frontrow.cli import main, outbox
+from frontrow.cli import log_group, main, outbox
 from frontrow.database import database_of
 from frontrow.settings import load_settings
 from frontrow.signing import tokens_of
@@ -25,8 +25,9 @@ def frontrow(*arguments: object, **environment: str) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments], env=environment)
 
 
-COMMANDS = {(name,): command for name, command in main.commands.items() if name != "outbox"}
-COMMANDS |= {("outbox", name): command for name, command in outbox.commands.items()}
+GROUPS = {"log": log_group, "outbox": outbox}
+COMMANDS = {(name,): command for name, command in main.commands.items() if name not in GROUPS}
+COMMANDS |= {(group, name): command for group in GROUPS for name, command in GROUPS[group].commands.items()}
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS), ids=" ".join)
