@@ -1,7 +1,8 @@
 """What a line of the waiting list can be given: seats of a layout, or places of a ticket type.
 
-What is set aside for a line is held by `WAITLIST` until sales end. These holds are stored as all others are,
-so they survive a restart, and nobody else can get their seats. Wheelchair places are not for the line.
+What is set aside for a line is held by `WAITLIST`. These holds are stored and lapse as all others do, so they
+survive a restart, and nobody else can get their seats. What has been set aside in vain is *stale*: it is not
+set aside again. Wheelchair places are not for the line.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -20,7 +21,15 @@ HoldEvents = tuple[ev.SeatsHeld | ev.PlacesHeld | ev.HoldsReleased, ...]
 
 
 class Stock(Protocol):
-    """The seats or places that one line can be given in one step."""
+    """The seats or places that one line can be given in one step.
+
+    Attributes:
+        has_stale: True while some are left that have been set aside in vain. After `set_aside` they are all
+            that is left, beside seats that are free for everybody.
+    """
+
+    @property
+    def has_stale(self) -> bool: ...
 
     def has(self, entry: WaitlistEntry) -> bool:
         """True if there is what an entry wants."""
@@ -33,7 +42,7 @@ class Stock(Protocol):
         """
 
     def set_aside(self, now: float, until: float) -> HoldEvents:
-        """Hold for the line what has been freed and was not given to anybody.
+        """Hold for the line what has been freed, is not stale, and was not given to anybody.
 
         Raises:
             IdsExhausted: nothing has changed.
@@ -50,17 +59,29 @@ class SeatStock:
         state: of the screening.
         freed: free seats that others may not get before the line.
         aside: seats that are set aside.
+        stale: seats that have been set aside in vain.
         searched: the first entry has been found to want more than there was before `freed`.
     """
 
     def __init__(
-        self, state: ScreeningState, freed: Sequence[int], aside: Sequence[int], *, searched: bool
+        self,
+        state: ScreeningState,
+        freed: Sequence[int],
+        aside: Sequence[int],
+        stale: frozenset[int],
+        *,
+        searched: bool,
     ) -> None:
         self._state = state
         self._freed = [seat_id for seat_id in freed if not is_wheelchair_place(state, seat_id)]
         self._aside = list(aside)
+        self._stale = stale
         self._searched = searched
         self._chosen: tuple[int, ...] = ()
+
+    @property
+    def has_stale(self) -> bool:
+        return not self._stale.isdisjoint(self._freed)
 
     def has(self, entry: WaitlistEntry) -> bool:
         state, quantity = self._state, entry.quantity
@@ -91,10 +112,12 @@ class SeatStock:
         return (*released, held)
 
     def set_aside(self, now: float, until: float) -> HoldEvents:
-        if not self._freed:
+        fresh = tuple([seat_id for seat_id in self._freed if seat_id not in self._stale])
+        self._freed = [seat_id for seat_id in self._freed if seat_id in self._stale]
+        self._aside, self._searched = [], True
+        if not fresh:
             return ()
-        first_id = self._state.hold_ids.take(len(self._freed))
-        return (take(self._state, WAITLIST, tuple(self._freed), first_id, now, until),)
+        return (take(self._state, WAITLIST, fresh, self._state.hold_ids.take(len(fresh)), now, until),)
 
     def let_go(self, now: float) -> HoldEvents:
         return _released(self._state, self._aside, now)
@@ -108,16 +131,27 @@ class PlaceStock:
         ticket_type_id: the type.
         freed: free places that others may not get before the line.
         aside: places that are set aside.
+        stale: places that have been set aside in vain.
     """
 
     def __init__(
-        self, state: ScreeningState, ticket_type_id: int, freed: Sequence[int], aside: Sequence[int]
+        self,
+        state: ScreeningState,
+        ticket_type_id: int,
+        freed: Sequence[int],
+        aside: Sequence[int],
+        stale: frozenset[int],
     ) -> None:
         self._state = state
         self._ticket_type_id = ticket_type_id
         self._places = state.seats.places[ticket_type_id]
         self._freed = min(len(freed), max(0, self._places.available))
+        self._stale = min(self._freed, len(stale.intersection(freed)))
         self._aside = list(aside)
+
+    @property
+    def has_stale(self) -> bool:
+        return self._stale > 0
 
     def has(self, entry: WaitlistEntry) -> bool:
         return len(self._aside) + self._places.available >= entry.quantity
@@ -130,13 +164,15 @@ class PlaceStock:
         released = _released(self._state, self._aside[:from_aside], now)
         del self._aside[:from_aside]
         self._freed -= from_freed
+        self._stale = min(self._stale, self._freed)
         return (*released, self._held(entry.holder, quantity, first_id, now, expires_at))
 
     def set_aside(self, now: float, until: float) -> HoldEvents:
-        if not self._freed:
+        fresh = self._freed - self._stale
+        self._freed, self._aside = self._stale, []
+        if not fresh:
             return ()
-        first_id = self._state.hold_ids.take(self._freed)
-        return (self._held(WAITLIST, self._freed, first_id, now, until),)
+        return (self._held(WAITLIST, fresh, self._state.hold_ids.take(fresh), now, until),)
 
     def let_go(self, now: float) -> HoldEvents:
         return _released(self._state, self._aside, now)
@@ -155,12 +191,18 @@ class PlaceStock:
 
 
 def stock_of(
-    state: ScreeningState, line: int, freed: Sequence[int], aside: Sequence[int], *, searched: bool
+    state: ScreeningState,
+    line: int,
+    freed: Sequence[int],
+    aside: Sequence[int],
+    stale: frozenset[int],
+    *,
+    searched: bool,
 ) -> Stock:
     """Return what a line can be given; see `SeatStock` and `PlaceStock`."""
     if line == SEATS:
-        return SeatStock(state, freed, aside, searched=searched)
-    return PlaceStock(state, line, freed, aside)
+        return SeatStock(state, freed, aside, stale, searched=searched)
+    return PlaceStock(state, line, freed, aside, stale)
 
 
 def line_of(seat_id: int) -> int:

@@ -44,7 +44,7 @@ from engine.sales_windows import TOLD_SECONDS, moments
 from engine.selling_errors import PaymentAlreadyUsed, ScreeningNotFound
 from engine.views import SeatsChanged
 from engine.vouching import vouched_by
-from engine.waitlist_records import LIVE, WaitlistChanged, WaitlistEntry
+from engine.waitlist_records import LIVE, WaitlistChanged, WaitlistEntry, WaitStatus
 
 _LIVE = (TicketStatus.PENDING, TicketStatus.CONFIRMED)
 
@@ -371,6 +371,11 @@ class MemoryStore:
             if block.seat_ids and block.release_at is not None and block.release_at <= now
         )
         found.update(
+            entry.screening_id
+            for entry in self._database.waitlist.values()
+            if entry.status is WaitStatus.WAITING and self._sales_end(entry) <= now
+        )
+        found.update(
             screening_id
             for screening_id, (info, _) in self._database.screenings.items()
             if any(abs(now - at) <= TOLD_SECONDS for at, _ in moments(info))
@@ -378,6 +383,12 @@ class MemoryStore:
         return [
             each for each in sorted(found) if each > after_id and (of_all or not self._is_of_another(each))
         ][:limit]
+
+    def _sales_end(self, entry: WaitlistEntry) -> float:
+        info, _ = self._database.screenings[entry.screening_id]
+        kind = info.ticket_types.get(entry.ticket_type_id or 0)
+        ends = (info.rules.sales_end, kind and kind.sales_end)
+        return min(info.starts_at, *(end for end in ends if end is not None))
 
     def _is_of_another(self, screening_id: int) -> bool:
         owner = self._database.owners.get(screening_id, self._owner)

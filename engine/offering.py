@@ -3,8 +3,10 @@
 While somebody waits, seats that are released, lapse or are cancelled are not free for others. They are
 offered to those who wait, strictly in the order of joining: an offer is a hold of `Policy.offer_seconds`. If
 the first one wants more than there is, or adjacent seats where there are none, what has been freed is set
-aside, and nobody overtakes. Seats that were free before may be reserved by anybody, and complete what is set
-aside.
+aside for `Policy.waitlist_patience_seconds`, and nobody overtakes. Seats that were free before may be
+reserved by anybody, and complete what is set aside. What has been set aside for so long in vain is offered to
+the next in line whom it suffices, and is free for everybody if there is none; so a party that can never be
+served does not keep others waiting. The first one stays the first.
 
 `served` follows every decision that may free seats, in the same step and the same entry of the journal. So
 nothing is ever free in between, neither in memory nor in the database.
@@ -84,7 +86,8 @@ def served(
         freed = [seat_id for event in decision.events for seat_id in _freed_by(event)]
     serving = _Serving(state, now)
     serving.end_offers(decision.events, bought)
-    serving.serve([seat_id for seat_id in freed if state.seats.are_free((seat_id,))])
+    stale = _set_aside_in_vain(decision.events)
+    serving.serve([seat_id for seat_id in freed if state.seats.are_free((seat_id,))], stale)
     events, changes = serving.finished()
     return Decision(
         decision.reply, (*decision.events, *events), (*decision.changes, *changes), decision.write_id
@@ -143,17 +146,18 @@ class _Serving:
                     rest = tuple([seat_id for seat_id in entry.seat_ids if seat_id != hold.seat_id])
                     self._put(entry._replace(seat_ids=rest) if rest else entry._replace(status=ended))
 
-    def serve(self, freed: Sequence[int]) -> None:
+    def serve(self, freed: Sequence[int], stale: frozenset[int]) -> None:
         """Serve the lines for which something was freed, and those that have not been searched.
 
         Args:
             freed: free seats and places that others may not get before those who wait.
+            stale: those of them that have been set aside in vain.
         """
         state, waitlist = self._state, self._waitlist
         free, aside = _by_line(freed), _by_line(state.seats.unpaid.get(WAITLIST, ()))
         for line in sorted({*waitlist.lines(), *free, *aside}):
             if line in free or line not in waitlist.stuck or self._now >= _ends_at(state, line):
-                self._serve_line(line, free.get(line, ()), aside.get(line, ()))
+                self._serve_line(line, free.get(line, ()), aside.get(line, ()), stale)
         if self._now >= _ends_at(state, SEATS):
             self._close([entry for entry in waitlist.entries.values() if entry.seat_id is not None])
         let_go = [hold.seat_id for event in self._events for hold in _ended(event)]
@@ -179,14 +183,16 @@ class _Serving:
         state.seats.deadlines.set_alarm(WAITLIST, min([self._retry_at, *ends]))
         return events, changes
 
-    def _serve_line(self, line: int, freed: Sequence[int], aside: Sequence[int]) -> None:
+    def _serve_line(
+        self, line: int, freed: Sequence[int], aside: Sequence[int], stale: frozenset[int]
+    ) -> None:
         state, waitlist, now = self._state, self._waitlist, self._now
         ends_at = _ends_at(state, line)
         if now >= ends_at:
             self._close(waitlist.in_line(line))
         if line != SEATS and line not in state.seats.places:
             return  # it was deleted
-        stock = stock_of(state, line, freed, aside, searched=line in waitlist.stuck)
+        stock = stock_of(state, line, freed, aside, stale, searched=line in waitlist.stuck)
         expires_at = min(now + state.policy.offer_seconds, ends_at)
         try:
             while (entry := waitlist.first(line)) is not None and stock.has(entry):
@@ -196,12 +202,30 @@ class _Serving:
                     self._close((entry,))
             if entry is not None:
                 waitlist.stuck.add(line)
-                self._events += stock.set_aside(now, ends_at + MARGIN_SECONDS)
+                patience = state.policy.waitlist_patience_seconds
+                self._events += stock.set_aside(now, min(now + patience, ends_at + MARGIN_SECONDS))
+                if stock.has_stale:
+                    self._pass_on(line, stock, expires_at)
             else:
                 self._events += stock.let_go(now)
         except IdsExhausted:
             waitlist.stuck.discard(line)
             self._retry_at = now + RETRY_SECONDS
+
+    def _pass_on(self, line: int, stock: Stock, expires_at: float) -> None:
+        """Offer what was set aside in vain for the first in line to the others; the rest stays free."""
+        too_many = {False: inf, True: inf}  # wanted in vain, by whether together
+        for entry in self._waitlist.in_line(line)[1:]:
+            if entry.quantity >= too_many[entry.together]:
+                continue
+            if not stock.has(entry):
+                too_many[entry.together] = entry.quantity
+            elif self._may_have(entry):
+                self._offer(entry, stock, expires_at)
+            else:
+                self._close((entry,))
+            if not stock.has_stale:
+                return
 
     def _may_have(self, entry: WaitlistEntry) -> bool:
         """False if its holder has bought so much meanwhile that the organiser allows no more."""
@@ -241,6 +265,17 @@ def _freed_by(event: ev.Event) -> Sequence[int]:
     if isinstance(event, ev.SeatsUnblocked):
         return event.seat_ids
     return [hold.seat_id for hold in _ended(event)]
+
+
+def _set_aside_in_vain(events: Iterable[ev.Event]) -> frozenset[int]:
+    """The seats and places that have been set aside for long enough."""
+    return frozenset(
+        hold.seat_id
+        for event in events
+        if isinstance(event, ev.HoldsExpired)
+        for hold in event.holds
+        if hold.holder == WAITLIST
+    )
 
 
 def _ended(event: ev.Event) -> tuple[Hold, ...]:

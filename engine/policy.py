@@ -17,6 +17,7 @@ class Policy:
         payment_window_seconds: how long a pending ticket waits for its payment.
         expiry_warning_seconds: how long before the end of a hold its holder is warned; 0 for no warnings.
         offer_seconds: how long what a waiting list offers is held.
+        waitlist_patience_seconds: how long what is set aside waits for the first in line.
         waitlist_limit: entries of the waiting list of a screening.
         seat_watches_limit: seats of a screening about which one person may ask to be told.
     """
@@ -29,5 +30,6 @@ class Policy:
     payment_window_seconds: float = 900.0
     expiry_warning_seconds: float = 60.0
     offer_seconds: float = 600.0
+    waitlist_patience_seconds: float = 1800.0
     waitlist_limit: int = 10_000
     seat_watches_limit: int = 10

@@ -242,7 +242,8 @@ class Store(Protocol):
     ) -> Sequence[int]:
         """Ids of screenings with a stored hold, pending ticket or block whose deadline has passed, ascending.
 
-        Also those whose sales open or close within `sales_windows.TOLD_SECONDS` of now.
+        Also those for which somebody waits although sales have ended, and those whose sales open or close
+        within `sales_windows.TOLD_SECONDS` of now.
 
         Args:
             now: seconds since the epoch.

@@ -173,6 +173,17 @@ SELECT screening_id FROM (
     UNION
     SELECT screening_id FROM blocks WHERE released_at IS NULL AND release_at <= to_timestamp(%(now)s)
     UNION
+    SELECT live.screening_id
+    FROM (
+        SELECT DISTINCT screening_id, ticket_type_id FROM waitlist WHERE status = 'waiting'
+    ) AS live
+    LEFT JOIN screenings ON screenings.id = live.screening_id
+    LEFT JOIN events ON events.id = live.screening_id
+    LEFT JOIN ticket_types ON ticket_types.id = ticket_type_id
+    WHERE least(
+        screenings.starts_at, screenings.sales_end, events.starts_at, events.sales_end, ticket_types.sales_end
+    ) <= to_timestamp(%(now)s)
+    UNION
     SELECT screening_id FROM sales_times
     WHERE at >= to_timestamp(%(now)s - %(told)s) AND at <= to_timestamp(%(now)s + %(told)s)
 ) AS due
@@ -286,8 +297,8 @@ class PostgresStore:
     ) -> Sequence[int]:
         """Return the ids of overdue screenings, ascending.
 
-        A screening is overdue if the deadline of a stored hold, payment or block has passed, or sales open or
-        close within `TOLD_SECONDS` of now.
+        A screening is overdue if the deadline of a stored hold, payment or block has passed, if somebody
+        waits although sales have ended, or if sales open or close within `TOLD_SECONDS` of now.
 
         Args:
             now: seconds since the epoch.

@@ -72,6 +72,12 @@ class WaitlistSettings:
         seconds(10, DAY_SECONDS),
         "How long what a waiting list offers is held for the one who has waited.",
     ] = 600.0
+    waitlist_patience_seconds: Annotated[
+        float,
+        seconds(1, 30 * DAY_SECONDS),
+        "How long what is given back is set aside for the first in line, if it is not enough. Then it is "
+        "offered to the next one whom it suffices, or is free for everybody.",
+    ] = 1800.0
     waitlist_limit: Annotated[
         int,
         whole(0, 1_000_000, "entries"),

@@ -43,6 +43,7 @@ from tests.engine.conftest import NOW, Hall, make_info
 
 TYPE = TicketType(5, 1000, 4, 3)
 POLICY = Policy(offer_seconds=600.0, waitlist_limit=20, seat_watches_limit=2)
+IMPATIENT = Policy(hold_seconds=10_000.0, offer_seconds=10_000.0, waitlist_patience_seconds=100.0)
 
 
 def full_hall(seats: int = 6, **options: object) -> Hall:
@@ -380,3 +381,72 @@ def test_a_seat_that_goes_to_the_waiting_list_is_not_free() -> None:
     hall.do(WatchSeat(1, "user:1", 3))
     join(hall, "user:2")
     assert changed(give_back(hall, 3)) == {"user:2": "offered"}
+
+
+def passed(hall: Hall, seconds: float) -> Decision:
+    """Let time pass, and decide what follows from it."""
+    hall.now += seconds
+    return hall.screening.handle(ReleaseLapsed(1), hall.now)
+
+
+def test_what_is_set_aside_in_vain_goes_on_to_the_next_whom_it_suffices() -> None:
+    hall = full_hall(policy=IMPATIENT)
+    join(hall, "user:1", 4)
+    join(hall, "user:2", 3)
+    join(hall, "user:3", 2)
+    join(hall, "user:4", 1)
+    give_back(hall, 2, 5)
+    assert offered(passed(hall, 99)) == {}
+    assert (holder_of(hall, 2), holder_of(hall, 5)) == (WAITLIST, WAITLIST)
+    assert offered(passed(hall, 1)) == {"user:3": (2, 5)}
+    assert join(hall, "user:5").position == 4, "nobody has lost a place"
+
+
+def test_what_was_set_aside_later_still_waits_for_the_first() -> None:
+    hall = full_hall(policy=IMPATIENT)
+    join(hall, "user:1", 4)
+    join(hall, "user:2", 1)
+    give_back(hall, 2)
+    passed(hall, 50)
+    give_back(hall, 5)
+    assert offered(passed(hall, 50)) == {"user:2": (2,)}
+    assert holder_of(hall, 5) == WAITLIST
+    give_back(hall, 1, 3)
+    assert offered(give_back(hall, 4)) == {"user:1": (5, 1, 3, 4)}
+
+
+def test_what_suffices_nobody_is_free_for_everybody_and_completes_the_offer_to_the_first() -> None:
+    hall = full_hall(policy=IMPATIENT)
+    join(hall, "user:1", 2)
+    give_back(hall, 2)
+    passed(hall, 100)
+    assert hall.seen(2) == "available"
+    assert set(offered(give_back(hall, 5))) == {"user:1"}
+
+
+def test_adjacent_seats_are_passed_on_to_those_who_sit_apart() -> None:
+    hall = full_hall(policy=IMPATIENT)
+    join(hall, "user:1", 2, together=True)
+    join(hall, "user:2", 3, together=True)
+    join(hall, "user:3", 2)
+    give_back(hall, 2, 5)
+    assert offered(passed(hall, 100)) == {"user:3": (2, 5)}
+
+
+def test_places_that_are_set_aside_in_vain_are_passed_on() -> None:
+    hall = Hall(0, IMPATIENT, ticket_types={TYPE.id: TYPE}, seated=False)
+    held = [
+        hall.do(HoldPlaces(1, "user:100", (PlaceOrder(TYPE.id, 1),), 10_000.0)).reply.reservations[0][0]
+        for _ in range(TYPE.capacity)
+    ]
+    for number, quantity in ((1, 3), (2, 2), (3, 1)):
+        join(hall, f"user:{number}", quantity, ticket_type_id=TYPE.id)
+
+    def give_places_back(number: int) -> None:
+        for _ in range(number):
+            hall.do(ReleaseHolds(1, "user:100", None, held.pop().reservation_id))
+
+    give_places_back(1)
+    assert set(offered(passed(hall, 100))) == {"user:3"}
+    give_places_back(2)
+    assert set(offered(passed(hall, 100))) == {"user:2"}

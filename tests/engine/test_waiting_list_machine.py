@@ -4,6 +4,8 @@ The model knows who waits in which order, which seats are free for everybody, an
 of several seats somebody is offered is left to the core; how many, to whom and when is not.
 """
 
+from collections.abc import Collection
+
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -30,9 +32,13 @@ from tests.engine.conftest import Hall
 SEATS = 6
 PEOPLE = st.sampled_from([f"user:{number}" for number in range(1, 6)])
 SEAT = st.integers(1, SEATS)
-OFFER_SECONDS, HOLD_SECONDS = 600.0, 300.0
+OFFER_SECONDS, HOLD_SECONDS, PATIENCE_SECONDS = 600.0, 300.0, 800.0
 POLICY = Policy(
-    offer_seconds=OFFER_SECONDS, hold_seconds=HOLD_SECONDS, hold_life_seconds=10**9, held_seats_limit=SEATS
+    offer_seconds=OFFER_SECONDS,
+    waitlist_patience_seconds=PATIENCE_SECONDS,
+    hold_seconds=HOLD_SECONDS,
+    hold_life_seconds=10**9,
+    held_seats_limit=SEATS,
 )
 
 
@@ -46,7 +52,7 @@ class Waiting(RuleBasedStateMachine):
         self.line: list[tuple[str, int]] = []  # who waits for how many
         self.watchers: dict[int, list[str]] = {}
         self.free = set(range(1, SEATS + 1))
-        self.aside: set[int] = set()
+        self.aside: dict[int, float] = {}  # until when
         self.held: dict[int, tuple[str, float]] = {}
         self.sold: dict[int, tuple[str, int]] = {}
 
@@ -60,32 +66,46 @@ class Waiting(RuleBasedStateMachine):
         self.database.write(Entry(decision.events))
         return decision
 
-    def follow(self, decision: Decision, freed: list[int]) -> None:
-        """Serve the line in the model, and compare what was offered and told."""
+    def follow(self, decision: Decision, freed: list[int], stale: Collection[int] = ()) -> None:
+        """Serve the line in the model, and compare what was offered and told.
+
+        Args:
+            decision: the core's.
+            freed: seats that nobody has any more.
+            stale: those that were set aside in vain.
+        """
         told = [
             entry for event in decision.events if isinstance(event, WaitlistChanged) for entry in event.told
         ]
         offers = [entry for entry in told if entry.status is WaitStatus.OFFERED]
-        if self.line:
-            self.aside |= set(freed)
-        else:
-            self.free |= set(freed)
-        while self.line and self.line[0][1] <= len(self.aside) + len(self.free):
-            holder, quantity = self.line.pop(0)
+        kept = {*self.aside, *freed, *stale}
+
+        def offer_to(waits: tuple[str, int], kept: set[int]) -> None:
+            holder, quantity = waits
             offer = offers.pop(0)
             seats = set(offer.seat_ids)
             assert (offer.holder, len(seats)) == (holder, quantity), "somebody has overtaken"
-            assert seats <= self.aside | self.free
-            assert len(seats & self.aside) == min(quantity, len(self.aside)), "what was freed comes first"
-            self.aside -= seats
+            assert seats <= kept | self.free
+            assert len(seats & kept) == min(quantity, len(kept)), "what was freed comes first"
+            kept -= seats
             self.free -= seats
+            self.line.remove(waits)
             self.held.update(dict.fromkeys(seats, (holder, self.hall.now + OFFER_SECONDS)))
+
+        while self.line and self.line[0][1] <= len(kept) + len(self.free):
+            offer_to(self.line[0], kept)
+        if self.line:
+            in_vain = kept.intersection(stale)
+            until = self.hall.now + PATIENCE_SECONDS
+            self.aside = {seat: self.aside.get(seat, until) for seat in kept - in_vain}
+            for waits in self.line[1:]:
+                if in_vain and waits[1] <= len(in_vain) + len(self.free):
+                    offer_to(waits, in_vain)
+            let_go = in_vain
+        else:
+            let_go, self.aside = kept, {}
         assert not offers, "offered without a turn"
-        let_go = set(freed) & self.free
-        if not self.line:
-            let_go |= self.aside
-            self.free |= self.aside
-            self.aside = set()
+        self.free |= let_go
         expected = {}
         for seat in let_go & self.free:
             if self.watchers.get(seat):
@@ -99,7 +119,10 @@ class Waiting(RuleBasedStateMachine):
         lapsed = [seat for seat, (_, until) in self.held.items() if until <= self.hall.now]
         for seat in lapsed:
             del self.held[seat]
-        self.follow(decision, lapsed)
+        stale = [seat for seat, until in self.aside.items() if until <= self.hall.now]
+        for seat in stale:
+            del self.aside[seat]
+        self.follow(decision, lapsed, stale)
 
     @rule(seconds=st.sampled_from([1.0, 299.0, 301.0, 601.0]))
     def let_time_pass(self, seconds: float) -> None:

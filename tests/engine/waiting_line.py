@@ -3,14 +3,14 @@
 It follows the events in the order in which they were written, and knows nothing of how seats are chosen.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from engine.events import Event, HoldsExpired, HoldsReleased, PlacesHeld, SeatsHeld, TicketEvent
 from engine.memory import MemoryDatabase
 from engine.places import ticket_type_of
 from engine.ports import Entry
 from engine.records import TicketStatus
-from engine.waitlist_records import WAITLIST, WaitlistChanged, WaitStatus
+from engine.waitlist_records import WAITLIST, WaitlistChanged, WaitlistEntry, WaitStatus
 
 
 class RecordedDatabase(MemoryDatabase):
@@ -34,16 +34,26 @@ class WaitingLine:
 
     Attributes:
         offered: the ids of entries in the order in which they were offered something.
+        passed_on: how many of them got what had been set aside for somebody else in vain.
     """
 
     def __init__(self) -> None:
         self._lines: dict[int, list[int]] = {}
         self._taken: dict[int, str] = {}
+        self._stale: set[int] = set()
         self.offered: list[int] = []
+        self.passed_on = 0
 
-    def follow(self, events: Iterable[Event]) -> None:
+    def follow(self, events: Sequence[Event]) -> None:
         """Follow the events of one entry of the journal."""
         freed: list[int] = []
+        self._stale = {
+            hold.seat_id
+            for event in events
+            if isinstance(event, HoldsExpired)
+            for hold in event.holds
+            if hold.holder == WAITLIST
+        }
         waited = {line: self._number_taken(line) for line, ids in self._lines.items() if ids}
         for event in events:
             if isinstance(event, WaitlistChanged):
@@ -61,7 +71,8 @@ class WaitingLine:
             if line not in waited or not self._lines.get(line):
                 continue
             if line:  # places are interchangeable
-                assert self._number_taken(line) >= waited[line], "a place is free while somebody waits"
+                least = waited[line] - sum(line_of(each) == line for each in self._stale)
+                assert self._number_taken(line) >= least, "a place is free while somebody waits"
             else:
                 assert seat_id in self._taken, f"{seat_id} is free for everybody while somebody waits"
 
@@ -74,12 +85,25 @@ class WaitingLine:
                 assert entry.id not in line, "it waits already"
                 line.append(entry.id)
             elif entry.id in event.news:
-                assert line[0] == entry.id, f"entry {entry.id} has overtaken {line[0]}"
+                if line[0] != entry.id:
+                    self._take_stale(entry)
                 assert {self._taken.get(seat_id) for seat_id in entry.seat_ids} == {entry.holder}
                 assert len(entry.seat_ids) == entry.quantity
-                self.offered.append(line.pop(0))
+                self.offered.append(entry.id)
+                line.remove(entry.id)
             elif entry.id in line:
                 line.remove(entry.id)
+
+    def _take_stale(self, entry: WaitlistEntry) -> None:
+        """Check that somebody who is not the first gets what was set aside for long enough."""
+        if entry.ticket_type_id is None:
+            used = self._stale.intersection(entry.seat_ids)
+        else:  # places are interchangeable
+            of_type = [each for each in self._stale if line_of(each) == entry.ticket_type_id]
+            used = set(of_type[: entry.quantity])
+        assert used, f"entry {entry.id} has overtaken"
+        self._stale -= used
+        self.passed_on += 1
 
     def _sell(self, event: TicketEvent) -> None:
         for ticket in event.tickets:

@@ -9,6 +9,7 @@ from engine.places import CAPACITY_LIMIT, place_id
 from engine.ports import Entry, LoadedScreening
 from engine.records import Seat, Ticket, TicketStatus, UnusablePayment
 from engine.sale_rules import OrphanRule, SaleRules
+from engine.sales_windows import TOLD_SECONDS
 from engine.selling_errors import PaymentAlreadyUsed, ScreeningNotFound
 from engine.waitlist_records import WaitStatus
 from tests.ports.adapters import HOUR, NOW, World, reload, submit, write
@@ -583,6 +584,19 @@ async def test_those_who_wait_come_back_in_the_order_of_joining(world: World) ->
     fourth = later.waiting(ALICE)
     assert await write(world.journal, later.waitlist(fourth)) is None
     assert list((await reload(world, story.hall)).waitlist) == [first, third, fourth]
+
+
+async def test_a_screening_is_found_when_somebody_waits_after_the_end_of_sales(world: World) -> None:
+    story, ended = await begin(world), await begin(world)
+    for each in (story, ended):
+        assert await write(world.journal, each.waitlist(each.waiting(BOB))) is None
+    world.set_rules(ended.hall, SaleRules(sales_end=NOW + 600))
+    starts_at = (await reload(world, story.hall)).info.starts_at
+    after = 600 + TOLD_SECONDS + 1
+    assert list(await world.store.overdue(NOW + 500, 10)) == []
+    assert list(await world.store.overdue(NOW + after, 10)) == [ended.hall.screening_id]
+    both = [story.hall.screening_id, ended.hall.screening_id]
+    assert list(await world.store.overdue(starts_at, 10)) == both
 
 
 async def test_an_entry_has_its_last_state(world: World) -> None:
