@@ -137,13 +137,13 @@ class ReservationReader(Protocol):
 class SeatMaps(Protocol):
     """Encodes seat maps as JSON; `api.sales.seat_maps.SeatMapEncoder` documents it."""
 
-    def public(self, seat_map: SeatMap) -> Body:
+    def public(self, seat_map: SeatMap, access: tuple[str, ...] = ()) -> Body:
         """Encode the seats for anonymous callers."""
 
-    def personal(self, seat_map: SeatMap, holder: str) -> Body:
+    def personal(self, seat_map: SeatMap, holder: str, access: tuple[str, ...] = ()) -> Body:
         """Encode the seats as `holder` sees them."""
 
-    def available(self, seat_map: SeatMap) -> Body:
+    def available(self, seat_map: SeatMap, access: tuple[str, ...] = ()) -> Body:
         """Encode the available seats, without status."""
 
 

@@ -35,6 +35,7 @@ class _HeldTogether(NamedTuple):
     capacity: int = 0
     prices_cents: tuple[int, ...] = ()
     stranded: tuple[int, ...] = ()
+    alternatives: tuple[tuple[int, ...], ...] = ()
 
 
 class SeatsHeld(_HeldTogether):
@@ -54,6 +55,7 @@ class SeatsHeld(_HeldTogether):
         capacity: number of seats and places.
         prices_cents: what the seats cost, in their order; empty if a node of an earlier release sent it.
         stranded: seats that they leave alone, if the screening warns of that.
+        alternatives: up to three choices that would not, each for all seats of the command.
     """
 
     __slots__ = ()
@@ -63,13 +65,13 @@ class SeatsHeld(_HeldTogether):
     @property
     def holds(self) -> tuple[Hold, ...]:
         """The holds of all seats, made anew every time."""
-        screening_id, _, _, at, holder, reservation_id, seat_ids, expires_at, note, _, _, _, prices, _ = self
-        each = zip(count(reservation_id), seat_ids, prices or _UNKNOWN, strict=False)
+        screening_id, _, _, at, holder, first_id, seat_ids, expires_at, note, _, _, _, prices, _, _ = self
+        each = zip(count(first_id), seat_ids, prices or _UNKNOWN, strict=False)
         return tuple(
             [
                 make(
                     Hold,
-                    (hold_id, reservation_id, screening_id, seat_id, holder, at, expires_at, 0, note, price),
+                    (hold_id, first_id, screening_id, seat_id, holder, at, expires_at, 0, note, price),
                 )
                 for hold_id, seat_id, price in each
             ]
@@ -77,12 +79,10 @@ class SeatsHeld(_HeldTogether):
 
     def hold_of(self, seat_id: int) -> Hold:
         """Return the hold of one of the seats."""
-        screening_id, _, _, at, holder, reservation_id, seat_ids, expires_at, note, _, _, _, prices, _ = self
+        screening_id, _, _, at, holder, first_id, seat_ids, expires_at, note, _, _, _, prices, _, _ = self
         place = seat_ids.index(seat_id)
-        hold_id, price = reservation_id + place, prices[place] if prices else None
-        return make(
-            Hold, (hold_id, reservation_id, screening_id, seat_id, holder, at, expires_at, 0, note, price)
-        )
+        hold_id, price = first_id + place, prices[place] if prices else None
+        return make(Hold, (hold_id, first_id, screening_id, seat_id, holder, at, expires_at, 0, note, price))
 
     @property
     def views(self) -> tuple[SeatView, ...]:
@@ -258,7 +258,8 @@ class SeatsBlocked(BlockEvent):
     @property
     def views(self) -> tuple[SeatView, ...]:
         """The seats as others see them; computed at each call."""
-        return tuple([view_of_kept(seat_id) for seat_id in self.seat_ids if seat_id > 0])
+        key = self.block.key
+        return tuple([view_of_kept(seat_id, key) for seat_id in self.seat_ids if seat_id > 0])
 
 
 class SeatsUnblocked(BlockEvent):

@@ -18,6 +18,7 @@ from engine.commands import (
     RevokeHolds,
     ToggleSeats,
 )
+from engine.orphans import NOTHING_STRANDED, Stranding
 from engine.records import Hold, Ticket, TicketStatus, make
 from engine.replies import Held, Lapsed, Released, Reserved, Toggled
 from engine.sales_windows import require_on_sale, require_type_on_sale
@@ -56,22 +57,22 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
         if not free:
             return Decision(Held(_holds_on(state, wanted)))
     number = len(free)
-    stranded: tuple[int, ...] = ()
+    stranding = NOTHING_STRANDED
     if holder in seats.unpaid or network is not None or number > state.unchecked_seats:
         if state.guarded:
             require_on_sale(state.rules, now, access)
         state.require_within_limits(holder, number, network=network)
         if state.orphans is not None:
-            stranded = state.orphans.judge(wanted, free)
+            stranding = state.orphans.judge(wanted, free)
     if state.lives.by_stock:
         expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
     else:
         expires_at = now + state.hold_seconds
     first_id = state.hold_ids.take(number)
-    event = take(state, holder, free, first_id, now, expires_at, note, origin, stranded)
+    event = take(state, holder, free, first_id, now, expires_at, note, origin, stranding)
     if network is not None:
         seats.unpaid.come_from(holder, network)
-    reply = event if number == len(wanted) else Held(_holds_on(state, wanted), stranded)
+    reply = event if number == len(wanted) else Held(_holds_on(state, wanted), *stranding)
     events = (event,)
     return make(Decision, (reply, events, events, None))
 
@@ -139,7 +140,7 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Dec
         availability = state.divided(holder, free)
         free, own = tuple(availability.free), availability.own
     released = held = None
-    stranded: tuple[int, ...] = ()
+    stranding = NOTHING_STRANDED
     if free:
         number = len(free)
         if holder in state.seats.unpaid or network is not None or number > state.unchecked_seats:
@@ -147,13 +148,13 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Dec
                 require_on_sale(state.rules, now, access)
             state.require_within_limits(holder, number, len(own), network)
             if state.orphans is not None:
-                stranded = state.orphans.judge((*own, *free), free, own)
+                stranding = state.orphans.judge((*own, *free), free, own)
         expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
         first_id = state.hold_ids.take(number)
     if own:
         released = give_back(state, holder, own, now)
     if free:
-        held = take(state, holder, free, first_id, now, expires_at, stranded=stranded)
+        held = take(state, holder, free, first_id, now, expires_at, stranding=stranding)
         if network is not None:
             state.seats.unpaid.come_from(holder, network)
     events = tuple([event for event in (released, held) if event])
@@ -291,7 +292,7 @@ def take(
     expires_at: float,
     note: str | None = None,
     origin: str | None = None,
-    stranded: tuple[int, ...] = (),
+    stranding: Stranding = NOTHING_STRANDED,
 ) -> ev.SeatsHeld:
     """Hold free seats; all checks have passed."""
     seats, screening_id, epoch, seq = state.seats, state.screening_id, state.epoch, state.seq + 1
@@ -312,7 +313,7 @@ def take(
             free,
             total,
             tuple(map(state.price_of, seat_ids)),
-            stranded,
+            *stranding,
         ),
     )
     seats.hold(event)

@@ -14,11 +14,12 @@ seats of this stretch leaves one. Such a choice is allowed:
 A seat that was alone before is not counted, nor is a wheelchair place, which is meant for one person. A seat
 of a block counts as taken, also for those who may take it.
 A choice is judged by a few looks around each of its seats, however large the hall is. Alternatives are only
-searched for when it is refused, and only in some runs around it.
+searched for when it strands a seat, and only in some runs around it.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from math import hypot
+from typing import NamedTuple
 
 from engine.records import Layout
 from engine.rows import Rows, rows_of
@@ -36,6 +37,21 @@ FURTHEST_RUNS = 12
 """If there are too few, so many before and after them are searched."""
 
 IsTaken = Callable[[int], bool]
+
+
+class Stranding(NamedTuple):
+    """What a choice strands.
+
+    Attributes:
+        stranded: the seats.
+        alternatives: up to three choices of as many seats that strand none.
+    """
+
+    stranded: tuple[int, ...]
+    alternatives: tuple[tuple[int, ...], ...]
+
+
+NOTHING_STRANDED = Stranding((), ())
 
 
 class OrphanJudge:
@@ -57,7 +73,7 @@ class OrphanJudge:
 
     def judge(
         self, wanted: Sequence[int], chosen: Sequence[int], given_back: Collection[int] = ()
-    ) -> tuple[int, ...]:
+    ) -> "Stranding":
         """Judge a choice.
 
         Args:
@@ -66,23 +82,25 @@ class OrphanJudge:
             given_back: those that the command gives back.
 
         Returns:
-            The seats that are stranded, if the rule only warns.
+            What is stranded, if the rule only warns.
 
         Raises:
             WouldStrandSeat: seats are stranded, and the rule refuses it.
         """
         seats, is_taken, free = self._seats, self._is_taken, chosen
         if seats.available < self._least_available:
-            return ()
+            return NOTHING_STRANDED
         if given_back or seats.kept.by_seat:
             is_taken = self._after(given_back)
             free = [seat_id for seat_id in chosen if not is_taken(seat_id)]
         stranded = avoidable(self._rows, free, is_taken)
-        if stranded and self._refuses:
-            others = alternatives(seats.layout, free, is_taken, given_back)
-            left = [seat_id for seat_id in wanted if seat_id not in free]
-            raise WouldStrandSeat(stranded, [(*left, *other) for other in others])
-        return tuple(stranded)
+        if not stranded:
+            return NOTHING_STRANDED
+        left = [seat_id for seat_id in wanted if seat_id not in free]
+        others = [(*left, *other) for other in alternatives(seats.layout, free, is_taken, given_back)]
+        if self._refuses:
+            raise WouldStrandSeat(stranded, others)
+        return Stranding(tuple(stranded), tuple(others))
 
     def _after(self, given_back: Collection[int]) -> IsTaken:
         """Which seats are taken once some are given back; those of blocks are, whoever may take them."""

@@ -17,11 +17,12 @@ class Held(NamedTuple):
     """The caller's holds of the named seats, in the order of the command.
 
     Attributes:
-        stranded: as in `SeatsHeld`.
+        stranded, alternatives: as in `SeatsHeld`.
     """
 
     holds: tuple[Hold, ...]
     stranded: tuple[int, ...] = ()
+    alternatives: tuple[tuple[int, ...], ...] = ()
 
 
 class Reserved(NamedTuple):

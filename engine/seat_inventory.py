@@ -166,7 +166,7 @@ class SeatInventory:
             vacated = self._vacated.get(seat_id)
             return vacated if vacated is not None else SeatView(seat_id, "available")
         if isinstance(record, Kept):
-            return view_of_kept(seat_id)
+            return view_of_kept(seat_id, record.key)
         if isinstance(record, Commitment):
             before = record.before
             return before if before is not None else SeatView(seat_id, "reserved", record.write.holder)

@@ -1,6 +1,6 @@
 """A screening as others see it: single seats, the seat map, and changes."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple, Protocol
 
 from engine.records import Hold, Layout, Ticket, TicketStatus, make
@@ -19,6 +19,7 @@ class SeatView(NamedTuple):
         note: the note of its hold.
         price_cents: what its holder has agreed to pay, if it is reserved; not for others to see.
         blocked: True for a seat of a block that nobody has; its status is "booked".
+        key: of that block (`Block.key`).
     """
 
     seat_id: int
@@ -30,6 +31,11 @@ class SeatView(NamedTuple):
     note: str | None = None
     price_cents: int | None = None
     blocked: bool = False
+    key: str | None = None
+
+    def open_to(self, access: Collection[str]) -> bool:
+        """Whether it is kept back for somebody who has access to these blocks."""
+        return self.blocked and self.key in access
 
 
 class SeatMap(NamedTuple):
@@ -49,6 +55,13 @@ class SeatMap(NamedTuple):
     views: Mapping[int, SeatView]
     window: Window = ALWAYS
 
+    def with_access(self, access: Collection[str]) -> "SeatMap":
+        """The seats as somebody sees them who has access to blocks; see `view_with`."""
+        if not access:
+            return self
+        seen = {seat_id: view for seat_id, view in self.views.items() if not view.open_to(access)}
+        return self._replace(views=seen)
+
 
 Shown = Hold | Ticket | SeatView
 """Something of which a `SeatView` can be made. Immutable."""
@@ -57,7 +70,7 @@ Shown = Hold | Ticket | SeatView
 def view_of(shown: Shown) -> SeatView:
     if isinstance(shown, Hold):
         _, _, _, seat_id, holder, reserved_at, expires_at, _, note, price_cents = shown
-        row = (seat_id, "reserved", holder, expires_at, None, reserved_at, note, price_cents, False)
+        row = (seat_id, "reserved", holder, expires_at, None, reserved_at, note, price_cents, False, None)
         return make(SeatView, row)
     if isinstance(shown, SeatView):
         return shown
@@ -67,9 +80,14 @@ def view_of(shown: Shown) -> SeatView:
     return SeatView(shown.seat_id, "booked", shown.holder)
 
 
-def view_of_kept(seat_id: int) -> SeatView:
-    """A seat of a block that nobody has, as others see it."""
-    return SeatView(seat_id, "booked", blocked=True)
+def view_of_kept(seat_id: int, key: str | None) -> SeatView:
+    """A seat of a block that nobody has, as others see it; `key` is that of the block."""
+    return SeatView(seat_id, "booked", blocked=True, key=key)
+
+
+def view_with(access: Collection[str], view: SeatView) -> SeatView:
+    """A seat as somebody sees it who has access to blocks: it is available if it is kept back for them."""
+    return SeatView(view.seat_id, "available") if view.open_to(access) else view
 
 
 class SeatsChanged(Protocol):

@@ -382,6 +382,7 @@ class Server:
                     observer=self._observer,
                     allowed_origins=origins,
                     limits=socket_limits,
+                    channels=channels,
                     looks=self._looks,
                 ),
                 screening_sockets,

@@ -208,7 +208,7 @@ class Batch:
     def _new_holds(self) -> Columns:
         if not self._held:
             return []
-        *head, reservation_ids, seats, deadlines, notes, _, _, _, prices, _ = zip(*self._held, strict=True)
+        *head, reservation_ids, seats, deadlines, notes, _, _, _, prices, _, _ = zip(*self._held, strict=True)
         return [
             *(*head, reservation_ids, deadlines, notes, self._request_ids(self._held)),
             *_parts(list(map(len, seats))),

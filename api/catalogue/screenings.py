@@ -22,6 +22,7 @@ from api.rest.fields import (
 from api.rest.local_times import LocalTime, TimeZoneName, VenueTimestamp
 from api.rest.paging import Page, sorting
 from api.sales import sale_rules
+from api.sales.channels import ByChannel
 from api.sales.seat_maps import VERSION_HEADERS, SeatOfRoom, seats_answer
 from api.venue_time import is_local, resolved
 from engine.catalogue_errors import Overlapping, SeatsInUse, UnknownReference
@@ -235,9 +236,11 @@ async def delete_screening(call: Call, screening_id: int, cancel_bookings: bool)
 @screenings.get(
     "/{screening_id}/available-seats",
     access=Access.PUBLIC,
+    query=ByChannel,
     answers=SeatOfRoom(many=True),
     refusals=(ScreeningNotFound,),
     headers=VERSION_HEADERS,
+    access_code=True,
 )
 async def list_available_seats(call: Call, screening_id: int) -> Answer:
     """List the seats of a screening that are available now.
@@ -245,7 +248,7 @@ async def list_available_seats(call: Call, screening_id: int) -> Answer:
     The version headers are those of the screening's availability.
     """
     seat_map: SeatMap = await call.ask(ReadSeats(screening_id))
-    return seats_answer(call, seat_map, call.services.seat_maps.available(seat_map))
+    return seats_answer(call, seat_map, call.services.seat_maps.available(seat_map, call.access))
 
 
 class SeatPrice(Schema):

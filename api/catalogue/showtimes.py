@@ -10,6 +10,7 @@ from api.catalogue.movies import Movie, MovieList, movies
 from api.catalogue.screenings import ScreeningBase, ScreeningFilter
 from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump
 from api.rest.fields import Money, Timestamp, text
+from api.sales.channels import ByChannel
 from api.sales.seat_maps import VERSION_HEADERS, SeatAvailability, seats_answer
 from engine.commands import ReadSeats
 from engine.errors import NotFound
@@ -99,11 +100,13 @@ async def get_showtime(call: Call, showtime_id: int) -> Document:
 @showtimes.get(
     "/{showtime_id}/seats",
     access=Access.PUBLIC,
+    query=ByChannel,
     answers=SeatAvailability(many=True),
     refusals=(ScreeningNotFound,),
     headers=VERSION_HEADERS,
+    access_code=True,
 )
 async def list_showtime_seats(call: Call, showtime_id: int) -> Answer:
     """List all seats of a showtime with their status: the availability of its screening."""
     seat_map: SeatMap = await call.ask(ReadSeats(showtime_id))
-    return seats_answer(call, seat_map, call.services.seat_maps.public(seat_map))
+    return seats_answer(call, seat_map, call.services.seat_maps.public(seat_map, call.access))

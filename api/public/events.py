@@ -7,18 +7,20 @@ from typing import Any
 from marshmallow import fields
 
 from api.looks import PUBLIC
-from api.public.shapes import CamelCaseSchema, ListQuery, identifier, listed_content
+from api.public.shapes import CamelCaseSchema, Input, ListQuery, identifier, listed_content
+from api.rest.access_codes import AccessCode
 from api.rest.endpoint import Access, Call, Document, Resource, dump
 from api.rest.fields import Money, Timestamp, text
 from api.rest.local_times import LocalTime, TimeZoneName
 from api.rest.paging import Window
 from api.rest.styles import Content
+from api.sales.channels import kept_places
 from api.sales.lapsing import lapsing_field, lapsing_of
 from api.sales.sale_rules import PresaleDetails, shown_presales
 from api.wire import new_timestamp, timestamp_or_none
-from engine.commands import ReadScarcity, ReadStock
+from engine.commands import ReadBlocks, ReadScarcity, ReadStock
 from engine.errors import NotFound
-from engine.replies import Scarcity, Stock, StockLevel
+from engine.replies import Blocks, Scarcity, Stock, StockLevel
 from engine.sale_rules import ALWAYS
 from engine.scarcity import WITHIN_SECONDS
 
@@ -153,17 +155,36 @@ async def get_event(call: Call, event_id: int) -> Document:
     return dump(EventWithTickets, {**event, "ticket_types": shown, "server_time": call.now})
 
 
+class AvailabilityByChannel(Input):
+    """Whose tickets to count."""
+
+    access_code = AccessCode()
+
+
 @public_events.get(
-    "/availability/{ticket_type_id}", access=Access.GUEST, answers=TicketAvailability, refusals=(NotFound,)
+    "/availability/{ticket_type_id}",
+    access=Access.GUEST,
+    query=AvailabilityByChannel,
+    answers=TicketAvailability,
+    refusals=(NotFound,),
+    access_code=True,
 )
 async def get_ticket_availability(call: Call, ticket_type_id: int) -> Document:
-    """Get the current availability of a ticket type."""
+    """Get the current availability of a ticket type.
+
+    Tickets that are kept back for a channel are available to those who give its access code, or have a token
+    that names it.
+    """
     offer = await call.services.offers.find(str(ticket_type_id), call.identity)
     stock: Stock = await call.ask(ReadStock(offer.event_id))
     if (level := stock.ticket_types.get(ticket_type_id)) is None:
         raise NotFound("ticket_type", ticket_type_id)
     soon: Scarcity = await call.ask(ReadScarcity(offer.event_id))
     window = stock.type_windows.get(ticket_type_id, ALWAYS)
+    if call.access:
+        blocks: Blocks = await call.ask(ReadBlocks(offer.event_id))
+        opened = kept_places(blocks, call.access)[ticket_type_id]
+        level = level._replace(blocked=level.blocked - opened)
     return {
         **_level(level, soon.ticket_types.get(ticket_type_id)),
         "serverTime": new_timestamp(call.services.clock.now()),

@@ -30,6 +30,7 @@ from api.public.reserving import (
     seconds_left,
 )
 from api.public.shapes import ByGuest, CamelCaseSchema, Input, ListQuery, content_of, opaque_id, session_id
+from api.rest.access_codes import AccessCode
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import Limited
 from api.rest.paging import Window, cut
@@ -116,6 +117,7 @@ class NewReservations(Input):
     reservations = Orders(fields.Nested(OrderOfTickets))
     session_id = session_id()
     expiration_minutes = UsualMinutes(strict=True, metadata={"example": 10})
+    access_code = AccessCode()
     metadata = Metadata(
         keys=fields.String(), metadata={"description": "Stored and returned unchanged.", "example": {}}
     )

@@ -288,7 +288,9 @@ class Endpoint:
         message: message of the response, if its style has one.
         text_parameters: whether the placeholders stand for texts instead of ids.
         service: the service whose tokens are accepted besides those of users; empty for none.
-        access_code: whether an access code in `X-Access-Code` is honoured (`api.identity.channels`).
+        access_code: whether the access code of a channel (`api.identity.channels`) is honoured, in the field
+            `access_code` of the body or the query (`api.rest.access_codes`), or else in `X-Access-Code`.
+            Handlers get what it opens as `Call.access`.
     """
 
     method: str

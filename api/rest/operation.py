@@ -24,6 +24,7 @@ from api.identity.errors import (
 from api.identity.shared_secret import require_secret
 from api.identity.tokens import Identity, InvalidToken, OfService
 from api.limiter import Tally
+from api.rest.access_codes import ACCESS_CODE, without_code
 from api.rest.background import BackgroundTasks
 from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Ask, Call, Endpoint, Result
 from api.rest.errors import problem_of
@@ -154,7 +155,7 @@ class Operation:
         holder = self._holder(request, arguments, identity)
         if tally:
             self._count(tally, holder)
-        keyed = self._keyed(request, holder)
+        keyed = self._keyed(request, holder, arguments)
         form = self.endpoint.receipt_form
         receipt = Receipt(*keyed, form.name) if keyed and form else None
         call = Call(
@@ -224,11 +225,12 @@ class Operation:
             arguments[self.endpoint.upload.field] = self.endpoint.upload.read(request)
         return arguments
 
-    def _keyed(self, request: Request, holder: str) -> KeyedRequest | None:
+    def _keyed(self, request: Request, holder: str, arguments: Mapping[str, Any]) -> KeyedRequest | None:
         header = request.headers.get(KEY_HEADER) if self.endpoint.keyed else None
         if header is None:
             return None
-        fingerprint = fingerprint_of(self.endpoint.method, request.uri, request.body)
+        body = without_code(request.body) if ACCESS_CODE in arguments else request.body
+        fingerprint = fingerprint_of(self.endpoint.method, request.uri, body)
         return KeyedRequest(holder, parse_key(header), fingerprint)
 
     async def _keyed_answer(self, call: Call, arguments: Mapping[str, Any]) -> KeyedAnswer:
@@ -256,9 +258,12 @@ class Operation:
         return answer._replace(body=Body(form.encoded(present)[1])) if present.tickets else answer
 
     async def _handled(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
-        if self.endpoint.access_code and (code := call.headers.get(ACCESS_CODE_HEADER)) is not None:
-            access = await self._services.channels.access_by(code, call.address)
-            call = structs.replace(call, code_access=access)
+        if self.endpoint.access_code:
+            arguments = {**arguments}
+            code = arguments.pop(ACCESS_CODE, None) or call.headers.get(ACCESS_CODE_HEADER)
+            if code is not None:
+                access = await self._services.channels.access_by(code, call.address)
+                call = structs.replace(call, code_access=access)
         handling = self.endpoint.handler(call, **arguments)
         if not isinstance(handling, Ask):
             return self.encode(await handling)

@@ -11,6 +11,7 @@ import msgspec
 from marshmallow import ValidationError, fields, missing, post_load
 
 from api.limits import Limits
+from api.rest.access_codes import AccessCode
 from api.rest.fields import LARGEST_ID, USUAL_LIMITS, Flag, Identifier, RequestSchema, SeatIds, Total
 
 _Id = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_ID)]
@@ -28,15 +29,16 @@ class PlainBody(RequestSchema):
 
     def __init__(self, limits: Limits = USUAL_LIMITS, **options: Any) -> None:
         super().__init__(limits, **options)
-        compiled = [_compiled(name, field) for name, field in self.load_fields.items()]
+        plain = {name: each for name, each in self.load_fields.items() if not isinstance(each, AccessCode)}
+        compiled = [_compiled(name, field) for name, field in plain.items()]
         struct = msgspec.defstruct(type(self).__name__, compiled, forbid_unknown_fields=True, kw_only=True)
         self._decode = msgspec.json.Decoder(struct).decode
-        self._complete = all(field.required for field in self.load_fields.values())
+        self._complete = all(field.required for field in plain.values())
         self._unites = type(self).united is not PlainBody.united
-        self._totals = [(name, field) for name, field in self.load_fields.items() if isinstance(field, Total)]
+        self._totals = [(name, field) for name, field in plain.items() if isinstance(field, Total)]
         self._checks = [
             (name, validate)
-            for name, field in self.load_fields.items()
+            for name, field in plain.items()
             if isinstance(field, fields.String)
             for validate in field.validators
         ]

@@ -10,6 +10,7 @@ from typing import Any
 from marshmallow import ValidationError, fields
 
 from api.limits import Limits
+from api.rest.access_codes import AccessCode
 from api.rest.fields import USUAL_LIMITS, RequestSchema
 
 
@@ -29,6 +30,7 @@ class PlainQuery(RequestSchema):
                 field.deserialize,
             )
             for name, field in self.load_fields.items()
+            if not isinstance(field, AccessCode)
         }
 
     def read(self, query: str) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from api.limiter import AttemptLimit
 from api.lru_cache import LruCache
 from api.papers.aliases import Aliases
 from api.rooms.room import NoSuchRoom, Room
-from api.rooms.updates import RoomUpdates, selections_frame
+from api.rooms.updates import selections_frame
 from api.services import Screenings
 from api.ws.feed import Frames
 from engine.commands import ReadSeats
@@ -25,6 +25,9 @@ _OF_SCREENING = re.compile(r"funcion_([0-9]+)")
 _CANONICAL_ID = re.compile(r"[1-9][0-9]{0,17}")
 _REMEMBERED_BYTES = 16 * 1024 * 1024
 _ROOM_BYTES = 1024
+
+_Listing = tuple[int, tuple[str, ...]]
+"""A screening, and the keys of the blocks whose seats are available to a client."""
 
 
 class FreeRooms(Protocol):
@@ -76,7 +79,7 @@ class RoomDirectory:
         # Ids of free rooms marked as used at or after the last check. Another server may delete any other.
         self._used: set[int] = set()
         self._rooms: LruCache[str, Room] = LruCache(_REMEMBERED_BYTES)
-        self._listed: LruCache[int, tuple[tuple[int, int], Frames]] = LruCache(_REMEMBERED_BYTES)
+        self._listed: LruCache[_Listing, tuple[tuple[int, int], Frames]] = LruCache(_REMEMBERED_BYTES)
 
     def known(self, name: str) -> Room | None:
         """Return a room from the cache. None for one that another server may have deleted."""
@@ -135,19 +138,20 @@ class RoomDirectory:
         room.load_seat_names(seat_map)
         return seat_map
 
-    def current_selections(self, room: Room, seat_map: SeatMap) -> Frames:
+    def current_selections(self, room: Room, seat_map: SeatMap, access: tuple[str, ...]) -> Frames:
         """Return the `current_selections` message, cached until the next change of the room.
 
         Args:
             room: the room.
             seat_map: its current seats.
+            access: keys of the blocks whose seats are available to the client.
         """
         version = seat_map.epoch, seat_map.seq
-        known = self._listed.get(room.screening_id)
+        known = self._listed.get((room.screening_id, access))
         if known is not None and known[0] == version:
             return known[1]
-        frames = Frames(selections_frame(room, seat_map.views.values()), 1)
-        self._listed.put(room.screening_id, (version, frames), len(frames.wire))
+        frames = Frames(selections_frame(room, seat_map.with_access(access).views.values()), 1)
+        self._listed.put((room.screening_id, access), (version, frames), len(frames.wire))
         return frames
 
     def forget(self, name: str) -> None:
@@ -193,6 +197,5 @@ class RoomDirectory:
         room = self._rooms.get(name)
         if room is None or room.screening_id != screening_id:
             room = Room(name, screening_id, self._aliases, free=free)
-            room.encoder = partial(RoomUpdates, room)
             self._rooms.put(name, room, _ROOM_BYTES)
         return room

@@ -13,7 +13,7 @@ from api.rooms.directory import ROOM_NAME
 from api.rooms.plain_text import plain_text
 from api.sales.parties import Party
 from api.sales.seat_maps import blocked_field
-from api.ws.messages import BadMessage, message_type, timestamp_field
+from api.ws.messages import BadMessage, access_code_field, message_type, timestamp_field
 from api.ws.sales import sales_end_field, sales_start_field, server_time_field
 
 _ROOM, _SEAT, _CLIENT = "funcion_123", "A1", "user_1234567890"
@@ -164,6 +164,9 @@ class SeatSelected(_OfSeat):
     type = message_type("seat_selected")
     user_info = _user_info()
     stranded = _seats("Free seats that the selection leaves alone; only if the screening warns of that")
+    alternatives = fields.List(
+        _seats("Seats to select instead"), metadata={"description": "With `stranded`: what would not"}
+    )
 
 
 class BestSelected(_OfClient):
@@ -262,6 +265,7 @@ class RoomQuery(Schema):
             "description": "JSON Web Token of the user who selects seats; without it the client is a guest"
         }
     )
+    access_code = access_code_field()
 
 
 ROOM_SERVER_MESSAGES: tuple[type[Schema], ...] = (

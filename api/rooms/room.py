@@ -11,7 +11,6 @@ from weakref import WeakKeyDictionary
 from api.papers.aliases import Aliases
 from api.rooms.notes import SelectionNote
 from api.rooms.plain_text import plain_text
-from api.ws.feed import Encoder
 from engine.errors import EngineError, NotFound
 from engine.places import named_seat_id
 from engine.records import Layout
@@ -37,14 +36,9 @@ class Room:
         screening_id: id of the room's screening in the engine.
         aliases: names for holders who stay anonymous.
         free: whether any seat name is valid; otherwise seats are those of the screening's layout.
-
-    Attributes:
-        encoder: encodes changes for the feed; set by the directory.
     """
 
-    __slots__ = ("_names", "aliases", "encoder", "free", "name", "screening_id")
-
-    encoder: Encoder
+    __slots__ = ("_names", "aliases", "free", "name", "screening_id")
 
     def __init__(self, name: str, screening_id: int, aliases: Aliases, *, free: bool) -> None:
         self.name = name

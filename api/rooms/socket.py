@@ -28,7 +28,7 @@ from api.rooms.errors import NotInRoom, TooManyRooms, about_stranded, refusal_of
 from api.rooms.messages import party_of, room_of, seat_of, usual_seat_message
 from api.rooms.notes import SelectionNote, sanitized_user_info
 from api.rooms.room import NoSuchRoom, Room
-from api.rooms.updates import RoomClient, joined_frame, selections
+from api.rooms.updates import RoomClient, joined_frame, room_encoder, selections
 from api.rooms.watcher import RoomWatcher
 from api.sales.parties import best_for
 from api.wire import holder_of, timestamp
@@ -120,6 +120,7 @@ class _SeatChanged(Struct, gc=False):
     room_id: str
     client_id: str
     stranded: list[str] | UnsetType = UNSET
+    alternatives: list[list[str]] | UnsetType = UNSET
 
 
 _encode = Encoder().encode
@@ -141,11 +142,22 @@ class RoomSocket(ClientSocket):
         *REFUSALS,
     )
 
-    __slots__ = ("_address", "_answers", "_claim", "_client_id", "_guest", "_holder", "_rooms", "_shared")
+    __slots__ = (
+        "_access",
+        "_address",
+        "_answers",
+        "_claim",
+        "_client_id",
+        "_guest",
+        "_holder",
+        "_rooms",
+        "_shared",
+    )
 
     _client_id: str
     _holder: str
     _address: str
+    _access: tuple[str, ...]
 
     def __init__(self, services: SocketServices, shared: RoomServices) -> None:
         super().__init__(services)
@@ -164,6 +176,7 @@ class RoomSocket(ClientSocket):
         self._guest = identity is None
         self._address = network_of(handshake.remote_ip)
         self._holder = holder_of(identity.user_id) if identity else f"client:{client_id}"
+        self._access = await self.access_of(handshake, identity)
         await self.admit(self._holder if identity else self._address, identity)
         user = self._holder if identity else None
         claim = self._shared.client_ids.take(client_id, self._address, user, self._taken_over)
@@ -253,7 +266,7 @@ class RoomSocket(ClientSocket):
             return
         if self.admitted:
             self._answers.put(joined_frame(room, self._client_id, seat_map.window, self.timestamp()))
-            self.send_frames(self._shared.directory.current_selections(room, seat_map))
+            self.send_frames(self._shared.directory.current_selections(room, seat_map, self._access))
             self.services.observer.frames_sent(watcher.follow(Position(seat_map.epoch, seat_map.seq)))
 
     async def _entered(self, name: str) -> tuple[Room, RoomWatcher]:
@@ -264,7 +277,7 @@ class RoomSocket(ClientSocket):
         if not self.admitted:
             raise WebSocketClosedError
         client = RoomClient(self._client_id, self._holder)
-        watcher = self.watcher(room.screening_id, client, room.encoder)
+        watcher = self.watcher(room.screening_id, client, room_encoder(room, self._access))
         self.services.looks.count(room.screening_id, ROOMS)
         self._rooms[name] = room, watcher
         self.services.feed.join(watcher)
@@ -388,7 +401,7 @@ class RoomSocket(ClientSocket):
                 await self.in_time(self._shared.directory.read(room))  # it loads the names of seats
             network = self._address if self._guest else None
             command = best_for(room.screening_id, self._holder, **party, guest_network=network)
-            command = command._replace(note=note, origin=self._client_id)
+            command = command._replace(note=note, origin=self._client_id, access=self._access)
             held: Any = await self.in_time(self.services.screenings.ask(command))
         except (EngineError, TooManyAttempts) as refusal:
             for _ in range(counted):
@@ -430,7 +443,7 @@ class RoomSocket(ClientSocket):
         if note is None:
             return make(ReleaseHolds, (screening_id, holder, (seat_id,), None, origin))
         network = self._address if self._guest else None
-        return make(HoldSeats, (screening_id, holder, (seat_id,), note, origin, network, ()))
+        return make(HoldSeats, (screening_id, holder, (seat_id,), note, origin, network, self._access))
 
     def _answer_of_future(self, request: _SeatRequest, future: "asyncio.Future[Any]") -> bytes:
         return self._answer(request, future.exception() or future.result())
@@ -466,6 +479,7 @@ class RoomSocket(ClientSocket):
         answer = _SeatChanged(kind, seat_id, room_id, self._client_id)
         if selecting and outcome.stranded and (room := self._shared.directory.known(room_id)):
             answer.stranded = room.seat_names(outcome.stranded)
+            answer.alternatives = [room.seat_names(seats) for seats in outcome.alternatives]
         return text_frame(_encode(answer))
 
 

@@ -9,6 +9,7 @@ joined again.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -18,18 +19,19 @@ from api.rooms.notes import SelectionNote, parse_note
 from api.rooms.room import Room
 from api.wire import timestamp, timestamp_or_none
 from api.ws.expiring import Expiring, expiring_holds
-from api.ws.feed import Changes, Frames
+from api.ws.feed import Changes, Encoder, Frames
 from api.ws.outbox import text_frame
 from api.ws.sales import SALES, window_fields
 from engine.records import Hold
 from engine.sale_rules import ALWAYS, Window
-from engine.views import ALL_SEATS_SHOWN, ALTERING, SeatsChanged, SeatView
+from engine.views import ALL_SEATS_SHOWN, ALTERING, SeatsChanged, SeatView, view_with
 
 AVAILABLE, RESERVED, BOOKED = "available", "reserved", "booked"
 _SELECTING = frozenset({"seats_held", "booking_started", "seats_reloaded"})
 """Causes that make a seat reserved. After other causes a reserved seat was reserved before."""
 
 _NOTHING = Frames(b"", 0)
+_ENCODERS_KEPT = 4096
 
 
 class RoomClient(NamedTuple):
@@ -44,10 +46,12 @@ class RoomUpdates:
 
     Args:
         room: the room.
+        access: keys of the blocks whose seats are available to the receivers.
         batches: changes, oldest first. Nothing is merged: every change of a seat has its own message.
     """
 
     __slots__ = (
+        "_access",
         "_all_seats",
         "_altered",
         "_changes",
@@ -59,14 +63,15 @@ class RoomUpdates:
         "_seat_changes",
     )
 
-    def __init__(self, room: Room, batches: Sequence[Changes]) -> None:
+    def __init__(self, room: Room, access: tuple[str, ...], batches: Sequence[Changes]) -> None:
         self._room = room
+        self._access = access
         self._changes = list(chain.from_iterable(batches))
         self._altered = not room.free and any(change.cause in ALTERING for change in self._changes)
         self._all_seats: bytes | None = None
         for n, change in reversed(list(enumerate(self._changes))):
             if change.cause == ALL_SEATS_SHOWN:
-                self._all_seats = selections_frame(room, change.views)
+                self._all_seats = selections_frame(room, [view_with(access, view) for view in change.views])
                 del self._changes[: n + 1]
                 break
         self._expiring = expiring_holds(self._changes)
@@ -117,7 +122,8 @@ class RoomUpdates:
 
     def _all(self) -> "list[_SeatChange]":
         if self._seat_changes is None:
-            self._seat_changes = list(chain.from_iterable(map(_seat_changes_of, self._changes)))
+            changes = (_seat_changes_of(change, self._access) for change in self._changes)
+            self._seat_changes = list(chain.from_iterable(changes))
         return self._seat_changes
 
     def _after_own(self, client_id: str) -> "list[_SeatChange]":
@@ -182,9 +188,15 @@ class _SeatChange:
         return text_frame(orjson.dumps(message))
 
 
-def _seat_changes_of(change: SeatsChanged) -> Iterator[_SeatChange]:
+def _seat_changes_of(change: SeatsChanged, access: tuple[str, ...]) -> Iterator[_SeatChange]:
     ended = {hold.seat_id: hold for hold in change.ended}
-    return (_SeatChange(change, view, ended.get(view.seat_id)) for view in change.views)
+    return (_SeatChange(change, view_with(access, view), ended.get(view.seat_id)) for view in change.views)
+
+
+@lru_cache(_ENCODERS_KEPT)
+def room_encoder(room: Room, access: tuple[str, ...] = ()) -> Encoder:
+    """Return the encoder for a room; the same object to all clients with the same access to blocks."""
+    return partial(RoomUpdates, room, access)
 
 
 def _sales_frame(room: Room, change: SeatsChanged) -> bytes | None:

@@ -88,7 +88,7 @@ def reservation_documents(
     """Return the documents of the holds in a reply."""
     if not isinstance(held, SeatsHeld) or not held.prices_cents:
         return [reservation_document(hold, status) for hold in held.holds]
-    screening_id, _, _, at, holder, hold_id, seat_ids, ends_at, _, _, _, _, prices_cents, _ = held
+    screening_id, _, _, at, holder, hold_id, seat_ids, ends_at, _, _, _, _, prices_cents, _, _ = held
     user_id, reserved_at, expires_at = user_id_of(holder), new_timestamp(at), new_timestamp(ends_at)
     documents = []
     for seat_id, price_cents in zip(seat_ids, prices_cents, strict=True):

@@ -27,6 +27,9 @@ AVAILABLE, RESERVED, RESERVED_BY_ME = "available", "reserved", "reserved_by_me"
 _SEAT_BYTES = 600
 _VERSIONS_KEPT = 1024
 
+Access = tuple[str, ...]
+"""Keys of the blocks whose seats a caller may have; they are available to it."""
+
 VERSION_HEADERS = {
     "ETag": "Version of the seats; send it as If-None-Match.",
     "X-Epoch": "Ownership period that X-Seq counts in; the same as `epoch` on the WebSocket.",
@@ -164,15 +167,15 @@ class SeatMapEncoder:
 
     def __init__(self, limit_bytes: int = 64 * 1024 * 1024) -> None:
         self._fragments: WeakKeyDictionary[Layout, _Fragments] = WeakKeyDictionary()
-        self._encoded_maps: LruCache[int, _EncodedMap] = LruCache(limit_bytes)
+        self._encoded_maps: LruCache[tuple[int, Access], _EncodedMap] = LruCache(limit_bytes)
 
-    def public(self, seat_map: SeatMap) -> Body:
+    def public(self, seat_map: SeatMap, access: Access = ()) -> Body:
         """Encode the seats for anonymous callers (section 1 of the cinema guide)."""
-        return self._encoded(seat_map).public
+        return self._encoded(seat_map, access).public
 
-    def personal(self, seat_map: SeatMap, holder: str) -> Body:
+    def personal(self, seat_map: SeatMap, holder: str, access: Access = ()) -> Body:
         """Encode the seats as `holder` sees them (the seat guide's `availability/me`)."""
-        encoded = self._encoded(seat_map)
+        encoded = self._encoded(seat_map, access)
         fragments = encoded.personal
         if own := encoded.owned.get(holder):
             index = self._fragments_of(seat_map.layout).index
@@ -181,9 +184,9 @@ class SeatMapEncoder:
                 fragments[index[view.seat_id]] = _fragment(seat_map.layout.by_id[view.seat_id], view, True)
         return Body(_array(fragments))
 
-    def available(self, seat_map: SeatMap) -> Body:
+    def available(self, seat_map: SeatMap, access: Access = ()) -> Body:
         """Encode the available seats, without status."""
-        fragments, taken = self._fragments_of(seat_map.layout), seat_map.views
+        fragments, taken = self._fragments_of(seat_map.layout), seat_map.with_access(access).views
         return Body(
             _array(
                 [
@@ -194,12 +197,13 @@ class SeatMapEncoder:
             )
         )
 
-    def _encoded(self, seat_map: SeatMap) -> _EncodedMap:
-        encoded = self._encoded_maps.get(seat_map.screening_id)
+    def _encoded(self, seat_map: SeatMap, access: Access) -> _EncodedMap:
+        key = (seat_map.screening_id, access)
+        encoded = self._encoded_maps.get(key)
         if encoded is None or encoded.version != (seat_map.epoch, seat_map.seq):
-            encoded = _EncodedMap(seat_map, self._fragments_of(seat_map.layout))
+            encoded = _EncodedMap(seat_map.with_access(access), self._fragments_of(seat_map.layout))
             size_bytes = len(encoded.public.plain) + _SEAT_BYTES * len(encoded.personal)
-            self._encoded_maps.put(seat_map.screening_id, encoded, size_bytes)
+            self._encoded_maps.put(key, encoded, size_bytes)
         return encoded
 
     def _fragments_of(self, layout: Layout) -> _Fragments:
@@ -218,7 +222,7 @@ def seats_answer(call: Call, seat_map: SeatMap, body: Body, reader: str = "") ->
         body: the encoded seats.
         reader: part of the ETag that tells personal responses apart; empty for public ones.
     """
-    headers = _version_headers(seat_map.epoch, seat_map.seq, reader)
+    headers = _version_headers(seat_map.epoch, seat_map.seq, "+".join((reader, *call.access)))
     if (window := seat_map.window) != ALWAYS:
         times = (("X-Sales-Start", window.sales_start), ("X-Sales-End", window.sales_end))
         headers = {**headers, "X-Server-Time": new_timestamp(call.services.clock.now())}

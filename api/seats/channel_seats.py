@@ -1,12 +1,10 @@
 """`/api/v1/screenings/{screening_id}/channel-seats`: what is kept back for the caller's channels."""
 
-from collections import Counter
-
 from marshmallow import Schema, fields
 
 from api.rest.endpoint import Access, Call, Document, Resource
+from api.sales.channels import ByChannel, kept_places
 from engine.commands import ReadBlocks
-from engine.places import ticket_type_of
 from engine.replies import Blocks
 from engine.selling_errors import ScreeningNotFound
 
@@ -28,7 +26,8 @@ class ChannelSeats(Schema):
         fields.Integer(),
         required=True,
         metadata={
-            "description": "The caller may reserve those of them that show `blocked`; others have the rest.",
+            "description": "The caller may reserve those of them that nobody else has: see its "
+            "`availability` with the same code.",
             "example": [42, 43],
         },
     )
@@ -38,6 +37,7 @@ class ChannelSeats(Schema):
 @channel_seats.get(
     "/{screening_id}/channel-seats",
     access=Access.GUEST,
+    query=ByChannel,
     answers=ChannelSeats,
     refusals=(ScreeningNotFound,),
     access_code=True,
@@ -49,12 +49,11 @@ async def get_channel_seats(call: Call, screening_id: int) -> Document:
     """
     reply: Blocks = await call.ask(ReadBlocks(screening_id))
     own = [level for level in reply.blocks if level.block.key in call.access]
-    places: Counter[int] = Counter()
-    for level in own:
-        if (first := level.block.seat_ids[0]) < 0:
-            places[ticket_type_of(first)] += level.kept
     return {
         "channels": sorted({level.block.channel for level in own if level.block.channel}),
         "seat_ids": [seat_id for level in own for seat_id in level.block.seat_ids if seat_id > 0],
-        "ticket_types": [{"ticket_type_id": each, "quantity": number} for each, number in places.items()],
+        "ticket_types": [
+            {"ticket_type_id": each, "quantity": number}
+            for each, number in kept_places(reply, call.access).items()
+        ],
     }

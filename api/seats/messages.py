@@ -12,7 +12,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 
 from api.rest.fields import LARGEST_ID
 from api.sales.seat_maps import blocked_field
-from api.ws.messages import BadMessage, Ping, Pong, message_type, timestamp_field
+from api.ws.messages import BadMessage, Ping, Pong, access_code_field, message_type, timestamp_field
 from api.ws.sales import sales_end_field, sales_start_field, server_time_field
 
 _SCREENING, _SEAT, _USER, _SEQ, _EPOCH = 123, 42, 7, 1041, 3
@@ -208,6 +208,7 @@ class WatchQuery(Schema):
         unknown = EXCLUDE
 
     token = fields.String(metadata={"description": "JSON Web Token of the user"})
+    access_code = access_code_field()
     since = _id("Resume after this `seq`", _SEQ)
     epoch = _id("The epoch that `since` belongs to", _EPOCH, load_default=0)
     updates = fields.Enum(

@@ -8,11 +8,13 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate
 
 from api.looks import REST
+from api.rest.access_codes import AccessCode
 from api.rest.endpoint import Access, Answer, Ask, Call, Document, Resource
 from api.rest.fields import Identifier, SeatIds, SeatIdsInQuery
 from api.rest.paging import PAGING_HEADERS, Page, Window, cut, paged
 from api.rest.plain_bodies import PlainBody
 from api.rest.plain_queries import PlainQuery
+from api.sales.channels import ByChannel
 from api.sales.parties import Party, best_for
 from api.sales.representations import Reservation, reservation_document, reservation_documents
 from api.sales.seat_maps import RESERVED_BY_ME, VERSION_HEADERS, SeatAvailability, seats_answer
@@ -51,9 +53,14 @@ def _made(call: Call, held: SeatsHeld | Held) -> Document:
         "expires_in_minutes": minutes,
         "message": _reserved(len(documents), minutes),
     }
-    if held.stranded:
-        document["stranded"] = held.stranded
-    return document
+    return {**document, **_warning(held)} if held.stranded else document
+
+
+def _warning(held: SeatsHeld | Held) -> dict[str, Any]:
+    """What the screening warns of: seats that are left alone, and what to choose instead."""
+    if not held.stranded:
+        return {}
+    return {"stranded": held.stranded, "alternatives": held.alternatives}
 
 
 def _minutes_left(held: SeatsHeld | Held, clock: Clock) -> int:
@@ -68,11 +75,17 @@ def _reserved(count: int, minutes: int) -> str:
     return f"Reserved {counted(count, 'seat')} for {counted(minutes, 'minute')}"
 
 
-class SeatSelection(PlainBody):
+class SeatsOfScreening(PlainBody):
     """Seats of a screening."""
 
     screening_id = Identifier(required=True, metadata={"example": 123})
     seat_ids = SeatIds(required=True, metadata={"example": [42, 43, 44]})
+
+
+class SeatSelection(SeatsOfScreening):
+    """Seats of a screening to reserve."""
+
+    access_code = AccessCode()
 
 
 class ToggleSelection(PlainBody):
@@ -83,6 +96,7 @@ class ToggleSelection(PlainBody):
     screening_id = Identifier(required=True, metadata={"example": 123})
     seat_id = Identifier(metadata={"description": "Give either `seat_id` or `seat_ids`.", "example": 42})
     seat_ids = SeatIds(metadata={"description": "Give either `seat_id` or `seat_ids`.", "example": [42, 43]})
+    access_code = AccessCode()
 
     def united(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Convert `seat_id` to `seat_ids`."""
@@ -103,6 +117,16 @@ def _stranded() -> fields.List[Any]:
     )
 
 
+def _alternatives() -> fields.List[Any]:
+    return fields.List(
+        fields.List(fields.Integer(metadata={"example": 46})),
+        metadata={
+            "description": "With `stranded`: up to three choices of `seat_ids` nearby that would strand no "
+            "seat."
+        },
+    )
+
+
 class ReservationsMade(Schema):
     """New or extended reservations."""
 
@@ -110,6 +134,7 @@ class ReservationsMade(Schema):
     expires_in_minutes = fields.Integer(required=True, metadata={"example": 5})
     message = fields.String(required=True, metadata={"example": "Reserved 3 seats for 5 minutes"})
     stranded = _stranded()
+    alternatives = _alternatives()
 
 
 @reservations.post(
@@ -136,6 +161,7 @@ class PartyOfScreening(Party):
     """A party for a screening, and what it wants."""
 
     screening_id = Identifier(required=True, metadata={"example": 123})
+    access_code = AccessCode()
 
 
 @reservations.post(
@@ -169,7 +195,7 @@ class Extension(PlainQuery):
 @reservations.post(
     "/extend",
     query=Extension,
-    body=SeatSelection,
+    body=SeatsOfScreening,
     answers=ReservationsMade,
     refusals=(*_UNKNOWN, errors.ScreeningStarted, errors.NotHeld, errors.ExtensionLimitReached),
 )
@@ -201,6 +227,7 @@ class SeatsToggled(Schema):
     expires_in_minutes = fields.Integer(required=True, allow_none=True, metadata={"example": 5})
     message = fields.String(required=True, metadata={"example": "Reserved 2 seats, released 1 seat"})
     stranded = _stranded()
+    alternatives = _alternatives()
 
 
 @reservations.post(
@@ -226,9 +253,7 @@ def toggle_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> As
             "expires_in_minutes": _minutes_left(held, call.services.clock) if held else None,
             "message": ", ".join(done).capitalize(),
         }
-        if held and held.stranded:
-            document["stranded"] = held.stranded
-        return document
+        return {**document, **_warning(held)} if held else document
 
     return Ask(ToggleSeats(screening_id, call.holder, seat_ids, call.guest_network, call.access), respond)
 
@@ -263,32 +288,43 @@ class OwnSeatAvailability(SeatAvailability):
 @reservations.get(
     "/screening/{screening_id}/availability",
     access=Access.PUBLIC,
+    query=ByChannel,
     answers=SeatAvailability(many=True),
     refusals=(errors.ScreeningNotFound,),
     headers=VERSION_HEADERS,
+    access_code=True,
 )
 def get_availability(call: Call, screening_id: int) -> Ask:
-    """All seats of a screening, with their status."""
+    """All seats of a screening, with their status.
+
+    Seats that are kept back for a channel are available to those who give its access code.
+    """
 
     def respond(seat_map: SeatMap) -> Answer:
         call.services.looks.count(screening_id, REST)
-        return seats_answer(call, seat_map, call.services.seat_maps.public(seat_map))
+        return seats_answer(call, seat_map, call.services.seat_maps.public(seat_map, call.access))
 
     return Ask(ReadSeats(screening_id), respond)
 
 
 @reservations.get(
     "/screening/{screening_id}/availability/me",
+    query=ByChannel,
     answers=OwnSeatAvailability(many=True),
     refusals=(errors.ScreeningNotFound,),
     headers=VERSION_HEADERS,
+    access_code=True,
 )
 def get_own_availability(call: Call, screening_id: int) -> Ask:
-    """All seats of a screening, with the caller's own marked."""
+    """All seats of a screening, with the caller's own marked.
+
+    Seats that are kept back for a channel are available to those who give its access code, or have a token
+    that names it.
+    """
 
     def respond(seat_map: SeatMap) -> Answer:
         call.services.looks.count(screening_id, REST)
-        own = call.services.seat_maps.personal(seat_map, call.holder)
+        own = call.services.seat_maps.personal(seat_map, call.holder, call.access)
         return seats_answer(call, seat_map, own, reader=f"-{call.user_id}")
 
     return Ask(ReadSeats(screening_id), respond)

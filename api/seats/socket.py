@@ -13,7 +13,7 @@ from marshmallow import ValidationError
 from api.looks import SOCKET
 from api.rest.fields import LARGEST_ID
 from api.seats.messages import UpdateForm, WatchQuery, require_ping
-from api.seats.updates import SEAT_ENCODERS, SeatUpdates, snapshot_frames
+from api.seats.updates import SeatUpdates, seat_encoder, snapshot_frames
 from api.wire import holder_of
 from api.ws.feed import Frames, Position, Watcher
 from api.ws.frames import POLICY_VIOLATION
@@ -24,6 +24,7 @@ from engine.commands import ReadChanges, ReadSeats
 from engine.replies import Changes
 from engine.sale_rules import Window
 from engine.selling_errors import ScreeningNotFound
+from engine.views import SeatMap
 
 _QUERY = WatchQuery()
 
@@ -44,12 +45,13 @@ class ScreeningSocket(ClientSocket):
         *REFUSALS,
     )
 
-    __slots__ = ("_counts", "_watcher")
+    __slots__ = ("_access", "_counts", "_watcher")
 
     def __init__(self, services: SocketServices, counts: SocketCounts) -> None:
         super().__init__(services)
         self._counts = counts
         self._watcher: Watcher | None = None
+        self._access: tuple[str, ...] = ()
 
     async def enter(self, handshake: HandshakeRequest) -> None:
         """Admit the client and send what it missed."""
@@ -59,8 +61,9 @@ class ScreeningSocket(ClientSocket):
         if screening_id > LARGEST_ID:
             raise ScreeningNotFound(screening_id)
         holder, form = holder_of(identity.user_id), query["updates"]
+        access = self._access = await self.access_of(handshake, identity)
         await self.admit(holder, identity)
-        watcher = self._watcher = self.watcher(screening_id, holder, SEAT_ENCODERS[form])
+        watcher = self._watcher = self.watcher(screening_id, holder, seat_encoder(form, access))
         self.services.feed.join(watcher)
         self._counts.add(screening_id)
         self.services.looks.count(screening_id, SOCKET)
@@ -109,14 +112,15 @@ class ScreeningSocket(ClientSocket):
         screenings, screening_id = self.services.screenings, watcher.screening_id
         while changes.missed is None:
             watcher.pause()
-            seat_map = await self.in_time(screenings.ask(ReadSeats(screening_id)))
-            await self._send_paced(snapshot_frames(seat_map, watcher.holder, self.services.clock.now()))
+            seat_map: SeatMap = await self.in_time(screenings.ask(ReadSeats(screening_id)))
+            seen = seat_map.with_access(self._access)
+            await self._send_paced(snapshot_frames(seen, watcher.holder, self.services.clock.now()))
             watcher.buffer()
             changes = await self.in_time(
                 screenings.ask(ReadChanges(screening_id, seat_map.epoch, seat_map.seq))
             )
         if changes.missed:
-            await self._send_paced(SeatUpdates(form, changes.missed).parts(watcher.holder))
+            await self._send_paced(SeatUpdates(form, changes.missed, self._access).parts(watcher.holder))
         return changes
 
     def _confirm(self, screening_id: int, position: Position, window: Window) -> None:

@@ -22,7 +22,7 @@ from api.sales.selling import (
     payment_field,
     service_of,
 )
-from api.seats.reservations import SeatSelection
+from api.seats.reservations import SeatSelection, SeatsOfScreening
 from api.wire import cents_or_none, timestamp
 from engine import selling_errors as errors
 from engine.commands import BookSeats
@@ -116,7 +116,7 @@ def book_tickets(
     )
 
 
-class PaidBooking(SeatSelection):
+class PaidBooking(SeatsOfScreening):
     payment_id = payment_field(required=True)
     user_id = customer_field()
     expected_total = expected_total_field()

@@ -8,8 +8,8 @@ A long message is split into parts. All but the last have `"more": true` and no 
 resumes after the last `seq` it saw never misses a part.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence, Set
+from functools import lru_cache, partial
 from typing import Any
 
 import orjson
@@ -21,13 +21,14 @@ from api.ws.feed import Changes, Encoder, Frames, Position
 from api.ws.news import News, news_of
 from api.ws.outbox import text_frame
 from api.ws.sales import SALES
-from engine.views import ALTERING, SeatMap, SeatsChanged, SeatView
+from engine.views import ALTERING, SeatMap, SeatsChanged, SeatView, view_with
 
 PART_LIMIT_BYTES = 32 * 1024
 _LARGEST_SAFE_INTEGER = 2**53 - 1
 """JavaScript rounds larger numbers, and guests have larger ids."""
 
 _ENVELOPE_BYTES = 256
+_ENCODERS_KEPT = 4096
 
 
 class SeatUpdates:
@@ -36,6 +37,7 @@ class SeatUpdates:
     Args:
         form: message format.
         changes: changes, oldest first, at least one. Only the last state of each seat is sent.
+        access: keys of the blocks whose seats are available to the receivers.
     """
 
     __slots__ = (
@@ -52,7 +54,9 @@ class SeatUpdates:
         "_views",
     )
 
-    def __init__(self, form: UpdateForm, changes: Sequence[SeatsChanged]) -> None:
+    def __init__(
+        self, form: UpdateForm, changes: Sequence[SeatsChanged], access: tuple[str, ...] = ()
+    ) -> None:
         last = changes[-1]
         self._altered = next((change for change in reversed(changes) if change.cause in ALTERING), None)
         self._sales = [change for change in changes if change.cause in SALES]
@@ -60,7 +64,7 @@ class SeatUpdates:
         self._form = form
         self._position = Position(last.epoch, last.seq)
         self._at = last.at
-        self._views = tuple(views.values())
+        self._views = tuple([view_with(access, view) for view in views.values()])
         self._screening_id = last.screening_id
         self._expiring = expiring_holds(changes)
         self._news = news_of(changes)
@@ -113,13 +117,14 @@ class SeriesOfSeatUpdates:
 
     Args:
         form: message format.
+        access: keys of the blocks whose seats are available to the receivers.
         batches: the changes of each update.
     """
 
     __slots__ = ("_audiences", "_owners", "_updates")
 
-    def __init__(self, form: UpdateForm, batches: Sequence[Changes]) -> None:
-        self._updates = [SeatUpdates(form, batch) for batch in batches]
+    def __init__(self, form: UpdateForm, access: tuple[str, ...], batches: Sequence[Changes]) -> None:
+        self._updates = [SeatUpdates(form, batch, access) for batch in batches]
         self._owners = {owner for update in self._updates for owner in update.owners}
         self._audiences: dict[str | None, Frames] = {}
 
@@ -133,10 +138,10 @@ class SeriesOfSeatUpdates:
         return frames
 
 
-SEAT_ENCODERS: Mapping[UpdateForm, Encoder] = {
-    form: partial(SeriesOfSeatUpdates, form) for form in UpdateForm
-}
-"""The encoder for each message format."""
+@lru_cache(_ENCODERS_KEPT)
+def seat_encoder(form: UpdateForm, access: tuple[str, ...] = ()) -> Encoder:
+    """Return the encoder for a message format; the same object to all who have the same access to blocks."""
+    return partial(SeriesOfSeatUpdates, form, access)
 
 
 def snapshot_frames(seat_map: SeatMap, holder: str, at: float) -> Iterator[bytes]:

@@ -20,6 +20,17 @@ def timestamp_field(description: str, example: str, **options: Any) -> fields.Aw
     )
 
 
+def access_code_field() -> fields.String:
+    """The query parameter `access_code`."""
+    return fields.String(
+        metadata={
+            "description": "The access code of a channel: the seats that are kept back for it are available "
+            "to this client",
+            "example": "ink-and-paper-2026",
+        }
+    )
+
+
 class Ping(Schema):
     """Ask for a pong. Fields other than `type` are ignored."""
 

@@ -16,6 +16,9 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 import orjson
 from tornado.websocket import WebSocketClosedError
 
+from api.errors import TooManyAttempts
+from api.identity.channels import Channels
+from api.identity.errors import AccessCodeRefused
 from api.identity.origins import AllowedOrigins
 from api.identity.token_watches import TokenExpiries, TokenWatch
 from api.identity.tokens import Identity, InvalidToken, Tokens
@@ -62,6 +65,8 @@ Refusals = tuple[tuple[type[Exception], CloseReason], ...]
 REFUSALS: Refusals = (
     (NoToken, CloseReason(POLICY_VIOLATION, "Authentication required")),
     (InvalidToken, CloseReason(POLICY_VIOLATION, "Invalid token")),
+    (AccessCodeRefused, CloseReason(4403, "Access code refused")),
+    (TooManyAttempts, CloseReason(4429, "Too many attempts")),
     (TooManySocketsOfHolder, CloseReason(4429, "Too many connections")),
     (TooManySockets, CloseReason(1013, "Too many connections")),
     (EngineError, CloseReason(1013, "Try again later")),
@@ -107,6 +112,7 @@ class SocketServices:
     observer: SocketObserver
     allowed_origins: AllowedOrigins
     limits: SocketLimits
+    channels: Channels
     looks: Looks = field(default_factory=Looks)
 
 
@@ -220,6 +226,24 @@ class ClientSocket(ABC):
         identity = self.services.tokens.verify(token, service)
         self._user_id = identity.user_id
         return identity
+
+    async def access_of(self, handshake: HandshakeRequest, identity: Identity | None) -> tuple[str, ...]:
+        """Return the keys of the blocks that the token and the access code in the query open.
+
+        They are those of the time of the handshake: a code that is replaced later does not close the socket.
+
+        Args:
+            handshake: the handshake.
+            identity: identity of the token; None for a guest.
+
+        Raises:
+            AccessCodeRefused: no channel has this code.
+            TooManyAttempts: too many wrong codes have come from the client's network.
+        """
+        access = () if identity is None else identity.access
+        if code := handshake.query.get("access_code"):
+            access += await self.in_time(self.services.channels.access_by(code, handshake.remote_ip))
+        return access
 
     async def admit(self, holder: str, identity: Identity | None) -> None:
         """Register the socket. It is closed when the client's token expires or is revoked.

@@ -8,6 +8,7 @@ import json
 import socket
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 from tornado.testing import bind_unused_port
@@ -17,10 +18,12 @@ from websockets.exceptions import ConnectionClosed
 
 from api.events.socket import EventServices
 from api.http1.http_server import make_http_server
+from api.identity.channels import Channels
 from api.identity.origins import AllowedOrigins
 from api.identity.revocations import Revocations
 from api.identity.token_watches import TokenExpiries
 from api.identity.tokens import Tokens
+from api.limiter import Limiter
 from api.limits import Limits, SocketLimits
 from api.socket_routes import socket_routes
 from api.ws.feed import SeatFeed
@@ -80,6 +83,27 @@ class NobodyAtTheDoor:
 class NoStoredRevocations:
     async def revoked_since(self, since: float | None) -> tuple[tuple[()], tuple[()], float]:
         return (), (), 0.0
+
+
+class NoChannels:
+    """There are no channels, and none can be added."""
+
+    async def by_code(self, code_hash: bytes) -> None:
+        return None
+
+    async def exists(self, name: str) -> bool:
+        return False
+
+    async def all(self, *, limit: int, offset: int) -> tuple[()]:
+        return ()
+
+    async def add(self, name: str, code_hash: bytes | None) -> Mapping[str, Any]:
+        raise NotImplementedError
+
+    change = add
+
+    async def remove(self, name: str) -> None:
+        raise NotImplementedError
 
 
 class GuestList:
@@ -148,6 +172,7 @@ class Cinema:
             self.observer,
             AllowedOrigins(["https://cinema.example"]),
             limits,
+            Channels(NoChannels(), b"key", Limiter(100, 60.0, monotonic), monotonic),
         )
         self.watched = SocketCounts()
         self.guest_list = GuestList()

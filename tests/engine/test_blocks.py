@@ -30,7 +30,7 @@ from engine.selling_errors import (
     SeatsNotFound,
     SeatsUnavailable,
 )
-from engine.views import SeatView
+from engine.views import SeatView, view_of_kept
 from tests.engine.conftest import NOW, Hall
 
 PRESS = channel_key("press")
@@ -52,7 +52,7 @@ def levels_of(hall: Hall) -> list[BlockLevel]:
 class TestBlocking:
     def test_blocked_seats_show_as_booked_and_blocked(self, hall: Hall) -> None:
         outcome = hall.do(BlockSeats(1, "user:1", "Press", HOUSE, (4, 5)))
-        expected = (SeatView(4, "booked", blocked=True), SeatView(5, "booked", blocked=True))
+        expected = (view_of_kept(4, HOUSE), view_of_kept(5, HOUSE))
         assert outcome.changes[0].views == expected
         assert hall.map().views[4] == expected[0]
         assert (outcome.changes[0].available, stock_of(hall).available) == (18, 18)
@@ -141,7 +141,7 @@ class TestAccess:
         assert released.changes[0].available == 18
         hall.now = NOW + 301
         lapsed = hall.screening.handle(ReleaseLapsed(1), hall.now)
-        assert lapsed.changes[0].views == (SeatView(5, "booked", blocked=True),)
+        assert lapsed.changes[0].views == (view_of_kept(5, PRESS),)
         with pytest.raises(SeatsUnavailable):
             hall.hold("user:8", 5)
 
@@ -151,14 +151,14 @@ class TestAccess:
         hall.settle(booking)
         ticket = booking.reply.tickets[0]
         cancelled = hall.settle(hall.do(CancelTicket(1, "user:7", ticket.id, 4)))
-        assert cancelled.changes[0].views == (SeatView(4, "booked", blocked=True),)
+        assert cancelled.changes[0].views == (view_of_kept(4, HOUSE),)
         assert stock_of(hall).available == 19
 
     def test_a_sale_that_the_database_rejects_returns_to_the_block(self, hall: Hall) -> None:
         hall.block(4)
         outcome = hall.do(SellSeats(1, "user:7", (4,), "user:1", access=(HOUSE,)))
         assert hall.seen(4) == "reserved"
-        assert hall.abort(outcome).changes[0].views == (SeatView(4, "booked", blocked=True),)
+        assert hall.abort(outcome).changes[0].views == (view_of_kept(4, HOUSE),)
 
     def test_a_toggle_takes_and_gives_back(self, hall: Hall) -> None:
         hall.block(4, kind=CHANNEL, channel="press")

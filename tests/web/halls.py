@@ -80,8 +80,26 @@ async def open_hall(
     return page
 
 
+def status_of(row: str, number: int) -> str:
+    """JavaScript for the status of a seat."""
+    return f"hall.seats.find((seat) => seat.row === '{row}' && seat.number === {number}).status"
+
+
+def chosen(*seats: str) -> str:
+    """JavaScript that is true if the cart has just these seats, such as "C8"."""
+    return (
+        f"hall.cart.seats.map((seat) => seat.row + seat.number).sort().join() === '{','.join(sorted(seats))}'"
+    )
+
+
+def heard(name: str) -> str:
+    """JavaScript for the details of all events of a name."""
+    return f"heard.filter(([type]) => type === '{name}').map(([, detail]) => detail)"
+
+
 _EVENTS = (
-    "ready selection hold release expiry offered free booked conflict checkout connection unauthorized error"
+    "ready selection hold release expiry offered free booked conflict warning sales checkout connection "
+    "unauthorized error"
 )
 _RECORD = f"""
 (() => {{

@@ -10,34 +10,16 @@ from pathlib import Path
 import pytest
 
 from tests.api.caller import RESERVATIONS, Caller
-from tests.catalogue.programme import SCREENINGS
 from tests.database import execute
 from tests.house import House
 from tests.web.browser import Browser
-from tests.web.halls import demo_screening, open_hall
+from tests.web.halls import chosen, demo_screening, heard, open_hall, status_of
 from tests.web.network import Network
 from tests.web.page import Page
 
 pytestmark = pytest.mark.gen_test(timeout=180)
 
 USER, OTHER, THIRD = 7, 8, 9
-
-
-def status_of(row: str, number: int) -> str:
-    """JavaScript for the status of a seat."""
-    return f"hall.seats.find((seat) => seat.row === '{row}' && seat.number === {number}).status"
-
-
-def chosen(*seats: str) -> str:
-    """JavaScript that is true if the cart has just these seats, such as "C8"."""
-    return (
-        f"hall.cart.seats.map((seat) => seat.row + seat.number).sort().join() === '{','.join(sorted(seats))}'"
-    )
-
-
-def heard(name: str) -> str:
-    """JavaScript for the details of all events of a name."""
-    return f"heard.filter(([type]) => type === '{name}').map(([, detail]) => detail)"
 
 
 # By the server's clock; the minutes of a slow test may have begun to pass.
@@ -144,30 +126,6 @@ async def test_the_best_seats_are_chosen_by_a_button(house: House, browser: Brow
     assert len(await user.evaluate(places)) == 3
 
 
-async def test_seats_that_are_kept_back_are_for_who_has_the_code(house: House, browser: Browser) -> None:
-    screening, _ = await demo_screening(house)
-    stranger = await open_hall(browser, house, screening, USER)
-    reader = await open_hall(browser, house, screening, OTHER)
-    (seat_id,) = await stranger.evaluate(
-        "hall.seats.filter((seat) => seat.row === 'C' && seat.number === 8).map((seat) => seat.id)"
-    )
-    channel = {"name": "press", "code": "ink-and-paper-2026"}
-    assert (await house.admin.send("POST", "/api/v1/admin/channels", channel)).status == 201
-    block = {"label": "Press", "kind": "channel", "channel": "press", "seat_ids": [seat_id]}
-    made = await house.admin.send("POST", f"/api/v1/admin/screenings/{screening}/blocks", block)
-    assert made.status == 201
-    for page in (stranger, reader):
-        await page.until(f"{status_of('C', 8)} === 'booked'")
-    await reader.evaluate(f"hall.accessCode = '{channel['code']}'; hall.reload(); 0")
-    await reader.until(f"hall.seats.length > 0 && {status_of('C', 8)} === 'available'")
-    await reader.click_on("button", "Row C seat 8")
-    await reader.until(chosen("C8"))
-    await stranger.until(f"{status_of('C', 8)} === 'reserved'")
-    await reader.click_on("button", "Give back Row C seat 8")
-    await stranger.until(f"{status_of('C', 8)} === 'booked'")
-    await reader.until(f"{chosen()} && {status_of('C', 8)} === 'available'")
-
-
 async def test_pages_of_other_sites_embed_it(house: House, browser: Browser) -> None:
     screening, seats = await demo_screening(house)
     fast = "Date.now = () => performance.timeOrigin + 36e5"
@@ -179,29 +137,6 @@ async def test_pages_of_other_sites_embed_it(house: House, browser: Browser) -> 
     guest = await open_hall(browser, house, screening, site="http://localhost:9/halls")
     await guest.click_on("button", "Row D seat 9")
     await page.until(f"{status_of('D', 9)} === 'reserved'")
-
-
-async def test_seats_that_would_leave_one_alone_are_explained(house: House, browser: Browser) -> None:
-    screening, _ = await demo_screening(house)
-    enforced = await house.admin.send("PUT", f"{SCREENINGS}/{screening}", {"orphan_rule": "enforce"})
-    assert enforced.status == 200
-    user = await open_hall(browser, house, screening, USER)
-    guest = await open_hall(browser, house, screening)
-    user.allow("status of 409")
-    for page, row in ((user, "C"), (guest, "D")):
-        await page.resize(1100, 900)
-        await page.click_on("button", f"Row {row} seat 2")
-        await page.shows(
-            f"Row {row} seat 2 would leave Row {row} seat 1 alone between taken seats or an aisle. "
-            "These are possible:"
-        )
-        assert await page.evaluate(f"{heard('error')}[0].alternatives.length") == 3
-        assert await page.accessibility_violations() == []
-        await page.click_on("button", f"Take Row {row} seat 1")
-        await page.until(chosen(f"{row}1"))
-        await page.until("hall.shadowRoot.querySelector('.notice').hidden")
-        assert await page.focused() == f"button Row {row} seat 1"
-    await user.picture("seats-alternatives")
 
 
 async def test_the_keyboard_alone_is_enough(house: House, browser: Browser) -> None:

@@ -19,6 +19,7 @@ import { limitsWith } from './limits.js';
  * @property {typeof fetch} [fetch] in place of the global one
  * @property {import('./clock.js').Clock} [clock]
  * @property {() => number} [random] from 0 to below 1
+ * @property {string} [accessCode] of a channel; the seats that are kept back for it are available to the client
  */
 
 /** A message violates the documented protocol. */
@@ -57,6 +58,8 @@ export class LiveClient extends EventTarget {
   constructor(baseUrl, token, options) {
     super();
     this.#base = new URL(baseUrl);
+    /** @protected @type {string | undefined} */
+    this.accessCode = options.accessCode || undefined;
     if (!this.#base.pathname.endsWith('/')) this.#base.pathname += '/';
     /** @protected @type {import('./connection.js').Environment} */
     this.environment = {

@@ -14,6 +14,7 @@ import { NOT_FOUND, UNAUTHORIZED } from './close_codes.js';
 
 export class Poller {
   #url;
+  #headers;
   #credentials;
   #environment;
   #handlers;
@@ -28,12 +29,14 @@ export class Poller {
 
   /**
    * @param {string} url
+   * @param {Record<string, string>} headers of every request, besides the token
    * @param {import('./credentials.js').Credentials} credentials
    * @param {import('./connection.js').Environment} environment
    * @param {PollerHandlers} handlers
    */
-  constructor(url, credentials, environment, handlers) {
+  constructor(url, headers, credentials, environment, handlers) {
     this.#url = url;
+    this.#headers = headers;
     this.#credentials = credentials;
     this.#environment = environment;
     this.#handlers = handlers;
@@ -91,7 +94,7 @@ export class Poller {
     const token = await this.#credentials.current();
     if (superseded()) return 0;
     /** @type {Record<string, string>} */
-    const headers = { Authorization: `Bearer ${token}` };
+    const headers = { ...this.#headers, Authorization: `Bearer ${token}` };
     if (this.#entityTag !== null) headers['If-None-Match'] = this.#entityTag;
     const { fetch } = this.#environment;
     const answer = await fetch(this.#url, { headers, signal, cache: 'no-store' });

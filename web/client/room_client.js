@@ -54,6 +54,7 @@ import { LiveClient, ProtocolError } from './live_client.js';
  * @property {{room_id: string, seat_ids: string[], expires_at: string, remaining_seconds: number}} expiring own
  *   selections expire soon
  * @property {{room_id: string}} altered the room's seats were changed
+ * @property {{room_id: string, open: boolean}} sales sales have opened or closed
  * @property {RoomRefusal} refused a request failed
  *
  * @typedef {import('./live_client.js').LiveEvents & OwnEvents} RoomEvents
@@ -153,7 +154,7 @@ export class RoomClient extends LiveClient {
    * @param {string | undefined} token
    */
   address(token) {
-    return this.socketUrl(`ws/${encodeURIComponent(this.#clientId)}`, { token });
+    return this.socketUrl(`ws/${encodeURIComponent(this.#clientId)}`, { token, access_code: this.accessCode });
   }
 
   /** @override @protected */
@@ -190,6 +191,10 @@ export class RoomClient extends LiveClient {
         break;
       case 'hold_expiring':
         this.#expiring(message);
+        break;
+      case 'sales_opened':
+      case 'sales_ended':
+        this.emit('sales', { room_id: message.room_id, open: message.type === 'sales_opened' });
         break;
       case 'room_changed':
         this.emit('altered', { room_id: message.room_id });

@@ -55,7 +55,8 @@ export class ScreeningClient extends LiveClient {
     this.#screeningId = screeningId;
     this.#picture = new SeatPicture(this.environment.limits.seats);
     const polled = this.url(`api/v1/seat-reservations/screening/${screeningId}/availability/me`);
-    this.#poller = new Poller(polled.href, this.credentials, this.environment, {
+    const headers = this.accessCode === undefined ? {} : { 'X-Access-Code': this.accessCode };
+    this.#poller = new Poller(polled.href, headers, this.credentials, this.environment, {
       onSeats: (entries, position) => this.#announce(this.#picture.replace(entries, position)),
       onAnswer: () => this.become('polling'),
       onFailure: (error) => {
@@ -77,7 +78,7 @@ export class ScreeningClient extends LiveClient {
    */
   address(token) {
     const { seq, epoch } = this.#picture;
-    const query = { token, updates: 'bulk', since: seq, epoch };
+    const query = { token, access_code: this.accessCode, updates: 'bulk', since: seq, epoch };
     return this.socketUrl(`ws/screenings/${this.#screeningId}`, query);
   }
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from api.seats.messages import UpdateForm
-from api.seats.updates import SEAT_ENCODERS
+from api.seats.updates import seat_encoder
 from api.ws.feed import Frames, Position, SeatFeed, Watcher
 from engine.memory import ManualClock
 from engine.views import SeatsShown, SeatView
@@ -35,7 +35,7 @@ class Hall:
 
     def watcher(self, holder="user:1", form=UpdateForm.BULK, screening=1):
         received = []
-        watcher = Watcher(screening, holder, SEAT_ENCODERS[form], received.append, lambda: None)
+        watcher = Watcher(screening, holder, seat_encoder(form), received.append, lambda: None)
         self.feed.join(watcher)
         return watcher, received
 
@@ -364,7 +364,7 @@ def test_a_socket_that_raises_does_not_affect_others(hall):
     def send(wire):
         raise OSError
 
-    watcher = Watcher(1, "user:9", SEAT_ENCODERS[UpdateForm.BULK], send, partial(ended.append, 9))
+    watcher = Watcher(1, "user:9", seat_encoder(UpdateForm.BULK), send, partial(ended.append, 9))
     hall.feed.join(watcher)
     watcher.follow(START)
     hall.change(held(1))
@@ -374,9 +374,7 @@ def test_a_socket_that_raises_does_not_affect_others(hall):
 
 def test_a_broken_change_ends_its_audience_but_not_later_watchers(hall):
     ended = []
-    watcher = Watcher(
-        1, "user:1", SEAT_ENCODERS[UpdateForm.BULK], lambda wire: None, partial(ended.append, 1)
-    )
+    watcher = Watcher(1, "user:1", seat_encoder(UpdateForm.BULK), lambda wire: None, partial(ended.append, 1))
     hall.feed.join(watcher)
     watcher.follow(START)
     beside = hall.live(screening=2)

@@ -58,6 +58,17 @@ test('it resumes after the last complete update', async () => {
   assert.deepEqual(stage.picture, { 41: 'available', 42: 'available' });
 });
 
+test('an access code goes with the socket and with polls', async () => {
+  const stage = new Stage('the-token', {}, (url, token, options) =>
+    new ScreeningClient(url, SCREENING, token, { ...options, accessCode: 'ink & paper' }));
+  stage.socketsAllowed = false;
+  await stage.open();
+  assert.equal(stage.polls[0].headers['X-Access-Code'], 'ink & paper');
+  stage.socketsAllowed = true;
+  await stage.clock.advance(60_000);
+  assert.equal(query(stage.socket).access_code, 'ink & paper');
+});
+
 test('a warning is told once, and counts as seen', async () => {
   const stage = new Stage();
   await stage.show(10, state(41, 'reserved', { is_mine: true }));

@@ -5,6 +5,7 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 import { Link } from 'wouter-preact';
 import { answered, api } from '../api/client';
 import type { components } from '../api/schema';
+import { download } from '../common/download';
 import { useLoaded } from '../common/loading';
 import { Notice, Shown } from '../common/pieces';
 import { AddRows, aislesIn, type BlockForm } from './add_rows';
@@ -182,13 +183,7 @@ function Toolbar({
   version: number;
   read: (file: File | undefined) => Promise<void>;
 }) {
-  const save = (name: string, type: string, content: string) => {
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(new Blob([content], { type }));
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  };
+  const save = (name: string, type: string, content: string) => download(new Blob([content], { type }), name);
   return (
     <div class="editor-toolbar" role="toolbar" aria-label="Tools">
       <div class="editor-group">

@@ -1,9 +1,12 @@
 // What sells of a screening: looked, held, lapsed, released and paid, over time and by door.
 
+import { useState } from 'preact/hooks';
 import { answered, api } from '../api/client';
+import { Problem } from '../api/problem';
 import type { components } from '../api/schema';
+import { download } from '../common/download';
 import { formatPrice } from '../common/format';
-import { Shown } from '../common/pieces';
+import { ProblemNotice, Shown } from '../common/pieces';
 import { Chart, Legend } from './chart';
 import { useReloading } from './lists';
 import { formatAgo, formatCount } from './numbers';
@@ -35,9 +38,40 @@ export function FunnelPanel({ screeningId }: { screeningId: number }) {
   );
   return (
     <section class="stack" aria-labelledby="funnel">
-      <h2 id="funnel">What sells</h2>
+      <div class="row row-apart">
+        <h2 id="funnel">What sells</h2>
+        <Csv screeningId={screeningId} />
+      </div>
       <Shown loaded={loaded}>{(figures) => <Funnel figures={figures} />}</Shown>
     </section>
+  );
+}
+
+/** The figures of all periods and doors as a file for spreadsheets. */
+function Csv({ screeningId }: { screeningId: number }) {
+  const [fetching, setFetching] = useState(false);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const save = async (): Promise<void> => {
+    setFetching(true);
+    setProblem(null);
+    try {
+      const params = { path: { screening_id: screeningId }, query: { format: 'csv' as const } };
+      const call = api.GET('/api/v1/admin/screenings/{screening_id}/funnel', { params, parseAs: 'blob' });
+      download(await answered(call), `screening-${screeningId}-sales.csv`);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      setProblem(error);
+    } finally {
+      setFetching(false);
+    }
+  };
+  return (
+    <>
+      <button type="button" class="button" disabled={fetching} onClick={() => void save()}>
+        CSV
+      </button>
+      {problem && <ProblemNotice problem={problem} />}
+    </>
   );
 }
 

@@ -12,7 +12,7 @@ import type { Cart, ConnectionState, FrontrowSeatsElement, FrontrowSeatsEvents, 
 import { Refusal, Rest } from './rest.js';
 import { SeatButtons } from './seat_buttons.js';
 import { minutesAndSeconds, ServerClock } from './server_clock.js';
-import { GuestSource, type Source, type SourceListener, UserSource } from './source.js';
+import { GuestSource, type Source, type SourceListener, UserSource, type Warning } from './source.js';
 import { kindOf, type Palette } from './sprites.js';
 import { type Change, Look, type SeatState, SeatStates, statusOf } from './states.js';
 import { COLOURS, styleSheet } from './styles.js';
@@ -228,7 +228,7 @@ export class FrontrowSeats extends Base implements FrontrowSeatsElement {
       this.#failed(new Refusal('seats_not_found', this.#texts.seats_not_found), []);
       return false;
     }
-    return this.#attempt(indices, (source, all) => source.hold(all));
+    return this.#attempt(indices, (source, all) => this.#take(all, source.hold(all)));
   }
 
   async holdBest(quantity: number, wishes: Wishes = {}): Promise<boolean> {
@@ -370,7 +370,7 @@ export class FrontrowSeats extends Base implements FrontrowSeatsElement {
     }
     const base = this.#base();
     const rest = new Rest(base, this.#token, this.#clock, this.accessCode);
-    const key = `${base.href} ${screening}`;
+    const key = `${base.href} ${screening} ${this.accessCode}`;
     if (this.#shown === null || this.#shownKey !== key) {
       before?.close();
       this.#clear();
@@ -415,7 +415,7 @@ export class FrontrowSeats extends Base implements FrontrowSeatsElement {
     this.#veil(this.#texts.loading);
     for (let attempt = 0; current(); attempt++) {
       try {
-        const hall = await loadHall(rest, screening, await this.#isUser(), this.accessCode !== '');
+        const hall = await loadHall(rest, screening, await this.#isUser());
         if (!current()) return null;
         if (hall.plan.size > 0) return hall;
         throw new Refusal('no_seats', this.#texts.no_seats);
@@ -438,6 +438,7 @@ export class FrontrowSeats extends Base implements FrontrowSeatsElement {
       states: (states, complete) => current() && this.#took(states, complete),
       connection: (state) => current() && this.#connected(state),
       altered: () => current() && this.#roomChanged(),
+      sales: (open) => current() && this.#sales(open),
       expiring: (mine, expiresMs) => current() && this.#expiring(mine, expiresMs),
       offered: (indices) => current() && this.#offered(indices),
       free: (index) => current() && this.#free(index),
@@ -448,8 +449,8 @@ export class FrontrowSeats extends Base implements FrontrowSeatsElement {
       },
       dismissed: (refusal) => current() && this.#failed(refusal, []),
     };
-    const { own } = this.#shown!.hall;
-    const situation = { base, screening, plan, own, rest, clock: this.#clock, listener };
+    const { accessCode } = this;
+    const situation = { base, screening, plan, accessCode, rest, clock: this.#clock, listener };
     if (isUser) {
       this.#source = new UserSource(situation, this.#token);
       this.#waiting.begin(rest, screening);
@@ -569,6 +570,12 @@ export class FrontrowSeats extends Base implements FrontrowSeatsElement {
     }
   }
 
+  /** What is said about the past, such as that nothing is on sale yet, is no longer true. */
+  #sales(open: boolean): void {
+    this.#notice(open ? this.#texts.sales_opened : this.#texts.sales_ended);
+    this.#emit('sales', { open });
+  }
+
   /** Warn calmly; the cart has the button for more time. */
   #expiring(indices: readonly number[], expiresMs: number): void {
     const { states } = this.#shown!;
@@ -686,6 +693,33 @@ export class FrontrowSeats extends Base implements FrontrowSeatsElement {
     if (refusal.largest) this.#parts.bestCount.value = String(refusal.largest);
     if (refusal.status === 401) this.#emit('unauthorized', { reason: refusal.message });
     this.#emit(isConflict ? 'conflict' : 'error', problem);
+  }
+
+  /** Wait until chosen seats are reserved, and say it if the organiser would rather have others chosen. */
+  async #take(chosen: readonly number[], taking: Promise<Warning | null>): Promise<void> {
+    const warning = await taking;
+    if (warning === null || this.#shown === null) return;
+    const [seats, stranded] = [chosen, warning.stranded].map((all) => all.map((index) => this.#nameOf(index)).join(', '));
+    const alternatives = warning.alternatives.map((all) => all.map((index) => this.#infoOf(index)));
+    const text = alternatives.length > 0 ? 'strands_seat_offer' : 'strands_seat';
+    const message = this.#say(text, { seats: seats!, stranded: stranded! });
+    this.#notice(message, alternatives.map((all) => this.#offer(all, chosen)));
+    const infos = chosen.map((index) => this.#infoOf(index));
+    this.#emit('warning', { code: 'would_strand_seat', message, seats: infos, alternatives });
+  }
+
+  /** Give chosen seats back, and take others in their place. */
+  async #exchange(chosen: readonly number[], wanted: readonly number[]): Promise<void> {
+    const { states } = this.#shown!;
+    const isMine = (index: number): boolean => states.known(index) === Look.Mine;
+    const given = chosen.filter((index) => isMine(index) && !wanted.includes(index));
+    const taken = wanted.filter((index) => !isMine(index));
+    for (const index of given) this.#releasing.add(index);
+    try {
+      await this.#attempt([...given, ...taken], (source) => this.#take(taken, source.exchange(given, taken)));
+    } finally {
+      for (const index of given) this.#releasing.delete(index);
+    }
   }
 
   #problemOf(refusal: Refusal, indices: readonly number[]): Problem {
@@ -1047,13 +1081,15 @@ export class FrontrowSeats extends Base implements FrontrowSeatsElement {
     if (text !== null) this.#announcer.say(text);
   }
 
-  #offer(seats: readonly SeatInfo[]): NoticeAction {
+  /** @param instead seats of the user's own to give back for them, by their indices */
+  #offer(seats: readonly SeatInfo[], instead: readonly number[] = []): NoticeAction {
     const ids = seats.map(({ id }) => id);
     const names = seats.map(({ row, number }) => this.#say('seat', { row, number })).join(', ');
     const act = (): void => {
       this.#notice(null);
       this.focusSeat(ids[0]!);
-      void this.hold(ids);
+      if (instead.length > 0) void this.#exchange(instead, this.#indicesOf(ids));
+      else void this.hold(ids);
     };
     return { label: this.#say('alternative', { seats: names }), act };
   }

@@ -33,8 +33,6 @@ export interface Hall {
   /** Price by seat type. */
   prices: Map<string, number>;
   states: SeatState[];
-  /** Ids of the seats that are kept back for the visitor's channels. */
-  own: ReadonlySet<number>;
 }
 
 interface Screening {
@@ -57,7 +55,6 @@ interface RoomSeat {
 interface Available {
   seat: { id: number };
   status: SeatStatus;
-  blocked?: boolean;
   is_mine?: boolean;
   expires_at: string | null;
   price?: number;
@@ -67,17 +64,14 @@ interface Available {
  * Raises `Refusal`.
  *
  * @param isUser whether there is a token, so that the user's own seats are marked
- * @param hasAccess whether there is an access code
  */
-export async function loadHall(rest: Rest, screening: number, isUser: boolean, hasAccess: boolean): Promise<Hall> {
+export async function loadHall(rest: Rest, screening: number, isUser: boolean): Promise<Hall> {
   const availability = `api/v1/seat-reservations/screening/${screening}/availability`;
   const [details, prices, available] = await Promise.all([
     rest.get<Screening>(`api/v1/screenings/${screening}`),
     rest.get<{ seat_type: string; price: number }[]>(`api/v1/screenings/${screening}/prices`),
     isUser ? ownAvailability(rest, availability) : rest.get<Available[]>(availability),
   ]);
-  const kept = hasAccess ? await rest.get<{ seat_ids: number[] }>(`api/v1/screenings/${screening}/channel-seats`) : null;
-  const own = new Set(kept?.seat_ids);
   const { seats, screen, sections, aisles } = await rest.get<Around & { seats: RoomSeat[] }>(
     `api/v1/rooms/${details.room_id}/layout`,
   );
@@ -89,8 +83,7 @@ export async function loadHall(rest: Rest, screening: number, isUser: boolean, h
   return {
     plan,
     around: { screen, sections, aisles },
-    states: available.flatMap((entry) => stateOf(plan, entry, own)),
-    own,
+    states: available.flatMap((entry) => stateOf(plan, entry)),
     title: details.title,
     room: details.room_name,
     startsAt: details.starts_at,
@@ -110,11 +103,10 @@ async function ownAvailability(rest: Rest, path: string): Promise<Available[]> {
 
 function stateOf(
   plan: Plan,
-  { seat, status, blocked, is_mine: isMine = false, expires_at: expiresAt, price }: Available,
-  own: ReadonlySet<number>,
+  { seat, status, is_mine: isMine = false, expires_at: expiresAt, price }: Available,
 ): SeatState[] {
   const index = plan.indexOf.get(seat.id);
-  if (index === undefined || status === 'available' || (blocked && own.has(seat.id))) return [];
+  if (index === undefined || status === 'available') return [];
   const expiresMs = isMine && expiresAt ? Date.parse(expiresAt) : null;
   return [{ index, status: status === 'reserved_by_me' ? 'reserved' : status, isMine, expiresMs, price }];
 }

@@ -80,6 +80,10 @@ export interface FrontrowSeatsEvents {
   booked: CustomEvent<{ seats: SeatInfo[] }>;
   /** Somebody else has the seats. */
   conflict: CustomEvent<Problem>;
+  /** Sales have opened or closed. */
+  sales: CustomEvent<{ open: boolean }>;
+  /** The seats are reserved, but the organiser would rather have others chosen: the alternatives. */
+  warning: CustomEvent<Problem>;
   /** The user wants to pay; cancelable, the component does nothing by itself. */
   checkout: CustomEvent<Cart>;
   connection: CustomEvent<{ state: ConnectionState; previous: ConnectionState }>;
@@ -97,7 +101,7 @@ export interface FrontrowSeatsElement extends HTMLElement {
   token: Token;
   /** Under this id a guest's seats are kept; by default one is made for each tab. */
   guestId: string;
-  /** Opens seats that are kept back for a channel; for users, not for guests. */
+  /** Opens seats that are kept back for a channel. */
   accessCode: string;
   /** Currency of the prices (ISO 4217), e.g. "EUR"; by default prices are bare numbers. */
   currency: string;

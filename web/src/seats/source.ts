@@ -16,6 +16,8 @@ export interface SourceListener {
   connection(state: ConnectionState): void;
   /** The room has been changed: the server says so, or names a seat that the plan does not have. */
   altered(): void;
+  /** Sales have opened or closed. */
+  sales(open: boolean): void;
   /** The user's seats end soon. */
   expiring(indices: readonly number[], expiresMs: number): void;
   /** Seats for which the user has waited are reserved now. */
@@ -27,11 +29,19 @@ export interface SourceListener {
   dismissed(refusal: Refusal): void;
 }
 
+/** The organiser warns of a choice: which seats it leaves alone, and what to choose instead; as indices. */
+export interface Warning {
+  stranded: readonly number[];
+  alternatives: readonly (readonly number[])[];
+}
+
 /** All methods raise `Refusal`. Seats are given by their indices in the plan. */
 export interface Source {
   open(): void;
   close(): void;
-  hold(indices: readonly number[]): Promise<void>;
+  hold(indices: readonly number[]): Promise<Warning | null>;
+  /** Give some of the user's seats back, and reserve others in their place. */
+  exchange(given: readonly number[], taken: readonly number[]): Promise<Warning | null>;
   /** Reserve the best seats for a party, given in the server's words. Returns which they are. */
   holdBest(party: Party): Promise<number[]>;
   release(indices: readonly number[]): Promise<void>;
@@ -43,11 +53,17 @@ export interface Situation {
   base: URL;
   screening: number;
   plan: Plan;
-  /** Ids of the seats that are kept back for the visitor. */
-  own: ReadonlySet<number>;
+  /** Opens seats that are kept back; empty for none. */
+  accessCode: string;
   rest: Rest;
   clock: ServerClock;
   listener: SourceListener;
+}
+
+/** Seats that a choice strands, and what to choose instead. */
+interface Stranding {
+  stranded?: number[];
+  alternatives?: number[][];
 }
 
 interface Reservation {
@@ -61,7 +77,6 @@ interface Reservation {
 interface KnownSeat {
   seat_id: number;
   status: SeatState['status'];
-  blocked?: boolean;
   is_mine: boolean;
   expires_at?: string;
   price?: number;
@@ -81,12 +96,13 @@ export class UserSource implements Source {
 
   constructor(situation: Situation, token: Token) {
     this.#at = situation;
-    const { base, screening, listener } = situation;
-    this.#client = new ScreeningClient(base, screening, token as string);
+    const { base, screening, accessCode, listener } = situation;
+    this.#client = new ScreeningClient(base, screening, token as string, { accessCode });
     on(this.#client, 'seats', (change: { changed: KnownSeat[]; replaced: boolean }) => {
       listener.states(change.changed.flatMap((seat) => this.#stateOf(seat)), change.replaced);
     });
     on(this.#client, 'altered', () => listener.altered());
+    on(this.#client, 'sales', ({ open }: { open: boolean }) => listener.sales(open));
     on(this.#client, 'expiring', ({ seat_ids, expires_at }: { seat_ids: number[]; expires_at: string }) => {
       const { indexOf } = situation.plan;
       listener.expiring(seat_ids.flatMap((id) => indexOf.get(id) ?? []), Date.parse(expires_at));
@@ -110,18 +126,29 @@ export class UserSource implements Source {
     this.#client.close();
   }
 
-  async hold(indices: readonly number[]): Promise<void> {
+  async hold(indices: readonly number[]): Promise<Warning | null> {
     const before = this.#known(indices);
-    const { reservations } = await this.#post('reserve', indices);
-    this.#noteUnlessHeard(indices, before, reservations);
+    const answer = await this.#post<{ reservations: Reservation[] } & Stranding>('reserve', indices);
+    this.#reserved(answer.reservations);
+    this.#noteUnlessHeard(indices, before, answer.reservations);
+    return this.#warningOf(answer);
+  }
+
+  async exchange(given: readonly number[], taken: readonly number[]): Promise<Warning | null> {
+    const indices = [...given, ...taken];
+    const before = this.#known(indices);
+    const answer = await this.#post<{ reserved: Reservation[] } & Stranding>('toggle', indices);
+    this.#reserved(answer.reserved);
+    this.#noteUnlessHeard(indices, before, answer.reserved);
+    return this.#warningOf(answer);
   }
 
   async holdBest(party: Party): Promise<number[]> {
-    const { screening, rest, clock, plan, listener } = this.#at;
+    const { screening, rest, plan, listener } = this.#at;
     const known = new Map(this.#client.seats);
     const body = { screening_id: screening, ...party };
     const { reservations } = await rest.post<{ reservations: Reservation[] }>(`${RESERVATIONS}/best-available`, body, randomName());
-    for (const { reserved_at } of reservations) clock.heard(Date.parse(reserved_at));
+    this.#reserved(reservations);
     const indices = reservations.flatMap(({ seat_id }) => plan.indexOf.get(seat_id) ?? []);
     if (indices.length < reservations.length) listener.altered();
     this.#noteUnlessHeard(indices, indices.map((index) => known.get(this.#idOf(index))), reservations);
@@ -137,17 +164,24 @@ export class UserSource implements Source {
 
   extend = async (indices: readonly number[], minutes: number): Promise<void> => {
     const before = this.#known(indices);
-    const { reservations } = await this.#post(`extend?additional_minutes=${minutes}`, indices);
+    const path = `extend?additional_minutes=${minutes}`;
+    const { reservations } = await this.#post<{ reservations: Reservation[] }>(path, indices);
     this.#noteUnlessHeard(indices, before, reservations);
   };
 
-  async #post(path: string, indices: readonly number[]): Promise<{ reservations: Reservation[] }> {
+  async #post<Answer>(path: string, indices: readonly number[]): Promise<Answer> {
     const body = { screening_id: this.#at.screening, seat_ids: indices.map((index) => this.#idOf(index)) };
-    const answer = await this.#at.rest.post<{ reservations: Reservation[] }>(`${RESERVATIONS}/${path}`, body);
-    if (path === 'reserve') {
-      for (const { reserved_at } of answer.reservations) this.#at.clock.heard(Date.parse(reserved_at));
-    }
-    return answer;
+    return this.#at.rest.post<Answer>(`${RESERVATIONS}/${path}`, body);
+  }
+
+  /** New reservations tell the server's time. */
+  #reserved(reservations: readonly Reservation[]): void {
+    for (const { reserved_at } of reservations) this.#at.clock.heard(Date.parse(reserved_at));
+  }
+
+  #warningOf({ stranded = [], alternatives = [] }: Stranding): Warning | null {
+    const indices = (ids: readonly number[]): number[] => ids.flatMap((id) => this.#at.plan.indexOf.get(id) ?? []);
+    return stranded.length > 0 ? { stranded: indices(stranded), alternatives: alternatives.map(indices) } : null;
   }
 
   /** Take an answer for the state of its seats, except where the socket has said something newer in the meantime. */
@@ -179,8 +213,7 @@ export class UserSource implements Source {
       return [];
     }
     const expiresMs = seat.is_mine && seat.expires_at ? Date.parse(seat.expires_at) : null;
-    const status = seat.blocked && this.#at.own.has(seat.seat_id) ? 'available' : seat.status;
-    return [{ index, status, isMine: seat.is_mine, expiresMs, price: seat.price }];
+    return [{ index, status: seat.status, isMine: seat.is_mine, expiresMs, price: seat.price }];
   }
 }
 
@@ -191,6 +224,8 @@ interface Selection {
   timestamp?: string | null;
   expires_at?: string | null;
   status?: 'booked';
+  stranded?: string[];
+  alternatives?: string[][];
 }
 
 interface BestSeats {
@@ -208,7 +243,7 @@ interface Refused {
   alternatives?: string[][];
 }
 
-interface Waiting<Answer = void> {
+interface Waiting<Answer> {
   resolve(answer: Answer): void;
   reject(refusal: Refusal): void;
 }
@@ -224,7 +259,7 @@ export class GuestSource implements Source {
   #names: string[] = [];
   #byName = new Map<string, number>();
   /** Who waits for the answer about a seat. */
-  #waiting = new Map<string, Waiting>();
+  #waiting = new Map<string, Waiting<Warning | null>>();
   /** Who waits for the best seats. */
   #waitingForBest: Waiting<number[]> | null = null;
   /** How long the server holds a seat for a guest; it says so only in the list of all selections. */
@@ -234,13 +269,14 @@ export class GuestSource implements Source {
     this.#at = situation;
     this.#room = `funcion_${situation.screening}`;
     this.#nameSeats();
-    this.#client = new RoomClient(situation.base, guestId);
+    this.#client = new RoomClient(situation.base, guestId, { accessCode: situation.accessCode });
     on(this.#client, 'joined', ({ selections }: { selections: Selection[] }) => this.#joined(selections));
     on(this.#client, 'selected', (selection: Selection) => this.#selected(selection));
     on(this.#client, 'best', (best: BestSeats) => this.#tookBest(best));
     on(this.#client, 'booked', (selection: Selection) => this.#tell(selection, 'booked'));
     on(this.#client, 'released', (selection: Selection) => this.#tell(selection, 'available'));
     on(this.#client, 'altered', () => situation.listener.altered());
+    on(this.#client, 'sales', ({ open }: { open: boolean }) => situation.listener.sales(open));
     on(this.#client, 'expiring', ({ seat_ids, expires_at }: { seat_ids: string[]; expires_at: string }) => {
       situation.listener.expiring(seat_ids.flatMap((name) => this.#byName.get(name) ?? []), Date.parse(expires_at));
     });
@@ -260,12 +296,15 @@ export class GuestSource implements Source {
     this.#waitingForBest?.reject(closed);
   }
 
-  async hold(indices: readonly number[]): Promise<void> {
+  async hold(indices: readonly number[]): Promise<Warning | null> {
     const outcomes = await Promise.allSettled(
       indices.map((index) => this.#ask(index, (name) => this.#client.select(this.#room, name))),
     );
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed === undefined) return;
+    if (failed === undefined) {
+      const warnings = outcomes.map((outcome) => (outcome as PromiseFulfilledResult<Warning | null>).value);
+      return warnings.findLast((warning) => warning !== null) ?? null;
+    }
     const held = indices.filter((_, position) => outcomes[position]!.status === 'fulfilled');
     if (held.length > 0) await this.release(held).catch(() => undefined);
     throw failed.reason;
@@ -291,11 +330,17 @@ export class GuestSource implements Source {
     });
   }
 
+  /** In two steps: rooms have no toggle. */
+  async exchange(given: readonly number[], taken: readonly number[]): Promise<Warning | null> {
+    await this.release(given);
+    return this.hold(taken);
+  }
+
   async release(indices: readonly number[]): Promise<void> {
     await Promise.all(indices.map((index) => this.#ask(index, (name) => this.#client.release(this.#room, name))));
   }
 
-  #ask(index: number, send: (name: string) => boolean): Promise<void> {
+  #ask(index: number, send: (name: string) => boolean): Promise<Warning | null> {
     const name = this.#names[index]!;
     return new Promise((resolve, reject) => {
       if (!send(name)) {
@@ -307,16 +352,16 @@ export class GuestSource implements Source {
       }, ANSWER_MS);
       this.#waiting.get(name)?.reject(new Refusal('superseded', 'The seat was asked for again.'));
       this.#waiting.set(name, {
-        resolve: () => (clearTimeout(timer), resolve()),
+        resolve: (warning) => (clearTimeout(timer), resolve(warning)),
         reject: (refusal) => (clearTimeout(timer), reject(refusal)),
       });
     });
   }
 
-  #settle(name: string, refusal: Refusal | null): void {
+  #settle(name: string, refusal: Refusal | null, warning: Warning | null = null): void {
     const waiting = this.#waiting.get(name);
     this.#waiting.delete(name);
-    if (refusal === null) waiting?.resolve();
+    if (refusal === null) waiting?.resolve(warning);
     else waiting?.reject(refusal);
   }
 
@@ -351,8 +396,13 @@ export class GuestSource implements Source {
   #selected(selection: Selection): void {
     this.#tell(selection, 'reserved');
     if (selection.client_id !== this.#client.clientId) return;
-    this.#settle(selection.seat_id, null);
+    this.#settle(selection.seat_id, null, this.#warningOf(selection));
     if (this.#holdMs === null) void this.#askForExpiry();
+  }
+
+  #warningOf({ stranded = [], alternatives = [] }: Selection): Warning | null {
+    const indices = (names: readonly string[]): number[] => names.flatMap((name) => this.#byName.get(name) ?? []);
+    return stranded.length > 0 ? { stranded: indices(stranded), alternatives: alternatives.map(indices) } : null;
   }
 
   /** Ask once when the guest's seats expire; from then on it is known how long the server holds a seat. */
