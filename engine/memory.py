@@ -388,7 +388,7 @@ class MemoryStore:
         info, _ = self._database.screenings[entry.screening_id]
         kind = info.ticket_types.get(entry.ticket_type_id or 0)
         ends = (info.rules.sales_end, kind and kind.sales_end)
-        return min(info.starts_at, *(end for end in ends if end is not None))
+        return min([info.starts_at, *(end for end in ends if end is not None)])
 
     def _is_of_another(self, screening_id: int) -> bool:
         owner = self._database.owners.get(screening_id, self._owner)

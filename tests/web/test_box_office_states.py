@@ -1,6 +1,8 @@
 """The box office when there is nothing to buy, when calls fail, and where guests cannot buy."""
 
 import re
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -116,3 +118,24 @@ async def test_any_call_may_fail(demo: DemoHouse, browser: Browser, path: str) -
     await page.go_offline()
     await page.go_offline(False)
     assert await page.accessibility_violations() == []
+
+
+async def test_the_page_counts_down_to_the_opening_of_sales(demo: DemoHouse, browser: Browser) -> None:
+    screening, _ = await hall(demo, "Not yet")
+    opening = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
+    changed = await demo.admin.send("PUT", f"{SCREENINGS}/{screening}", {"sales_start": opening})
+    assert changed.status == 200, changed.body
+    page = await browser.open(f"{demo.base_url}/screenings/{screening}")
+    await page.shows("Sales open on")
+    left = await page.evaluate("document.querySelector('[role=timer]').textContent")
+    assert re.fullmatch(r"00:0[45]:\d\d", left), left
+    await page.until(f"document.querySelector('[role=timer]').textContent < '{left}'")
+    await checked(page, "before-sales")
+    clock = demo.server._clock
+    clock._wall = lambda: time.time() + 301
+    clock.follow()
+    # Time passes for the visitor, too; the page opens by itself.
+    await page.evaluate("const now = Date.now.bind(Date); Date.now = () => now() + 301e3; 0")
+    await page.click_on("button", "Row A seat 1")
+    await page.shows("1 seat")
+    await page.hides("Sales open on")

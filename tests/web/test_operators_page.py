@@ -219,6 +219,57 @@ async def test_a_customer_at_the_counter_is_served(browser: Browser, stage: Stag
     }
 
 
+_KEEP_FILES = """
+globalThis.files = [];
+const made = URL.createObjectURL.bind(URL);
+URL.createObjectURL = (file) => (files.push(file), made(file));
+0
+"""
+
+
+async def test_seats_are_kept_back_and_released(browser: Browser, stage: Stage) -> None:
+    channel = {"name": "press", "code": "ink-and-paper-2026"}
+    assert (await stage.house.admin.send("POST", "/api/v1/admin/channels", channel)).status == 201
+    page = await stage.open_hall(browser)
+    hall = await page.find("application", re.compile("^Hall of 112 seats"))
+    await page.send("DOM.focus", backendNodeId=hall.node)
+    await page.press("Enter")
+    await page.press("ArrowRight")
+    await page.press(" ")
+    await page.shows("Row A seat 1, Row A seat 2")
+    await page.click_on("button", "Keep back…")
+    await page.fill("Label", "Press, front row")
+    await page.click_on("radio", re.compile("^for a channel"))
+    await page.fill("Channel", "presse")
+    page.allow("status of 422")
+    await page.click_on("button", "Keep back")
+    await page.shows("There is no such channel")
+    await page.fill("Channel", "press")
+    await looked_at(page, "ops-keep-back")
+    await page.click_on("button", "Keep back")
+    await page.shows("Row A seat 1, Row A seat 2 kept back.")
+    refused = await stage.ada.reserve(stage.screening_id, stage.seat_ids[:1])
+    assert refused.json["blocked"] == [stage.seat_ids[0]]
+
+    await page.press("Escape")
+    await page.send("DOM.focus", backendNodeId=hall.node)
+    await page.press("Enter")
+    await page.click_on("button", "Put on sale…")
+    await page.shows("Press, front row (press) loses Row A seat 2.")
+    await looked_at(page, "ops-put-on-sale")
+    await page.click_on("button", "Put them on sale")
+    await page.shows("The seats are on sale.")
+    assert (await stage.ada.reserve(stage.screening_id, [stage.seat_ids[1]])).status == 201
+    assert (await stage.bob.reserve(stage.screening_id, [stage.seat_ids[0]])).code == "seats_unavailable"
+
+    await page.evaluate(_KEEP_FILES)
+    await page.click_on("button", "CSV")
+    await page.until("files.length === 1")
+    begin, *lines = (await page.evaluate("files[0].text()")).strip().splitlines()
+    assert begin.endswith("period,begins_at,ends_at,door,looked,held,lapsed,released,paid,revenue")
+    assert [line.split(",")[3:6] for line in lines if ",rest," in line][-1][2] == "1"
+
+
 async def test_a_history_is_played_back(browser: Browser, stage: Stage) -> None:
     rows = [stage.seat_ids[at : at + SEATS_PER_ROW] for at in range(0, len(stage.seat_ids), SEATS_PER_ROW)]
     for row in rows[:4]:

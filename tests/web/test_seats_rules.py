@@ -1,5 +1,8 @@
 """The organiser's rules in `<frontrow-seats>`: seats that are kept back or would be left alone."""
 
+import time
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from tests.catalogue.programme import SCREENINGS
@@ -98,3 +101,24 @@ async def test_a_warning_offers_other_seats_in_place_of_those_that_one_has(
     await user.click_on("button", "Row C seat 4")
     await user.shows("This leaves")
     await user.picture("seats-warning")
+
+
+async def test_the_opening_of_sales_is_told(house: House, browser: Browser) -> None:
+    screening, _ = await demo_screening(house)
+    opening = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
+    changed = await house.admin.send("PUT", f"{SCREENINGS}/{screening}", {"sales_start": opening})
+    assert changed.status == 200, changed.body
+    user = await open_hall(browser, house, screening, USER)
+    guest = await open_hall(browser, house, screening)
+    user.allow("status of 409")
+    for page, row in ((user, "C"), (guest, "D")):
+        await page.click_on("button", f"Row {row} seat 8")
+        await page.shows("Seats for this screening are not on sale now.")
+    clock = house.server._clock
+    clock._wall = lambda: time.time() + 301
+    clock.follow()
+    for page, row in ((user, "C"), (guest, "D")):
+        await page.shows("Seats are on sale now.")
+        assert await page.evaluate(heard("sales")) == [{"open": True}]
+        await page.click_on("button", f"Row {row} seat 8")
+        await page.until(chosen(f"{row}8"))
