@@ -12,6 +12,8 @@ import { LiveClient, ProtocolError } from './live_client.js';
  * @property {string | null} [timestamp]
  * @property {string | null} [expires_at]
  * @property {'booked'} [status] only if the seat is sold
+ * @property {string[]} [stranded] of an own selection: seats that it leaves alone, if the organiser warns of that
+ * @property {string[][]} [alternatives] choices to make instead, with `stranded`
  */
 
 /**
