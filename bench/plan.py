@@ -38,6 +38,7 @@ class Plan:
         engine_holds: holds per round of the engine alone.
         best_halls: numbers of seats of the halls in which parties ask for the best seats.
         parties: how many of them ask per round and hall.
+        reservations: reservations whose funnel is looked at.
     """
 
     rounds: int = 5
@@ -60,6 +61,7 @@ class Plan:
     engine_holds: int = 100_000
     best_halls: tuple[int, ...] = (5_000, 50_000)
     parties: int = 1000
+    reservations: int = 1_000_000
 
 
 SMALL = Plan(
@@ -79,5 +81,6 @@ SMALL = Plan(
     engine_holds=2000,
     best_halls=(500, 1000),
     parties=50,
+    reservations=1000,
 )
 """To see that the harness works; the figures mean nothing."""

@@ -147,6 +147,11 @@ class Stage:
         """The token of scanners at the door."""
         return Tokens(self._secret).issue_to_service("check-in", ttl_seconds=TOKEN_SECONDS)
 
+    @cached_property
+    def admin_token(self) -> str:
+        """The token of an administrator."""
+        return Tokens(self._secret).issue(_CONTROL_USER, admin=True, ttl_seconds=TOKEN_SECONDS)
+
     def _issued(self, users: int) -> list[str]:
         issue = Tokens(self._secret).issue
         return [issue(user_id, ttl_seconds=TOKEN_SECONDS) for user_id in range(1, users + 1)]

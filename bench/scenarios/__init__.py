@@ -4,7 +4,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 from bench.plan import Contenders
-from bench.scenarios import best, check_ins, cluster, contention, engine_alone, growth, holds, reads, sockets
+from bench.scenarios import (
+    best,
+    check_ins,
+    cluster,
+    contention,
+    engine_alone,
+    funnel,
+    growth,
+    holds,
+    reads,
+    rules,
+    sockets,
+)
 from bench.stage import Stage
 
 
@@ -30,6 +42,9 @@ class Scenario(NamedTuple):
 
 SCENARIOS: Mapping[str, Scenario] = {
     "hold": Scenario("two seats held over REST", "rate", "holds/s", holds.prepare_holds),
+    "rules": Scenario(
+        "two seats held over REST, with all rules and with none", "rate", "holds/s", rules.prepare
+    ),
     "booking": Scenario(
         "two seats booked, answered after COMMIT", "rate", "bookings/s", holds.prepare_bookings
     ),
@@ -65,6 +80,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "hot-hall": Scenario("one screening behind gateways", "rate", "toggles/s", cluster.prepare_hot_hall),
     "workers": Scenario("two workers and one", "rate_alone", "holds/s", cluster.prepare_workers),
+    "funnel": Scenario("what sells, of a million reservations", "p50_ms", "ms", funnel.prepare),
     "engine": Scenario("the engine without I/O", "rate", "holds/s", engine_alone.prepare),
     "best": Scenario("the best seats of half full halls, without I/O", "p99_ms", "ms", best.prepare),
 }

@@ -1,11 +1,12 @@
 """The decision which seats are the best for a party, in half full halls, without I/O.
 
-Either the better half of the seats is taken, as it is after many parties, or a half chosen by chance.
+Either the better half of the seats is taken, as it is after many parties, or a half chosen by chance. Or
+three of each six seats beside each other are taken: then parties of six are refused, or split over two rows.
 """
 
 import gc
 import random
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from math import hypot
@@ -24,10 +25,52 @@ from engine.ports import LoadedScreening
 from engine.records import Layout
 from engine.screening import Screening
 from engine.seat_ranking import default_focus
+from engine.selling_errors import NoAdjacentSeats
 from frontrow.collector import freeze_startup_objects
 
 _LARGEST_PARTY = 6
 _SEED = 1
+
+
+_GAP = 3
+"""Free seats next to each other in a hall in which no party of `_LARGEST_PARTY` fits."""
+
+
+@dataclass(frozen=True)
+class TooLargeParties:
+    """A load: parties of six in a hall where only three seats are free next to each other.
+
+    Attributes:
+        seats, parties: as in `Parties`.
+        split: whether they may be split over two rows; otherwise they are refused.
+    """
+
+    seats: int
+    parties: int
+    split: bool = False
+
+    async def run(self) -> Tally:
+        """Carry it out."""
+        gc.enable()
+        freeze_startup_objects()
+        tally, now = Tally(), SystemClock().now()
+        layout = hall_of(self.seats)
+        screening = Screening(LoadedScreening(INFO, layout, 1, (), ()), Policy(), MemoryIds(), MemoryIds())
+        for seat in layout.seats:
+            if (seat.seat_number - 1) // _GAP % 2:
+                screening.handle(HoldSeats(1, f"seat:{seat.id}", (seat.id,)), now)
+        for party in range(1 + self.parties):
+            command = HoldBest(1, f"user:{party}", _LARGEST_PARTY, allow_split=self.split)
+            began_at = perf_counter()
+            with suppress(NoAdjacentSeats):
+                screening.handle(command, now)
+            took = perf_counter() - began_at
+            if party:  # the first one makes the rankings
+                tally.latencies.append(took)
+            screening.handle(ReleaseHolds(1, command.holder), now)
+        tally.outcomes[HELD] = self.parties
+        tally.seconds = sum(tally.latencies)
+        return tally
 
 
 @dataclass(frozen=True)
@@ -78,17 +121,20 @@ class Parties:
 
 
 async def prepare(stage: Stage) -> Contenders:
-    """Prepare halls, each filled in both ways."""
+    """Prepare halls, each filled in all ways."""
     process = stage.stack.enter_context(closing(LoadProcess(stage.placement.server)))
     contenders = {}
     for seats in stage.plan.best_halls:
         for scattered in (False, True):
             name = f"{seats}-scattered" if scattered else str(seats)
             contenders[name] = partial(_play, process, Parties(seats, stage.plan.parties, scattered))
+        for split in (False, True):
+            name = f"{seats}-split" if split else f"{seats}-refused"
+            contenders[name] = partial(_play, process, TooLargeParties(seats, stage.plan.parties, split))
     return contenders
 
 
-async def _play(process: LoadProcess, load: Parties) -> Figures:
+async def _play(process: LoadProcess, load: Parties | TooLargeParties) -> Figures:
     tally = await process.run(load)
     median, high, highest = tally.percentiles_ms(50, 99, 100)
     return {"rate": tally.per_second, "p50_ms": median, "p99_ms": high, "max_ms": highest}
