@@ -25,8 +25,8 @@ NPM_SOURCES := web/build.py web/tsconfig.json LICENSE frontrow/__init__.py \
 API_SOURCES := $(shell find api -name '*.py')
 
 .DEFAULT_GOAL := help
-.PHONY: help install check-install browser programs generators run package test test-cluster soak quick coverage picture bench lint \
-	format hooks docs site python-client lock clean
+.PHONY: help install check-install browser programs generators examples run package test test-cluster soak quick coverage picture \
+	bench lint format hooks docs site python-client lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -74,7 +74,7 @@ web/npm/build/.built: web/npm/node_modules/.package-lock.json $(NPM_SOURCES) | i
 	$(BIN)/python -m web.build npm
 	@touch $@
 
-package: web/npm/build/.built ## build the npm package, web/npm/build/frontrow-VERSION.tgz
+package: web/npm/build/.built ## build the npm package, web/npm/build/frontrow.tgz
 
 run: install ## serve a demo cinema on http://127.0.0.1:8000
 	$(BIN)/frontrow serve --demo $(ARGS)
@@ -88,7 +88,10 @@ programs: install ## install nginx, PgBouncer and Debian's PostgreSQL for the te
 generators: install ## install the OpenAPI client generators for the tests
 	$(BIN)/python -m tests.generators.install
 
-test: install browser programs generators package ## run all tests, the long ones in short versions
+examples: install ## install the packages of the examples for the tests
+	$(BIN)/python -m tests.web.examples_install
+
+test: install browser programs generators package examples ## run all tests, the long ones in short versions
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal $(ARGS)
 
 test-cluster: install programs ## run the tests of the public interface against two workers, and against three nodes
@@ -101,7 +104,7 @@ soak: install browser programs ## run the long tests
 quick: lint ## what to run before each commit: lint, and the tests of the engine
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal tests/engine $(ARGS)
 
-coverage: install browser programs generators ## run tests with branch coverage: make coverage ARGS="tests/engine --cov=engine"
+coverage: install browser programs generators package examples ## run tests with branch coverage: make coverage ARGS="tests/engine --cov=engine"
 	$(BIN)/python -m pytest --cov-branch --cov-report=term-missing:skip-covered $(ARGS)
 
 picture: install browser ## make the animated picture of the README
@@ -143,6 +146,7 @@ lock: install ## update the lock files to the newest allowed dependencies
 
 clean: ## remove everything generated, including the demo's data
 	rm -rf web/node_modules web/dist web/src/api/schema.d.ts web/npm/node_modules web/npm/build
+	rm -rf examples/node_modules examples/*/dist examples/angular/compiled
 	rm -rf $(VENV) .frontrow build dist *.egg-info .coverage htmlcov
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

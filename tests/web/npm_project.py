@@ -1,14 +1,17 @@
 """Projects that have the npm package from its tarball, as `npm install` puts it there."""
 
 import asyncio
+import os
 import tarfile
 from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 
-from frontrow import __version__
-from web.build import NODE, NPM_BUILD, WEB
+from web.build import NODE, NPM_BUILD, NPM_TARBALL, WEB
 
-TARBALL = NPM_BUILD / f"frontrow-{__version__}.tgz"
+TARBALL = NPM_BUILD / NPM_TARBALL
+NPM = NODE.parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
+
+_ENVIRONMENT = {**os.environ, "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}"}
 # What the package depends on.
 _DEPENDENCIES = ("openapi-fetch", "openapi-typescript-helpers")
 
@@ -32,7 +35,9 @@ def new_project(folder: Path) -> None:
 
 async def run_node(folder: Path, *command: str | Path) -> str:
     """Run Node in a folder. Returns its output."""
-    process = await asyncio.create_subprocess_exec(NODE, *command, cwd=folder, stdout=PIPE, stderr=STDOUT)
+    process = await asyncio.create_subprocess_exec(
+        NODE, *command, cwd=folder, env=_ENVIRONMENT, stdout=PIPE, stderr=STDOUT
+    )
     said, _ = await process.communicate()
     assert process.returncode == 0, said.decode()
     return said.decode()

@@ -98,6 +98,22 @@ async def test_guests_and_users_choose_in_the_same_hall(house: House, browser: B
     assert await user.evaluate(f"{heard('expiry')}.length + {heard('conflict')}.length") == 0
 
 
+async def test_properties_that_were_set_before_the_element_was_defined_count(
+    house: House, browser: Browser
+) -> None:
+    screening, seats = await demo_screening(house)
+    page = await open_hall(browser, house, screening)
+    # In a document without a window no element is defined.
+    await page.evaluate(f"""
+      globalThis.early = document.implementation.createHTMLDocument('').createElement('frontrow-seats');
+      Object.assign(early, {{ screening: {screening}, token: () => '{house.token(USER)}' }});
+      document.body.append(early);
+    """)
+    await page.until(f"early.connection === 'live' && early.seats.length === {len(seats)}")
+    assert await page.evaluate("early.cart.guestId") is None
+    assert await page.evaluate("Object.keys(early)") == []
+
+
 async def test_the_best_seats_are_chosen_by_a_button(house: House, browser: Browser) -> None:
     screening, _ = await demo_screening(house)
     user = await open_hall(browser, house, screening, USER)

@@ -1,0 +1,94 @@
+"""The examples are compiled with the npm package from its tarball, and choose seats in Chromium."""
+
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
+from tornado.web import Application, StaticFileHandler
+
+from tests.house import House
+from tests.web.browser import Browser
+from tests.web.examples_install import EXAMPLES, installed_packages
+from tests.web.halls import demo_screening, open_hall
+from tests.web.npm_project import NPM, TARBALL, run_node, unpack
+
+pytestmark = pytest.mark.gen_test(timeout=420)
+
+PAGES = {
+    "plain": "plain/index.html",
+    "react": "react/dist/index.html",
+    "vue": "vue/dist/index.html",
+    "angular": "angular/dist/index.html",
+}
+DOCUMENT = EXAMPLES.parent / "docs" / "component.md"
+QUOTED = re.compile(r"`examples/(\S+)`:\n\n```\w+\n(.*?)```", re.DOTALL)
+NOT_COPIED = shutil.ignore_patterns("node_modules", "dist", "compiled")
+
+
+async def build(example: str, folder: Path) -> Path:
+    """Build an example as users do, with the tarball in `node_modules`. Returns the folder of examples."""
+    packages = installed_packages() / "node_modules"
+    assert packages.exists(), "The packages of the examples are not installed: run `make examples`"
+    (folder / "node_modules").symlink_to(packages)
+    examples = folder / "examples"
+    shutil.copytree(EXAMPLES / example, examples / example, ignore=NOT_COPIED)
+    shutil.copy(EXAMPLES / "package.json", examples)
+    unpack(TARBALL, examples / "node_modules")
+    await run_node(examples / example, NPM, "run", "build", "--silent")
+    return examples
+
+
+@asynccontextmanager
+async def served(folder: Path) -> AsyncIterator[str]:
+    """A web server for a folder, on another port than the house. Yields its origin."""
+    pages = Application([("/(.*)", StaticFileHandler, {"path": str(folder)})])
+    server = HTTPServer(pages)
+    socket, port = bind_unused_port()
+    server.add_socket(socket)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.stop()
+        await server.close_all_connections()
+
+
+@pytest.mark.parametrize("example", PAGES)
+async def test_a_seat_that_is_chosen_in_an_example_is_taken_for_others(
+    example: str, database_url: str, tmp_path: Path, browser: Browser
+) -> None:
+    examples = await build(example, tmp_path)
+    async with served(examples) as site:
+        house = House(database_url, tmp_path / "data", allowed_origins=[site])
+        await house.open()
+        try:
+            await choose_seats(browser, house, f"{site}/{PAGES[example]}")
+        finally:
+            await house.close()
+
+
+async def choose_seats(browser: Browser, house: House, url: str) -> None:
+    screening, _ = await demo_screening(house)
+    somebody = await open_hall(browser, house, screening)
+    page = await browser.open(f"{url}?server={house.base_url}&screening={screening}", apart=True)
+    await page.click_on("button", "Row C seat 8")
+    await page.shows("C8: 12.5 EUR")
+    await somebody.until(
+        "hall.seats.some(({ row, number, status }) => row + number === 'C8' && status === 'reserved')"
+    )
+    await page.click_on("button", "Best two seats")
+    await somebody.until("hall.seats.filter(({ status }) => status === 'reserved').length === 3")
+    await page.click_on("button", "Continue to checkout")
+    await page.shows("To pay: 37.5 EUR")
+    assert await page.accessibility_violations() == []
+
+
+def test_the_documentation_quotes_each_example() -> None:
+    quotations = QUOTED.findall(DOCUMENT.read_text())
+    assert {name.split("/")[0] for name, _ in quotations} == set(PAGES)
+    for name, quoted in quotations:
+        assert quoted in (EXAMPLES / name).read_text(), f"docs/component.md does not quote {name} as it is"
