@@ -32,6 +32,8 @@ NOT_RUN = {
     "nginx": "a part of a configuration; tests/proxies runs the whole one",
     "text": "what somebody sees",
     "ts": "parts of pages; tests/web compiles whole ones against the package",
+    "tsx": "tests/web/test_examples.py builds and runs it",
+    "vue": "tests/web/test_examples.py builds and runs it",
     "README.md": "run by test_guides.py but for commands that start servers, measure or install",
     "deploy/README.md": "installs services and containers on a machine",
     "docs/deployment.md": "installs services and containers on several machines",
@@ -40,7 +42,7 @@ NOT_RUN = {
     "docs/how-to/own-page.md": "tests/web/test_own_page.py opens it; parts need a site of one's own",
     "docs/how-to/payment-provider.md": "checkout.py needs Stripe; test_guides.py runs the rest",
     "docs/client.md": "parts of pages that paint seats their own way; tests/web runs the client",
-    "docs/component.md": "a part of a page; tests/web/test_own_page.py opens a whole one",
+    "docs/component.md": "test_own_page.py and test_examples.py in tests/web open whole pages",
     "docs/tickets.md": "tests/scanner.py does the same for the tests of tickets",
     "docs/outbox.md": "statements with a gap for one's own",
     "docs/performance.md": "measures for an hour",
@@ -68,6 +70,8 @@ LANGUAGES = {
     "sql",
     "text",
     "ts",
+    "tsx",
+    "vue",
 }
 
 ENDPOINTS = [endpoint for resource in RESOURCES for endpoint in resource.endpoints]

@@ -1,6 +1,5 @@
 """The examples are compiled with the npm package from its tarball, and choose seats in Chromium."""
 
-import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application, StaticFileHandler
 
 from tests.house import House
+from tests.site.blocks import ALL, PROJECT
 from tests.web.browser import Browser
 from tests.web.examples_install import EXAMPLES, installed_packages
 from tests.web.halls import demo_screening, open_hall
@@ -25,8 +25,6 @@ PAGES = {
     "vue": "vue/dist/index.html",
     "angular": "angular/dist/index.html",
 }
-DOCUMENT = EXAMPLES.parent / "docs" / "component.md"
-QUOTED = re.compile(r"`examples/(\S+)`:\n\n```\w+\n(.*?)```", re.DOTALL)
 NOT_COPIED = shutil.ignore_patterns("node_modules", "dist", "compiled")
 
 
@@ -88,7 +86,7 @@ async def choose_seats(browser: Browser, house: House, url: str) -> None:
 
 
 def test_the_documentation_quotes_each_example() -> None:
-    quotations = QUOTED.findall(DOCUMENT.read_text())
-    assert {name.split("/")[0] for name, _ in quotations} == set(PAGES)
-    for name, quoted in quotations:
-        assert quoted in (EXAMPLES / name).read_text(), f"docs/component.md does not quote {name} as it is"
+    quotations = [block for block in ALL if block.title.startswith("examples/")]
+    assert {block.title.split("/")[1] for block in quotations} == set(PAGES)
+    for block in quotations:
+        assert block.code in (PROJECT / block.title).read_text(), f"{block.place} is not {block.title}"
