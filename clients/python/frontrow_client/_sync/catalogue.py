@@ -9,6 +9,10 @@ from frontrow_client._sync.base import Base, given
 from frontrow_client.models import Cinema, Movie, PlacedSeat, Room, Screening, SeatPrice, Showtime
 
 
+def _iso(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
+
+
 class Catalogue(Base):
     """Reading the programme, which needs no token.
 
@@ -58,8 +62,8 @@ class Catalogue(Base):
         cinema_id: int | None = None,
         room_id: int | None = None,
         day: date | None = None,
-        first_day: date | None = None,
-        last_day: date | None = None,
+        starts_from: datetime | None = None,
+        starts_before: datetime | None = None,
         cancelled: bool | None = None,
         sort: str | None = None,
     ) -> Iterator[Screening]:
@@ -68,13 +72,13 @@ class Catalogue(Base):
         Args:
             movie_id, cinema_id, room_id: what is shown, and where.
             day: on which day, at the cinema.
-            first_day, last_day: between which days, both included.
+            starts_from, starts_before: from when on, and before when; times with an offset.
             cancelled: whether to list those that were cancelled.
             sort: an order, such as "starts_at".
         """
-        days = {"date": day, "from": first_day, "to": last_day}
+        times = given(**{"from": _iso(starts_from), "to": _iso(starts_before)}, date=day)
         filters = given(
-            movie_id=movie_id, cinema_id=cinema_id, room_id=room_id, cancelled=cancelled, sort=sort, **days
+            movie_id=movie_id, cinema_id=cinema_id, room_id=room_id, cancelled=cancelled, sort=sort, **times
         )
         return self._pages("/api/v1/screenings/", Screening, **filters)
 
@@ -89,13 +93,13 @@ class Catalogue(Base):
         cinema_id: int | None = None,
         city: str | None = None,
         day: date | None = None,
-        first_day: date | None = None,
-        last_day: date | None = None,
+        starts_from: datetime | None = None,
+        starts_before: datetime | None = None,
         sort: str | None = None,
     ) -> Iterator[Showtime]:
-        """Iterate over screenings that visitors can choose, with the number of free seats."""
-        days = {"date": day, "from": first_day, "to": last_day}
-        filters = given(movie_id=movie_id, cinema_id=cinema_id, city=city, sort=sort, **days)
+        """Iterate over screenings as visitors choose them, with free seats; by default from now on."""
+        times = given(**{"from": _iso(starts_from), "to": _iso(starts_before)}, date=day)
+        filters = given(movie_id=movie_id, cinema_id=cinema_id, city=city, sort=sort, **times)
         return self._pages("/api/v1/showtimes/", Showtime, **filters)
 
     def prices(self, screening_id: int) -> list[SeatPrice]:
