@@ -26,7 +26,7 @@ API_SOURCES := $(shell find api -name '*.py')
 
 .DEFAULT_GOAL := help
 .PHONY: help install check-install browser programs generators examples run package test test-cluster soak quick coverage picture \
-	bench lint format hooks docs site python-client lock clean
+	bench lint format hooks docs dashboards site python-client lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -82,7 +82,7 @@ run: install ## serve a demo cinema on http://127.0.0.1:8000
 browser: install ## install the browser for the tests of web pages
 	$(BIN)/python -m tests.web.browser_install
 
-programs: install ## install nginx, PgBouncer and Debian's PostgreSQL for the tests
+programs: install ## install nginx, PgBouncer, Prometheus and Debian's PostgreSQL for the tests
 	$(BIN)/python -m tests.debian
 
 generators: install ## install the OpenAPI client generators for the tests
@@ -137,6 +137,9 @@ site: install ## make the documentation's site, build/site/index.html
 
 python-client: install ## generate the synchronous Python client from the asynchronous one
 	$(BIN)/python clients/python/unasync.py
+
+dashboards: install ## generate the dashboards of deploy/grafana/
+	$(BIN)/python -m deploy.grafana.build
 
 lock: install ## update the lock files to the newest allowed dependencies
 	$(LOCK) setup.cfg --output-file requirements/run.lock

@@ -29,7 +29,7 @@ from engine.guards import DefectLog
 from engine.moving import ARRIVAL_SECONDS
 from engine.ports import Entry, Timer
 from engine.records import Arrival, Receipt, TicketStatus, make
-from engine.replies import Booked, Reply
+from engine.replies import Booked, Cancelled, Cleared, Reply
 from engine.screening import Screening
 from engine.screening_state import Decision
 
@@ -378,9 +378,18 @@ class ScreeningActor:
         conclude = self._screening.settle if error is None else self._screening.abort
         decision = conclude(write_id, now)
         self._carry_out(decision, now)
-        if error is None and isinstance(decision.reply, Booked):
-            statuses = [ticket.status for ticket in decision.reply.tickets]
-            self._shared.observer.seats_sold(statuses.count(TicketStatus.CONFIRMED))
+        if error is None:
+            self._count_tickets(decision.reply)
+
+    def _count_tickets(self, reply: Reply) -> None:
+        """Count what was sold, or cancelled after it had been sold."""
+        if isinstance(reply, Booked):
+            prices = [t.price_cents for t in reply.tickets if t.status is TicketStatus.CONFIRMED]
+            self._shared.observer.seats_sold(self._screening.info, len(prices), sum(prices))
+        elif isinstance(reply, Cancelled | Cleared):
+            tickets = (reply.ticket,) if isinstance(reply, Cancelled) else reply.tickets
+            prices = [ticket.price_cents for ticket in tickets if ticket.confirmed_at is not None]
+            self._shared.observer.seats_cancelled(self._screening.info, len(prices), sum(prices))
 
     def _end_arrival(self, seq: int) -> None:
         """Load the screening again if it still waits for tickets: the database knows whether they come."""

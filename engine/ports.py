@@ -453,8 +453,11 @@ class Observer(Protocol):
     def holds_lapsed(self, count: int, lateness_seconds: float) -> None:
         """Holds expired; the oldest was released `lateness_seconds` after its deadline."""
 
-    def seats_sold(self, count: int) -> None:
-        """Paid tickets were committed."""
+    def seats_sold(self, screening: ScreeningInfo, count: int, cents: int) -> None:
+        """Paid tickets were committed; `cents` is the sum of their prices."""
+
+    def seats_cancelled(self, screening: ScreeningInfo, count: int, cents: int) -> None:
+        """The cancellation of paid tickets was committed; `cents` is the sum of their prices."""
 
     def batch_flushed(self, entries: int, seconds: float, lag_seconds: float) -> None:
         """A journal batch was committed; `lag_seconds` is the age of its oldest entry."""

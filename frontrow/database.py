@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from frontrow.settings import Settings, variable_of
-from persistence.connector import Connector
+from persistence.connector import Connector, PoolObserver
 from persistence.data_directory import DataDirectory
 from persistence.embedded import MAX_CONNECTIONS, EmbeddedPostgres
 from persistence.pooler import address_behind_pooler, is_same_database
@@ -61,18 +61,20 @@ def connections_needed(settings: Settings) -> int:
     return (settings.worker_count + 1) * of_process + 1
 
 
-def reading_connector(settings: Settings, database_url: str) -> Connector:
+def reading_connector(settings: Settings, database_url: str, observer: PoolObserver) -> Connector:
     """Return the connection pool for reads and the catalogue, through the pooler if there is one.
 
     Args:
         settings: the size of the pool, and the URL of a pooler.
         database_url: the URL of PostgreSQL itself.
+        observer: measures how the pool is used.
     """
     return Connector(
         settings.database_url if settings.direct_database_url else database_url,
         pool_size=settings.database_pool_size,
         statement_timeout_seconds=settings.statement_timeout_seconds,
         through_pooler=bool(settings.direct_database_url),
+        observer=observer,
     )
 
 

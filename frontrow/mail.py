@@ -13,6 +13,7 @@ from email import policy
 from email.message import EmailMessage
 from email.utils import localtime, make_msgid
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -34,6 +35,13 @@ Delivery = Callable[[EmailMessage], Awaitable[None]]
 """Delivers one mail; raises OSError or SMTPException if that fails."""
 
 
+class MailObserver(Protocol):
+    """Counts attempts to hand a mail to the mail server."""
+
+    def mail_attempted(self, result: str) -> None:
+        """A mail was "sent", has "failed" for now, was "rejected" for good, or was "dropped"."""
+
+
 class MailQueue:
     """Implements `api.papers.mail.Mailer` with a bounded queue.
 
@@ -41,12 +49,18 @@ class MailQueue:
         deliver: delivers one mail.
         sender: the address that mails are sent from.
         pauses_seconds: pause before each retry.
+        observer: counts attempts.
     """
 
     def __init__(
-        self, deliver: Delivery, sender: str, pauses_seconds: tuple[float, ...] = _PAUSES_SECONDS
+        self,
+        deliver: Delivery,
+        sender: str,
+        pauses_seconds: tuple[float, ...] = _PAUSES_SECONDS,
+        observer: MailObserver | None = None,
     ) -> None:
-        self._deliver = deliver
+        self._delivery = deliver
+        self._observer = observer
         self._sender = sender
         self._pauses_seconds = pauses_seconds
         self._waiting: asyncio.Queue[EmailMessage] = asyncio.Queue(_QUEUE_LIMIT)
@@ -72,6 +86,7 @@ class MailQueue:
         try:
             self._waiting.put_nowait(message)
         except asyncio.QueueFull:
+            self._count("dropped")
             raise MailQueueFull from None
 
     async def deliver(self, message: EmailMessage, uid: str) -> None:
@@ -83,6 +98,18 @@ class MailQueue:
             if _is_permanent(failure):
                 raise Undeliverable(str(failure)) from failure
             raise DeliveryFailed(str(failure) or repr(failure)) from failure
+
+    async def _deliver(self, message: EmailMessage) -> None:
+        try:
+            await self._delivery(message)
+        except (OSError, aiosmtplib.SMTPException) as failure:
+            self._count("rejected" if _is_permanent(failure) else "failed")
+            raise
+        self._count("sent")
+
+    def _count(self, result: str) -> None:
+        if self._observer is not None:
+            self._observer.mail_attempted(result)
 
     @property
     def _domain(self) -> str:
@@ -100,6 +127,7 @@ class MailQueue:
             try:
                 await self._attempts(message)
             except Exception as failure:
+                self._count("dropped")
                 reply = without_addresses(str(failure))
                 log.error("mail %s was not delivered: %s", message["Message-ID"], reply)
             finally:
@@ -178,10 +206,10 @@ def by_smtp(url: str, timeout_seconds: float) -> Delivery:
     return deliver
 
 
-def mail_queue_of(settings: Settings) -> MailQueue:
+def mail_queue_of(settings: Settings, observer: MailObserver) -> MailQueue:
     """Return the postman that the settings ask for."""
     if settings.smtp_url:
         deliver = by_smtp(settings.smtp_url, settings.smtp_timeout_seconds)
     else:
         deliver = into_folder(settings.data_dir / MAIL_FOLDER)
-    return MailQueue(deliver, settings.mail_from)
+    return MailQueue(deliver, settings.mail_from, observer=observer)

@@ -12,6 +12,7 @@ import logging
 from datetime import datetime
 from functools import partial
 from itertools import chain
+from shutil import disk_usage
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -75,15 +76,20 @@ from frontrow.signing import access_code_key_of, aliases_of, cipher_of, ticket_c
 from frontrow.webhooks import LEASE_SECONDS as WEBHOOK_LEASE_SECONDS
 from frontrow.webhooks import WebhookSender
 from metrics.cluster import ClusterObserver, ClusterReadings
+from metrics.database import DatabaseMetrics
 from metrics.event_loop import sample_event_loop_lag
 from metrics.exposition import render
 from metrics.observer import MetricsObserver
+from metrics.outbox import OutboxMetrics
+from metrics.readings import Limits as GaugeLimits
 from metrics.readings import Readings, register_readings
+from metrics.sockets import SocketMetrics
 from persistence.catalogue.guests import GuestRows
 from persistence.catalogue.logins import Logins
 from persistence.channels import ChannelRows
 from persistence.check_ins import CheckIns
 from persistence.connector import Connector
+from persistence.database_figures import read_figures
 from persistence.event_access import EventAccess
 from persistence.event_log import EventLog
 from persistence.funnels import Funnels
@@ -117,6 +123,8 @@ _MAIL_LIMIT_SECONDS = 1.0
 _MAILS_AT_ONCE = 4
 _MAIL_ATTEMPT_SECONDS = 120.0
 _BACKLOG_SECONDS = 10.0
+_FIGURES_SECONDS = 15.0
+_READINESS_SECONDS = 5.0
 _LOOKS_SECONDS = 10.0
 _FORGET_SECONDS = 3600.0
 _CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS = 5, 3600.0
@@ -154,7 +162,9 @@ class Server:
         self._node = node
 
         # The database
-        self._connector = reading_connector(settings, database_url)
+        self.registry = CollectorRegistry()
+        self._database_metrics = DatabaseMetrics(self.registry)
+        self._connector = reading_connector(settings, database_url, self._database_metrics)
         self._direct = Connector(database_url)
         self._name = name or ServerName.own()
         owner = str(self._name)
@@ -169,9 +179,10 @@ class Server:
 
         # The engine
         self._clock = SystemClock()
-        self.registry = CollectorRegistry()
-        self._observer = MetricsObserver(self.registry)
-        self._feed = SeatFeed(self._clock, self._observer, tick_seconds=settings.socket_tick_ms / 1000)
+        self._observer = MetricsObserver(self.registry, settings.metrics_screenings)
+        self._clock.on_step(self._observer.clock_stepped)
+        socket_metrics = SocketMetrics(self.registry)
+        self._feed = SeatFeed(self._clock, socket_metrics, tick_seconds=settings.socket_tick_ms / 1000)
         self._journal = PostgresJournal(
             self._direct, encode_reply, self._observer, limit=settings.journal_limit
         )
@@ -224,13 +235,14 @@ class Server:
         self._revocations = Revocations(self._logins, self._clock.now, settings.token_max_life_seconds)
         tokens = tokens_of(settings, self._revocations.is_revoked)
         codes = ticket_codes_of(settings)
-        self._mail_queue = mail_queue_of(settings)
+        self._outbox_metrics = OutboxMetrics(self.registry)
+        self._mail_queue = mail_queue_of(settings, self._outbox_metrics)
         repeats = Limiter(_CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS, monotonic)
         site = Site(self._site_url, settings.currency, settings.mail_from, codes, settings.language)
         give_up_seconds = settings.outbox_give_up_hours * 3600
         self._outbox = Outbox(self._connector, LEASE_SECONDS)
         pauses_seconds = pauses_until(settings.outbox_retry_seconds, give_up_seconds)
-        self._deliveries = Deliveries(self._outbox, pauses_seconds, self._observer)
+        self._deliveries = Deliveries(self._outbox, pauses_seconds, self._outbox_metrics)
         cipher = cipher_of(settings)
         self._lanes = WebhookLanes(self._connector, WEBHOOK_LEASE_SECONDS)
         self._webhook_sender = WebhookSender(
@@ -239,7 +251,7 @@ class Server:
             cipher,
             pauses_seconds,
             private=settings.webhook_private_addresses,
-            observer=self._observer,
+            observer=self._outbox_metrics,
             now=self._clock.now,
         )
         mail_rows = MailRows(self._connector)
@@ -265,6 +277,7 @@ class Server:
             settings.group(AccountRules),
             self._site_url,
             self._clock.now,
+            self._observer,
         )
 
         guests = Guests(
@@ -379,7 +392,7 @@ class Server:
                     feed=self._feed,
                     open_sockets=self._open_sockets,
                     clock=self._clock,
-                    observer=self._observer,
+                    observer=socket_metrics,
                     allowed_origins=origins,
                     limits=socket_limits,
                     channels=channels,
@@ -401,8 +414,17 @@ class Server:
             journal_lag_seconds=lambda: self._journal.lag_seconds,
             webhooks_disabled=lambda: self._webhook_sender.figures.disabled,
             webhook_wait_seconds=lambda: self._webhook_sender.figures.oldest_seconds,
+            pool_busy=lambda: self._connector.busy_count,
+            pool_idle=lambda: self._connector.idle_count,
+            pool_waiting=lambda: self._connector.waiting_count,
         )
-        register_readings(self.registry, process_readings, __version__)
+        gauge_limits = GaugeLimits(
+            settings.mailbox_limit,
+            settings.journal_limit,
+            socket_limits.sockets_limit,
+            settings.database_pool_size,
+        )
+        register_readings(self.registry, process_readings, gauge_limits, __version__)
         self._http = make_http_server(
             self._application, limits, self._application.report_refusal, settings.http_layer, proxies
         )
@@ -461,6 +483,8 @@ class Server:
         every(0, "event loop lag", self._sample_lag)
         every(_FORGET_SECONDS, "removal of old idempotency keys", self._forget_old_keys)
         every(_BACKLOG_SECONDS, "count of messages", self._count_backlog)
+        every(_FIGURES_SECONDS, "figures of the database", self._read_figures)
+        every(_READINESS_SECONDS, "check of readiness", self._check_readiness)
         every(_LOOKS_SECONDS, "count of looks", self._store_looks)
         every(LOOK_SECONDS, "reminders by mail", self._reminders.look)
         every(_FORGET_SECONDS, "removal of old messages", self._forget_old_messages)
@@ -597,7 +621,17 @@ class Server:
             log.warning("the looks of the last seconds are lost: %s", failure)
 
     async def _count_backlog(self) -> None:
-        self._observer.backlog_counted(await self._outbox.backlog())
+        self._outbox_metrics.backlog_counted(await self._outbox.backlog())
+
+    async def _read_figures(self) -> None:
+        directory = self._settings.data_dir.absolute()
+        existing = next(path for path in (directory, *directory.parents) if path.exists())
+        disk = await asyncio.to_thread(disk_usage, existing)
+        self._database_metrics.disk_read(disk.total, disk.free)
+        self._database_metrics.figures_read(*await read_figures(self._connector))
+
+    async def _check_readiness(self) -> None:
+        self._observer.readiness_checked(await self._readiness.reasons())
 
     async def _forget_old_messages(self) -> None:
         await self._outbox.forget_older_than(self._settings.outbox_keep_days)

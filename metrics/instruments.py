@@ -52,19 +52,21 @@ class Counter:
     Args:
         name: ends in `_total`.
         meaning: the help text.
-        labels: names of the labels; a counter without labels starts at 0, one with labels has no samples
-            until they are first used.
+        labels: names of the labels; a counter without labels starts at 0.
+        known: labels that start at 0. Prometheus cannot see that a counter has increased from nothing to 1,
+            so failures to be alerted about should be known.
     """
 
     __slots__ = ("_labels", "_meaning", "_name", "values")
 
-    def __init__(self, name: str, meaning: str, labels: Sequence[str] = ()) -> None:
+    def __init__(
+        self, name: str, meaning: str, labels: Sequence[str] = (), known: Iterable[Labels] = ()
+    ) -> None:
         self._name = name
         self._meaning = meaning
         self._labels = labels
         self.values: Counts = defaultdict(float)
-        if not labels:
-            self.values[()] = 0.0
+        self.values.update(dict.fromkeys(known if labels else [()], 0.0))
 
     def family(self) -> Metric:
         family = CounterMetricFamily(self._name, self._meaning, labels=self._labels)
@@ -83,6 +85,39 @@ class UpDownCounter(Counter):
         for labels, value in self.values.items():
             family.add_metric(labels, value)
         return family
+
+
+class Summary:
+    """The sum of another counter's values over all labels but one, worked out when scraped.
+
+    It has few samples, so all can start at 0, and alerts about them miss nothing.
+
+    Args:
+        name: ends in `_total`.
+        meaning: the help text.
+        label: the label that is kept.
+        values: those of the other counter.
+        position: of the label among the other counter's labels.
+        known: values of the label that start at 0.
+    """
+
+    __slots__ = ("_known", "_label", "_meaning", "_name", "_position", "_values")
+
+    def __init__(
+        self, name: str, meaning: str, label: str, values: Counts, position: int, known: Iterable[str]
+    ) -> None:
+        self._name = name
+        self._meaning = meaning
+        self._label = label
+        self._values = values
+        self._position = position
+        self._known = tuple(known)
+
+    def family(self) -> Metric:
+        sums = Counter(self._name, self._meaning, [self._label], ((value,) for value in self._known))
+        for labels, value in self._values.items():
+            sums.values[(labels[self._position],)] += value
+        return sums.family()
 
 
 class Gauge:

@@ -1,48 +1,67 @@
-"""The metrics that are updated as things happen: one object that implements every observer port.
+"""The metrics that are updated as the engine decides, requests are answered, people log in and scan tickets.
 
-It implements `engine.ports.Observer`, `api.access_log.HttpObserver`, `api.ws.socket.SocketObserver` and
-`frontrow.deliveries.DeliveryObserver`, `frontrow.webhooks.WebhookObserver` and
-`api.sales.admissions.ScanObserver`.
-Values of labels come from small fixed sets (kinds, codes, route patterns, endpoints) and are never ids.
-docs/metrics.md lists every name, which a test checks.
+`MetricsObserver` implements `engine.ports.Observer`, `api.access_log.HttpObserver`,
+`api.identity.accounts.LoginObserver` and `api.sales.admissions.ScanObserver`; `metrics.sockets`,
+`metrics.outbox` and `metrics.database` have the others. Values of labels come from small fixed sets (kinds,
+codes, route patterns); ids are labels only of screenings that a setting names. docs/metrics.md lists every
+name, which a test checks.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from prometheus_client import CollectorRegistry
 
-from metrics.instruments import Counter, Counts, Histogram, Instrument, InstrumentCollector, UpDownCounter
+from engine.errors import CommandExpired, IdsExhausted, JournalFull, Overloaded, OwnershipLost
+from engine.records import ScreeningInfo
+from metrics.declarations import LATENCY_BOUNDS_SECONDS, Declarations
+from metrics.instruments import Counts, Labels, Summary
 from metrics.meters import CommandMeter, RouteMeter
 
 COMMAND_BOUNDS_SECONDS = (
     0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.005, 0.025, 0.1, 0.5
 )  # fmt: skip
 WAIT_BOUNDS_SECONDS = (0.000_05, 0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.0)
-LATENCY_BOUNDS_SECONDS = (0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 BATCH_BOUNDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
 
+FLUSH_FAILURES = (
+    "unavailable", "connection_lost", "too_slow", "locked", "read_only", "disk_full", "aborted", "refused",
+    "defective",
+)  # fmt: skip
+READINESS = ("database", "journal", "screenings", "nats", "node")
+"""The components that `/readyz` names."""
+
+CHECK_INS = ("admitted", "left", "undone", "conflict", "already_admitted")
+"""Results of scans that start at 0; refusals with other codes are added."""
+
+_OUTCOMES = (
+    "ok", "failed", "withdrawn", Overloaded.code, JournalFull.code, IdsExhausted.code, CommandExpired.code,
+    OwnershipLost.code,
+)  # fmt: skip
+_STATUSES = ("200", "201", "204", "400", "401", "403", "404", "409", "422", "429", "500", "503")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_KINDS = ("screening", "event", "room")
+_OTHER = "other"
 
 
 class MetricsObserver:
-    """Records what the engine, the HTTP server and the sockets report.
+    """Records what the engine, the HTTP server, the accounts and the door report.
 
     Args:
         registry: where the metrics are registered.
+        screenings: ids of the screenings and events whose sales are shown one by one.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._instruments: list[Instrument] = []
-        self._declare_engine()
-        self._declare_journal()
-        self._declare_sockets()
-        self._declare_http()
-        self._declare_outbox()
-        self._declare_webhooks()
-        self._declare_door()
+    def __init__(self, registry: CollectorRegistry, screenings: Collection[int] = ()) -> None:
+        declared = Declarations()
+        self._shown = {screening_id: str(screening_id) for screening_id in screenings}
+        self._declare_engine(declared)
+        self._declare_sales(declared)
+        self._declare_journal(declared)
+        self._declare_http(declared)
+        self._declare_people(declared)
         self._command_meters: dict[str, CommandMeter] = {}
         self._route_meters: dict[tuple[str, str], RouteMeter] = {}
-        registry.register(InstrumentCollector(self._instruments, self._fold))
+        declared.register(registry, self._fold)
 
     def _fold(self) -> None:
         for command_meter in self._command_meters.values():
@@ -74,9 +93,21 @@ class MetricsObserver:
         self._lapses[()] += count
         self._lapse_lateness.observe(lateness_seconds)
 
-    def seats_sold(self, count: int) -> None:
-        """A sale of `count` seats was committed."""
-        self._seats_sold[()] += count
+    def seats_sold(self, screening: ScreeningInfo, count: int, cents: int) -> None:
+        """A sale of `count` seats for `cents` in all was committed."""
+        labels = self._labels_of(screening)
+        self._seats_sold[labels] += count
+        self._sold_cents[labels] += cents
+
+    def seats_cancelled(self, screening: ScreeningInfo, count: int, cents: int) -> None:
+        """Tickets that had been paid for were cancelled; their prices are `cents` in all."""
+        labels = self._labels_of(screening)
+        self._seats_cancelled[labels] += count
+        self._cancelled_cents[labels] += cents
+
+    def _labels_of(self, screening: ScreeningInfo) -> Labels:
+        kind = "room" if screening.free_seats else "screening" if screening.seated else "event"
+        return kind, self._shown.get(screening.id, _OTHER)
 
     def batch_flushed(self, entries: int, seconds: float, lag_seconds: float) -> None:
         """A journal batch was committed; `lag_seconds` is the age of its oldest entry."""
@@ -88,22 +119,7 @@ class MetricsObserver:
         """A journal batch failed and has to be sent again."""
         self._flush_failures[(reason,)] += 1
 
-    # Sockets and HTTP
-
-    def socket_opened(self, endpoint: str) -> None:
-        """A WebSocket was admitted."""
-        self._sockets_open[(endpoint,)] += 1
-
-    def socket_closed(self, endpoint: str) -> None:
-        self._sockets_open[(endpoint,)] -= 1
-
-    def frames_sent(self, count: int) -> None:
-        """Frames were queued for sending, counted once per socket."""
-        self._frames[()] += count
-
-    def slow_client_dropped(self, endpoint: str) -> None:
-        """A WebSocket was closed because its client did not read."""
-        self._slow_clients[(endpoint,)] += 1
+    # HTTP and the process
 
     def http_route(self, route: str, method: str) -> RouteMeter:
         """The meter of a route pattern and method. Methods that HTTP does not define count as `OTHER`."""
@@ -116,165 +132,142 @@ class MetricsObserver:
         """The event loop woke up this much later than asked."""
         self._loop_lag.observe(seconds)
 
-    # The door
+    def clock_stepped(self, seconds: float) -> None:
+        """The wall clock was stepped; by 0 if the machine was suspended."""
+        direction = "forwards" if seconds > 0 else "backwards" if seconds < 0 else "suspended"
+        self._clock_steps[(direction,)] += 1
+
+    def readiness_checked(self, reasons: Iterable[str]) -> None:
+        """The components that keep the server from working have been determined."""
+        self._not_ready.update(dict.fromkeys(self._not_ready, 0.0))
+        self._not_ready.update(((reason,), 1.0) for reason in reasons)
+
+    # People
+
+    def login_attempted(self, result: str) -> None:
+        """A password was tried: it "succeeded", "failed", or was not looked at because it was "throttled"."""
+        self._logins[(result,)] += 1
 
     def scanned(self, result: str) -> None:
         """A scan at the door was decided."""
         self._check_ins[(result,)] += 1
 
-    # Outbox
-
-    def webhook_attempted(self, result: str) -> None:
-        """An event for a webhook was `delivered`, has `failed` for now, or was given up as `dead`."""
-        self._webhook_attempts[(result,)] += 1
-
-    def message_delivered(self, kind: str) -> None:
-        """A message of the outbox was delivered."""
-        self._delivered[(kind,)] += 1
-
-    def attempt_failed(self, kind: str) -> None:
-        """An attempt to deliver a message of the outbox failed."""
-        self._failed_attempts[(kind,)] += 1
-
-    def backlog_counted(self, backlog: Iterable[tuple[str, str, int, float]]) -> None:
-        """Messages of the outbox were counted: status, kind, number, and age of the oldest in seconds.
-
-        Kinds that had messages before and are not named any more have none.
-        """
-        for gauge in (self._waiting, self._oldest, self._dead):
-            gauge.update(dict.fromkeys(gauge, 0.0))
-        for status, kind, number, oldest_seconds in backlog:
-            if status == "waiting":
-                self._waiting[(kind,)] = number
-                self._oldest[(kind,)] = oldest_seconds
-            else:
-                self._dead[(kind,)] = number
-
     # Declarations of the metrics
 
-    def _declare_engine(self) -> None:
-        self._commands = self._counter(
-            "frontrow_commands_total", "Commands by kind and outcome.", "kind", "outcome"
-        ).values
-        self._command_wait = self._histogram(
-            "frontrow_command_wait_seconds",
-            "Time that commands waited in a mailbox.",
-            WAIT_BOUNDS_SECONDS,
+    def _declare_engine(self, declared: Declarations) -> None:
+        commands = declared.counter(
+            "frontrow_commands_total", "Commands by kind and outcome.", kind=(), outcome=()
+        )
+        self._commands = commands
+        declared.add(
+            Summary(
+                "frontrow_command_outcomes_total",
+                "Commands of all kinds, by outcome.",
+                "outcome",
+                commands,
+                1,
+                _OUTCOMES,
+            )
+        )
+        self._command_wait = declared.histogram(
+            "frontrow_command_wait_seconds", "Time that commands waited in a mailbox.", WAIT_BOUNDS_SECONDS
         ).children[()]
-        self._command_run = self._histogram(
+        self._command_run = declared.histogram(
             "frontrow_command_duration_seconds",
             "Time spent executing commands, by kind.",
             COMMAND_BOUNDS_SECONDS,
             "kind",
         ).children
-        self._activation = self._histogram(
+        self._activation = declared.histogram(
             "frontrow_screening_activation_seconds",
             "Time that loading screenings took; the count is the number of activations.",
-            LATENCY_BOUNDS_SECONDS,
         ).children[()]
-        self._takeovers = self._counter(
-            "frontrow_takeovers_total", "Screenings taken over from other nodes, by reason.", "reason"
-        ).values
-        self._passivations = self._counter(
+        self._takeovers = declared.counter(
+            "frontrow_takeovers_total",
+            "Screenings taken over from other nodes, by reason.",
+            reason=("handed_over", "gone", "deposed"),
+        )
+        self._passivations = declared.counter(
             "frontrow_screening_passivations_total", "Idle screenings unloaded from memory."
-        ).values
-        self._lapses = self._counter("frontrow_holds_lapsed_total", "Holds that expired.").values
-        self._lapse_lateness = self._histogram(
-            "frontrow_hold_lapse_lateness_seconds",
-            "Time between a hold's deadline and its release.",
-            LATENCY_BOUNDS_SECONDS,
-        ).children[()]
-        self._seats_sold = self._counter(
-            "frontrow_seats_sold_total", "Seats whose sale was committed."
-        ).values
-        self._loop_lag = self._histogram(
-            "frontrow_event_loop_lag_seconds",
-            "Event loop lag, sampled.",
-            LATENCY_BOUNDS_SECONDS,
+        )
+        self._lapses = declared.counter("frontrow_holds_lapsed_total", "Holds that expired.")
+        self._lapse_lateness = declared.histogram(
+            "frontrow_hold_lapse_lateness_seconds", "Time between a hold's deadline and its release."
         ).children[()]
 
-    def _declare_journal(self) -> None:
-        self._batch_entries = self._histogram(
+    def _declare_sales(self, declared: Declarations) -> None:
+        shown = (*self._shown.values(), _OTHER)
+
+        def counter(name: str, meaning: str) -> Counts:
+            return declared.counter(name, meaning, kind=_KINDS, screening=shown)
+
+        self._seats_sold = counter("frontrow_seats_sold_total", "Seats whose sale was committed.")
+        self._sold_cents = counter("frontrow_sold_cents_total", "Prices of the seats that were sold.")
+        self._seats_cancelled = counter("frontrow_seats_cancelled_total", "Paid seats that were cancelled.")
+        self._cancelled_cents = counter(
+            "frontrow_cancelled_cents_total", "Prices of the paid seats that were cancelled."
+        )
+
+    def _declare_journal(self, declared: Declarations) -> None:
+        self._batch_entries = declared.histogram(
             "frontrow_journal_batch_entries", "Entries per committed batch.", BATCH_BOUNDS
         ).children[()]
-        self._flush_time = self._histogram(
-            "frontrow_journal_flush_seconds",
-            "Time from sending a batch to its commit.",
-            LATENCY_BOUNDS_SECONDS,
+        self._flush_time = declared.histogram(
+            "frontrow_journal_flush_seconds", "Time from sending a batch to its commit."
         ).children[()]
-        self._batch_lag = self._histogram(
-            "frontrow_journal_batch_lag_seconds",
-            "Age of a batch's oldest entry at its commit.",
-            LATENCY_BOUNDS_SECONDS,
+        self._batch_lag = declared.histogram(
+            "frontrow_journal_batch_lag_seconds", "Age of a batch's oldest entry at its commit."
         ).children[()]
-        self._flush_failures = self._counter(
-            "frontrow_journal_flush_failures_total", "Batches that had to be sent again, by reason.", "reason"
-        ).values
-
-    def _declare_sockets(self) -> None:
-        self._sockets_open = self._up_and_down(
-            "frontrow_sockets_open", "Open WebSockets, by endpoint.", "endpoint"
+        self._flush_failures = declared.counter(
+            "frontrow_journal_flush_failures_total",
+            "Batches that had to be sent again, by reason.",
+            reason=FLUSH_FAILURES,
         )
-        self._frames = self._counter(
-            "frontrow_socket_frames_sent_total", "Frames queued for WebSockets, counted once per socket."
-        ).values
-        self._slow_clients = self._counter(
-            "frontrow_slow_clients_dropped_total",
-            "WebSockets closed because the client did not read, by endpoint.",
-            "endpoint",
-        ).values
 
-    def _declare_http(self) -> None:
-        self._requests = self._counter(
+    def _declare_http(self, declared: Declarations) -> None:
+        requests = declared.counter(
             "frontrow_http_requests_total",
             "HTTP requests by route pattern, method and status.",
-            "route",
-            "method",
-            "status",
-        ).values
-        self._request_time = self._histogram(
+            route=(),
+            method=(),
+            status=(),
+        )
+        self._requests = requests
+        declared.add(
+            Summary(
+                "frontrow_http_responses_total",
+                "HTTP requests to all routes, by status.",
+                "status",
+                requests,
+                2,
+                _STATUSES,
+            )
+        )
+        self._request_time = declared.histogram(
             "frontrow_http_request_duration_seconds",
             "Time to answer HTTP requests, by route pattern and status.",
             LATENCY_BOUNDS_SECONDS,
             "route",
             "status",
         ).children
-
-    def _declare_outbox(self) -> None:
-        self._delivered = self._counter(
-            "frontrow_outbox_delivered_total", "Messages of the outbox that were delivered, by kind.", "kind"
-        ).values
-        self._failed_attempts = self._counter(
-            "frontrow_outbox_failed_attempts_total", "Attempts to deliver that failed, by kind.", "kind"
-        ).values
-
-        self._waiting = self._up_and_down("frontrow_outbox_waiting", "Messages that wait, by kind.", "kind")
-        self._oldest = self._up_and_down(
-            "frontrow_outbox_oldest_seconds", "Age of the oldest message that waits, by kind.", "kind"
+        self._loop_lag = declared.histogram(
+            "frontrow_event_loop_lag_seconds", "Event loop lag, sampled."
+        ).children[()]
+        self._clock_steps = declared.counter(
+            "frontrow_clock_steps_total",
+            "Steps of the machine's clock, by direction.",
+            direction=("forwards", "backwards", "suspended"),
         )
-        self._dead = self._up_and_down("frontrow_outbox_dead", "Dead letters, by kind.", "kind")
+        self._not_ready = declared.up_and_down(
+            "frontrow_not_ready", "1 if the component keeps the server from working.", component=READINESS
+        )
 
-    def _up_and_down(self, name: str, meaning: str, *labels: str) -> Counts:
-        counter = UpDownCounter(name, meaning, labels)
-        self._instruments.append(counter)
-        return counter.values
-
-    def _declare_webhooks(self) -> None:
-        self._webhook_attempts = self._counter(
-            "frontrow_webhook_attempts_total", "Attempts to send events to webhooks, by result.", "result"
-        ).values
-
-    def _declare_door(self) -> None:
-        self._check_ins = self._counter(
-            "frontrow_check_ins_total", "Scans at the door, by result.", "result"
-        ).values
-
-    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
-        counter = Counter(name, meaning, labels)
-        self._instruments.append(counter)
-        return counter
-
-    def _histogram(self, name: str, meaning: str, bounds: tuple[float, ...], *labels: str) -> Histogram:
-        histogram = Histogram(name, meaning, bounds, labels)
-        self._instruments.append(histogram)
-        return histogram
+    def _declare_people(self, declared: Declarations) -> None:
+        self._logins = declared.counter(
+            "frontrow_logins_total",
+            "Passwords that were tried, by result.",
+            result=("succeeded", "failed", "throttled"),
+        )
+        self._check_ins = declared.counter(
+            "frontrow_check_ins_total", "Scans at the door, by result.", result=CHECK_INS
+        )

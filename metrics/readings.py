@@ -1,7 +1,8 @@
 """Metrics that are read at scrape time: queue depths and ages, the build, and the process."""
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -22,6 +23,8 @@ class Readings(NamedTuple):
         journal_lag_seconds: age of the oldest of them.
         webhooks_disabled: webhooks that are disabled.
         webhook_wait_seconds: age of the oldest event that the others wait for.
+        pool_busy, pool_idle: connections of the database pool that are in use, and that are not.
+        pool_waiting: how many wait for a connection of the pool.
     """
 
     mailbox_depth: Callable[[], float]
@@ -32,6 +35,25 @@ class Readings(NamedTuple):
     journal_lag_seconds: Callable[[], float]
     webhooks_disabled: Callable[[], float]
     webhook_wait_seconds: Callable[[], float]
+    pool_busy: Callable[[], float]
+    pool_idle: Callable[[], float]
+    pool_waiting: Callable[[], float]
+
+
+class Limits(NamedTuple):
+    """Limits that some gauges are compared with.
+
+    Attributes:
+        mailbox: commands that may wait in the mailbox of one screening.
+        journal: entries that may wait in the journal.
+        sockets: WebSockets that may be open.
+        pool: connections of the database pool.
+    """
+
+    mailbox: int
+    journal: int
+    sockets: int
+    pool: int
 
 
 class _BuildInfo:
@@ -48,12 +70,39 @@ class _BuildInfo:
         return family
 
 
-def register_readings(registry: CollectorRegistry, readings: Readings, version: str) -> None:
+class _Connections:
+    """`frontrow_database_pool_connections`: connections of the pool by state."""
+
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
+
+    def family(self) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(
+            "frontrow_database_pool_connections", "Connections of the database pool.", labels=["state"]
+        )
+        family.add_metric(["busy"], self._readings.pool_busy())
+        family.add_metric(["idle"], self._readings.pool_idle())
+        return family
+
+
+def _limits(limits: Limits) -> Iterator[Gauge]:
+    meanings = {
+        "mailbox": "Commands that may wait in the mailbox of one screening.",
+        "journal": "Entries that may wait in the journal.",
+        "sockets": "WebSockets that may be open.",
+        "database_pool": "Connections that the database pool may have.",
+    }
+    for (name, meaning), limit in zip(meanings.items(), limits, strict=True):
+        yield Gauge(f"frontrow_{name}_limit", meaning, partial(float, limit))
+
+
+def register_readings(registry: CollectorRegistry, readings: Readings, limits: Limits, version: str) -> None:
     """Register the gauges, the build and the process collector (memory, CPU, descriptors).
 
     Args:
         registry: where to register them.
         readings: functions that read the gauges.
+        limits: what they are compared with.
         version: Frontrow's version.
     """
     registry.register(
@@ -85,6 +134,13 @@ def register_readings(registry: CollectorRegistry, readings: Readings, version: 
                     "Age of the oldest event that an enabled webhook has not got.",
                     readings.webhook_wait_seconds,
                 ),
+                _Connections(readings),
+                Gauge(
+                    "frontrow_database_pool_waiting",
+                    "Work that waits for a connection of the database pool.",
+                    readings.pool_waiting,
+                ),
+                *_limits(limits),
                 _BuildInfo(version),
             )
         )

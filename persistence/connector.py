@@ -27,7 +27,8 @@ import socket
 import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, cast
+from time import monotonic
+from typing import Any, Protocol, cast
 
 import aiopg
 import psycopg2  # type: ignore[import-untyped]
@@ -206,6 +207,16 @@ class Connection:
         return DefectiveStatement(f"{reason} (SQLSTATE {sqlstate or 'unknown'})")
 
 
+class PoolObserver(Protocol):
+    """Measures how a pool is used."""
+
+    def connection_borrowed(self, wait_seconds: float) -> None:
+        """A connection can be used, after a wait that includes connecting."""
+
+    def pool_exhausted(self) -> None:
+        """No connection became free within the time limit."""
+
+
 class Connector:
     """A bounded pool of connections to one database. It connects when a connection is first needed.
 
@@ -216,6 +227,11 @@ class Connector:
         statement_timeout_seconds: time limit of a statement on a connection of the pool.
         through_pooler: the URL may lead to a pooler that runs each transaction in another session. So
             settings are made for each transaction, and a dedicated connection may share its session.
+        observer: measures how the pool is used.
+
+    Attributes:
+        pool_size: the maximum number of connections.
+        waiting_count: how many wait for a connection.
 
     Raises:
         ValueError: `database_url` cannot be parsed.
@@ -229,6 +245,7 @@ class Connector:
         connect_timeout_seconds: float = 2.0,
         statement_timeout_seconds: float = 5.0,
         through_pooler: bool = False,
+        observer: PoolObserver | None = None,
     ) -> None:
         try:
             self._options: dict[str, Any] = {**KEEPALIVES, **extensions.parse_dsn(database_url)}
@@ -238,6 +255,10 @@ class Connector:
         self._connect_timeout_seconds = connect_timeout_seconds
         self._statement_timeout_seconds = statement_timeout_seconds
         self._through_pooler = through_pooler
+        self._observer = observer
+        self.pool_size = pool_size
+        self.waiting_count = 0
+        self._busy = 0
         self._slots = asyncio.Semaphore(pool_size)
         self._idle: list[Connection] = []
         self._closed = False
@@ -246,6 +267,11 @@ class Connector:
     def idle_count(self) -> int:
         """Number of connections that are not in use."""
         return len(self._idle)
+
+    @property
+    def busy_count(self) -> int:
+        """Number of connections that are in use, or being made for somebody."""
+        return self._busy
 
     async def run(self, sql: str, parameters: Parameters = None) -> list[Row]:
         """Run statements in one transaction, on a connection of the pool.
@@ -273,13 +299,22 @@ class Connector:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Borrow a connection of the pool. If it is returned inside a transaction, it is closed."""
+        began = monotonic()
+        self.waiting_count += 1
         try:
             async with asyncio.timeout(self._connect_timeout_seconds):
                 await self._slots.acquire()
         except TimeoutError as exc:
+            if self._observer is not None:
+                self._observer.pool_exhausted()
             raise DatabaseUnavailable("All connections to the database are busy") from exc
+        finally:
+            self.waiting_count -= 1
+        self._busy += 1
         try:
             connection = self._take_idle() or await self._connect(self._statement_timeout_seconds)
+            if self._observer is not None:
+                self._observer.connection_borrowed(monotonic() - began)
             try:
                 yield connection
             finally:
@@ -288,6 +323,7 @@ class Connector:
                 else:
                     connection.close()
         finally:
+            self._busy -= 1
             self._slots.release()
 
     async def dedicated(self, application_name: str, statement_timeout_seconds: float) -> Connection:

@@ -1,4 +1,4 @@
-"""Debian programs that tests run the server with: nginx, PgBouncer and Debian's PostgreSQL.
+"""Debian programs that tests run beside the server: nginx, PgBouncer, Prometheus and Debian's PostgreSQL.
 
 `python -m tests.debian` downloads the packages with apt, which verifies Debian's signatures, and unpacks them
 into the virtual environment. This needs no root and changes nothing outside. On systems without apt, install
@@ -12,13 +12,14 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from tests.installing import put_in_place
+from tests.installing import folder_beside, put_in_place
 
-_ROOT = Path(sys.prefix) / "debian"
-_PACKAGES = ("nginx", "pgbouncer")
+_PACKAGES = ("nginx", "pgbouncer", "prometheus")
+_PROGRAMS = ("nginx", "pgbouncer", "prometheus", "promtool")
+# A folder for each list of packages, so that a longer list is installed beside what a running test uses.
+_ROOT = Path(sys.prefix) / "debian" / "+".join(_PACKAGES)
 _SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/sbin")
 _WRAPPER = """\
 #!/bin/sh
@@ -34,7 +35,7 @@ def program(name: str) -> Path:
     """Return the path of an executable.
 
     Args:
-        name: `nginx` or `pgbouncer`.
+        name: `nginx`, `pgbouncer`, `prometheus` or `promtool`.
 
     Raises:
         ProgramMissing: it is not installed; the message says how to install it.
@@ -85,8 +86,8 @@ def install() -> None:
     """
     if _ROOT.exists() or not shutil.which("apt-get"):
         return
-    with tempfile.TemporaryDirectory(dir=sys.prefix) as folder:
-        state, unpacked = Path(folder) / "apt", Path(folder) / "debian"
+    with folder_beside(_ROOT) as folder:
+        state, unpacked = folder / "apt", folder / "debian"
         (unpacked / "root").mkdir(parents=True)
         apt = _Apt(state)
         for package in apt.download(*_PACKAGES, _lowest_postgres(apt)):
@@ -144,7 +145,7 @@ def _wrap(unpacked: Path) -> None:
         str(_ROOT / path.relative_to(unpacked)) for path in unpacked.glob("root/usr/lib/*-linux-gnu")
     )
     (unpacked / "bin").mkdir()
-    for name in _PACKAGES:
+    for name in _PROGRAMS:
         found = next((unpacked / "root" / "usr").glob(f"*bin/{name}"), None)
         if found is None:
             continue  # installed on the system

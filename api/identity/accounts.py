@@ -12,7 +12,8 @@ import hashlib
 import logging
 import secrets
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -92,6 +93,13 @@ class LoginStore(Protocol):
         """Consume a reset token, set the password and end all log-ins. Returns None if it is not valid."""
 
 
+class LoginObserver(Protocol):
+    """Counts passwords that were tried."""
+
+    def login_attempted(self, result: str) -> None:
+        """A password "succeeded" or "failed", or was not looked at because it was "throttled"."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRules:
     """The settings of accounts, described in docs/settings.md."""
@@ -123,6 +131,7 @@ class Accounts:
         rules: settings.
         site_url: returns the URL that links in mails start with.
         now: returns the time in seconds since the epoch.
+        observer: counts passwords that were tried.
     """
 
     def __init__(
@@ -137,6 +146,7 @@ class Accounts:
         rules: AccountRules,
         site_url: Callable[[], str],
         now: Callable[[], float],
+        observer: LoginObserver,
     ) -> None:
         self._users = users
         self._logins = logins
@@ -148,6 +158,7 @@ class Accounts:
         self._site_url = site_url
         self._now = now
         self._limits = limits
+        self._observer = observer
 
     async def count_attempt(self, address: str) -> None:
         """Count a request that is expensive or may reveal something.
@@ -182,6 +193,14 @@ class Accounts:
             TooManyAttempts: too many attempts for the account or from this network.
             LoginElsewhere: another service issues the tokens.
         """
+        with self._counting():
+            credentials = await self._verified(address, email, password)
+        await _counted(self._limits.requests.retract(network_of(address)))
+        if self._passwords.is_outdated(credentials.password_hash):
+            await self._logins.rehash(credentials, await self._passwords.hash(password))
+        return await self._begin(credentials)
+
+    async def _verified(self, address: str, email: str, password: str) -> Credentials:
         await self.count_attempt(address)
         await _counted(self._limits.logins.attempt(email, address))
         credentials = await self._users.credentials_by_email(email)
@@ -189,10 +208,20 @@ class Accounts:
         if not await self._passwords.matches(password, known_hash) or credentials is None:
             raise WrongCredentials
         await _counted(self._limits.logins.succeeded(email, address))
-        await _counted(self._limits.requests.retract(network_of(address)))
-        if self._passwords.is_outdated(credentials.password_hash):
-            await self._logins.rehash(credentials, await self._passwords.hash(password))
-        return await self._begin(credentials)
+        return credentials
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        """Count a password that is verified in the block by its result."""
+        try:
+            yield
+        except TooManyAttempts:
+            self._observer.login_attempted("throttled")
+            raise
+        except (WrongCredentials, WrongPassword):
+            self._observer.login_attempted("failed")
+            raise
+        self._observer.login_attempted("succeeded")
 
     async def renew(self, identity: Identity, refresh_token: str) -> TokenPair:
         """Exchange a refresh token for new tokens.
@@ -240,10 +269,11 @@ class Accounts:
             TooManyAttempts: too many wrong passwords were tried.
         """
         credentials = await self._own(user_id)
-        await _counted(self._limits.logins.attempt(credentials.email, address))
-        if not await self._passwords.matches(password, credentials.password_hash):
-            raise WrongPassword
-        await _counted(self._limits.logins.succeeded(credentials.email, address))
+        with self._counting():
+            await _counted(self._limits.logins.attempt(credentials.email, address))
+            if not await self._passwords.matches(password, credentials.password_hash):
+                raise WrongPassword
+            await _counted(self._limits.logins.succeeded(credentials.email, address))
         return credentials
 
     async def send_reset(self, email: str) -> None:

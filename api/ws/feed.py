@@ -102,6 +102,9 @@ class FeedObserver(Protocol):
     def frames_sent(self, count: int) -> None:
         """Count frames handed to sockets."""
 
+    def update_sent(self, age_seconds: float) -> None:
+        """An update has been handed to all sockets; its oldest change was decided `age_seconds` ago."""
+
 
 class AudienceObserver(Protocol):
     """Learns which screenings have watchers."""
@@ -121,14 +124,16 @@ class Update:
 
     Attributes:
         first, position: the positions after the first batch and after the last.
+        decided_at: when its oldest change was decided, in seconds since the epoch.
         encoded: by encoder, once it has been needed.
     """
 
-    __slots__ = ("_batches", "encoded", "first", "position")
+    __slots__ = ("_batches", "decided_at", "encoded", "first", "position")
 
     def __init__(self, batches: Sequence[Changes]) -> None:
         self.position = _position_of(batches[-1])
         self.first = _position_of(batches[0])
+        self.decided_at = batches[0][0].at
         self._batches = batches
         self.encoded: dict[Encoder, EncodedUpdate] = {}
 
@@ -300,9 +305,9 @@ class _Audience:
         watchers = tuple(self.watchers)
         for watcher in watchers:
             watcher.due = update
-        self._serve(iter(watchers))
+        self._serve(iter(watchers), update.decided_at)
 
-    def _serve(self, watchers: Iterator[Watcher]) -> None:
+    def _serve(self, watchers: Iterator[Watcher], decided_at: float) -> None:
         """Send the due update to the next slice of watchers.
 
         Watchers that join meanwhile get the changes from the engine.
@@ -315,8 +320,9 @@ class _Audience:
                 sent += watcher.take(update)
         self._observer.frames_sent(sent)
         if len(served) == _SLICE:
-            self._in_a_turn(partial(self._serve, watchers))
+            self._in_a_turn(partial(self._serve, watchers, decided_at))
             return
+        self._observer.update_sent(self._clock.now() - decided_at)
         # The tick starts when sending has ended, so that a large audience leaves time for other work.
         self._timer = self._clock.call_later(self._tick_seconds, partial(self._take, self._tick))
 

@@ -27,7 +27,7 @@ from api.limits import SocketLimits
 from api.looks import Looks
 from api.services import Screenings
 from api.wire import timestamp
-from api.ws.connection import INTERNAL_ERROR, SocketConnection
+from api.ws.connection import INTERNAL_ERROR, NO_CLOSE_FRAME, Ending, SocketConnection
 from api.ws.feed import Encoder, FeedObserver, Frames, SeatFeed, Watcher
 from api.ws.frames import POLICY_VIOLATION
 from api.ws.messages import BadMessage, parsed_message
@@ -91,8 +91,11 @@ class SocketObserver(FeedObserver, Protocol):
     def socket_opened(self, endpoint: str) -> None:
         """Count an admitted client."""
 
-    def socket_closed(self, endpoint: str) -> None:
-        """Count the end of an admitted client."""
+    def socket_closed(self, endpoint: str, code: int, by: str) -> None:
+        """Count the end of an admitted client; `code` and `by` are those of its `Ending`."""
+
+    def socket_refused(self, endpoint: str, code: int) -> None:
+        """Count a client that was closed with `code` because it was not admitted."""
 
     def slow_client_dropped(self, endpoint: str) -> None:
         """Count a client that was disconnected because it did not read."""
@@ -361,11 +364,12 @@ class ClientSocket(ABC):
         except WebSocketClosedError:
             return
         except tuple(kind for kind, _ in self.refusals) as error:
-            self._leave()
             close_reason = next(
                 close_reason for kind, close_reason in self.refusals if isinstance(error, kind)
             )
+            self._leave(Ending(*close_reason, "server"))
             self.close(*close_reason)
+            self.services.observer.socket_refused(self.endpoint, close_reason.code)
             self._log("refused", address=handshake.remote_ip, **close_reason._asdict())
             forget_frames(error)
 
@@ -382,7 +386,7 @@ class ClientSocket(ABC):
             return None
 
     def on_close(self) -> None:
-        self._leave()
+        self._leave(self._connection.ending or Ending(NO_CLOSE_FRAME, "", "network"))
         self._log_closed()
 
     def on_overflow(self) -> None:
@@ -409,7 +413,7 @@ class ClientSocket(ABC):
             event, endpoint=self.endpoint, request_id=self._request_id, user_id=self._user_id, **details
         )
 
-    def _leave(self) -> None:
+    def _leave(self, ending: Ending) -> None:
         attempt(self.depart)
         watch, self._token_watch = self._token_watch, None
         if watch is not None:
@@ -418,4 +422,4 @@ class ClientSocket(ABC):
         if self.admitted:
             self.admitted = False
             self.services.open_sockets.leave(self)
-            self.services.observer.socket_closed(self.endpoint)
+            self.services.observer.socket_closed(self.endpoint, ending.code, ending.by)

@@ -14,6 +14,7 @@ from frontrow.settings.rules import (
     ORIGINS,
     PATH,
     PORT,
+    SCREENINGS,
     SECRET,
     one_of,
     ports,
@@ -41,6 +42,11 @@ class ListeningSettings:
         "but in production only if FRONTROW_METRICS_TOKEN is set.",
     ] = 0
     metrics_host: Annotated[str, HOST, "The address on which FRONTROW_METRICS_PORT listens."] = "127.0.0.1"
+    metrics_screenings: Annotated[
+        tuple[int, ...],
+        SCREENINGS,
+        "The ids of screenings and events whose sales /metrics shows one by one; all others are added up.",
+    ] = ()
     metrics_token: Annotated[
         str, SECRET, "The Bearer token required to read /metrics, on either port. Empty: none is required."
     ] = field(default="", repr=False)

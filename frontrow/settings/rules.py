@@ -72,6 +72,12 @@ def ports(low: int) -> Rule:
     return Rule("list", {"subcast": int, "validate": check}, allowed)
 
 
+def _few_ids(ids: list[int]) -> None:
+    validate.Length(max=METRICS_SCREENINGS_LIMIT)(ids)
+    for number in ids:
+        validate.Range(1)(number)
+
+
 def _pauses(pauses: list[float]) -> None:
     validate.Length(min=1)(pauses)
     for pause in pauses:
@@ -95,6 +101,12 @@ NETWORKS = Rule(
     "list",
     {"subcast": lambda text: ip_network(text.strip()), "validate": _not_the_whole_internet},
     "networks like 10.0.0.0/8 or addresses, but not all addresses, separated by commas",
+)
+METRICS_SCREENINGS_LIMIT = 20
+SCREENINGS = Rule(
+    "list",
+    {"subcast": int, "validate": _few_ids},
+    f"at most {METRICS_SCREENINGS_LIMIT} ids, separated by commas",
 )
 PAUSES = Rule(
     "list",

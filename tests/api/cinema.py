@@ -53,15 +53,25 @@ class CountingObserver:
         self.closed = 0
         self.frames = 0
         self.dropped = 0
+        self.ends: list[tuple[int, str]] = []
+        self.refused: list[int] = []
+        self.ages_seconds: list[float] = []
 
     def socket_opened(self, endpoint: str) -> None:
         self.opened += 1
 
-    def socket_closed(self, endpoint: str) -> None:
+    def socket_closed(self, endpoint: str, code: int, by: str) -> None:
         self.closed += 1
+        self.ends.append((code, by))
+
+    def socket_refused(self, endpoint: str, code: int) -> None:
+        self.refused.append(code)
 
     def frames_sent(self, count: int) -> None:
         self.frames += count
+
+    def update_sent(self, age_seconds: float) -> None:
+        self.ages_seconds.append(age_seconds)
 
     def slow_client_dropped(self, endpoint: str) -> None:
         self.dropped += 1

@@ -92,6 +92,8 @@ class Tally:
 
     def frames_sent(self, count: int) -> None: ...
 
+    def update_sent(self, age_seconds: float) -> None: ...
+
     def forwarded(self, kind: str, seconds: float, outcome: str) -> None:
         self.outcomes.append((kind, outcome))
 

@@ -17,7 +17,7 @@ class Refused(Exception):
 
 
 def project_of(given: Mapping[str, str], *files: str) -> dict[str, Any]:
-    """Return a project with all its variables replaced, in the long form of each value.
+    """Return a project with all profiles and its variables replaced, in the long form of each value.
 
     Args:
         given: the content of `.env`.
@@ -40,7 +40,8 @@ def _config(given: Mapping[str, str], files: tuple[str, ...], *options: str) -> 
     named = [word for file in files for word in ("--file", str(PROJECT / file))]
     environment = {"PATH": os.defpath, "HOME": os.devnull, **given}
     # Without the option it would also read a developer's .env.
-    result = ran(COMPOSE, "--env-file", os.devnull, *named, "config", *options, environment=environment)
+    everything = ("--env-file", os.devnull, "--profile", "*")
+    result = ran(COMPOSE, *everything, *named, "config", *options, environment=environment)
     if result.returncode:
         raise Refused(result.stderr.strip())
     return result.stdout

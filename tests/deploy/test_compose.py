@@ -1,6 +1,7 @@
 """The compose files are valid, and result in a cluster that starts and whose parts find each other."""
 
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from tests.proxies.programs import DEPLOY
 BASE = ("compose.yaml",)
 WITH_TLS = ("compose.yaml", "deploy/compose.tls.yaml")
 PROJECTS = {"compose.yaml": BASE, "with TLS": WITH_TLS}
-SERVICES = {"websocket", "caddy", "nats", "postgres", "prometheus"}
+WATCHING = {"prometheus", "grafana"}
+SERVICES = {"websocket", "caddy", "nats", "postgres", *WATCHING}
 CONTAINERS_PORT = "8000"
 
 
@@ -92,7 +94,8 @@ def test_one_command_of_the_guide_starts_all_that_it_needs() -> None:
         name = waiting.pop()
         started.add(name)
         waiting += services[name].get("depends_on", {}).keys() - started
-    assert started == SERVICES - {"prometheus"}
+    assert started == SERVICES - WATCHING
+    assert {name for name, service in services.items() if "profiles" in service} == WATCHING
     assert {"8000", "8001", "3000"} <= {port["published"] for port in services["caddy"]["ports"]}
 
 
@@ -133,7 +136,25 @@ def test_containers_fit_together(files: tuple[str, ...], site: str, load: Load) 
         assert networks & service["networks"].keys(), f"{name} and the nodes have no network in common"
         for volume in service.get("volumes", ()):
             if volume["type"] == "bind":
-                assert (PROJECT / volume["source"]).is_file(), f"{name} has no {volume['source']}"
+                assert (PROJECT / volume["source"]).exists(), f"{name} has no {volume['source']}"
+
+
+def test_prometheus_and_grafana_find_their_files_and_each_other() -> None:
+    services = project()["services"]
+    mounted = {
+        name: {volume["target"]: Path(volume["source"]) for volume in services[name]["volumes"]}
+        for name in WATCHING
+    }
+    config = yaml.safe_load(mounted["prometheus"]["/etc/prometheus/prometheus.yml"].read_text())
+    assert config["rule_files"] == ["rules/*.yml"]
+    assert {file.name for file in mounted["prometheus"]["/etc/prometheus/rules"].glob("*.yml")} == {
+        *("alerts.yml", "recording.yml")
+    }
+    provisioning = mounted["grafana"]["/etc/grafana/provisioning"]
+    (provider,) = yaml.safe_load((provisioning / "dashboards/frontrow.yml").read_text())["providers"]
+    assert list(mounted["grafana"][provider["options"]["path"]].glob("*.json"))
+    (source,) = yaml.safe_load((provisioning / "datasources/prometheus.yml").read_text())["datasources"]
+    assert (source["type"], source["url"]) == ("prometheus", "http://prometheus:9090")
 
 
 def test_the_nodes_trust_exactly_the_proxy(load: Load) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,21 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from api.catalogue.departures import DEPARTURE
+from api.webhooks.notices import NOTICE
+from engine.records import ScreeningInfo
 from metrics.cluster import ClusterObserver, ClusterReadings
+from metrics.database import DatabaseMetrics
 from metrics.event_loop import sample_event_loop_lag
 from metrics.exposition import OPENMETRICS, render
 from metrics.observer import MetricsObserver
-from metrics.readings import Readings, register_readings
+from metrics.outbox import OutboxMetrics
+from metrics.readings import Limits, Readings, register_readings
+from metrics.sockets import SocketMetrics
 from metrics.workers import WorkerMetrics
+from persistence.journal import FAILURES
 
+SCREENING = ScreeningInfo(1, 2e9, 2e9 + 7200, 1500, {})
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(?P<name>\w+)` \| (?P<type>\w+) \|(?P<labels>[^|]*)\| (?P<meaning>[^|]+) \|$", re.M)
 
@@ -26,8 +35,12 @@ class Shop:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.observer = MetricsObserver(self.registry)
+        self.observer = MetricsObserver(self.registry, screenings=[17])
+        self.sockets = SocketMetrics(self.registry, lambda: self.now)
+        self.outbox = OutboxMetrics(self.registry)
+        self.database = DatabaseMetrics(self.registry)
         self.depth = 0
+        self.now = 1000.0
         readings = Readings(
             mailbox_depth=lambda: self.depth,
             active_screenings=lambda: 2,
@@ -37,8 +50,11 @@ class Shop:
             journal_lag_seconds=lambda: 0.25,
             webhooks_disabled=lambda: 1,
             webhook_wait_seconds=lambda: 2.5,
+            pool_busy=lambda: 5,
+            pool_idle=lambda: 3,
+            pool_waiting=lambda: 1,
         )
-        register_readings(self.registry, readings, "1.2.3")
+        register_readings(self.registry, readings, Limits(2000, 100_000, 5000, 8), "1.2.3")
         self.lease_seconds = 2.5
         cluster_readings = ClusterReadings(
             nodes=lambda: {"serving": 2, "gone": 1},
@@ -64,17 +80,9 @@ class Shop:
         self.observer.screening_passivated()
         self.observer.screening_taken_over("gone")
         self.observer.holds_lapsed(2, 0.01)
-        self.observer.seats_sold(1)
+        self.observer.seats_sold(SCREENING, 1, 1500)
         self.observer.batch_flushed(10, 0.005, 0.007)
-        self.observer.flush_failed("connection")
-        self.observer.socket_opened("screenings")
-        self.observer.slow_client_dropped("screenings")
         self.observer.http_route("/", "GET").finished(200, 0.001)
-        self.observer.message_delivered("mail")
-        self.observer.webhook_attempted("delivered")
-        self.observer.scanned("admitted")
-        self.observer.attempt_failed("mail")
-        self.observer.backlog_counted([("waiting", "mail", 3, 7.5), ("dead", "mail", 1, 9e5)])
         self.cluster_observer.forwarded("HoldSeats", 0.0004, "ok")
         self.cluster_observer.changes_sent(1)
 
@@ -187,10 +195,10 @@ def test_gauges_are_read_at_the_scrape(shop):
 
 
 def test_open_sockets_go_up_and_down(shop):
-    shop.observer.socket_opened("screenings")
-    shop.observer.socket_opened("screenings")
-    shop.observer.socket_closed("screenings")
-    shop.observer.frames_sent(500)
+    shop.sockets.socket_opened("screenings")
+    shop.sockets.socket_opened("screenings")
+    shop.sockets.socket_closed("screenings", 1001, "client")
+    shop.sockets.frames_sent(500)
     assert shop.value("frontrow_sockets_open", endpoint="screenings") == 1
     assert shop.value("frontrow_socket_frames_sent_total") == 500
 
@@ -230,15 +238,119 @@ def test_client_input_never_becomes_a_label(shop):
     assert shop.value("frontrow_http_requests_total", route="/", method="OTHER", status="405") == 100
 
 
-def test_plain_counters_start_at_zero(shop):
-    assert shop.value("frontrow_seats_sold_total") == 0
+def test_close_codes_that_clients_choose_do_not_become_labels(shop):
+    for code in range(3000, 3100):
+        shop.sockets.socket_opened("rooms")
+        shop.sockets.socket_closed("rooms", code, "client")
+    assert shop.value("frontrow_socket_closes_total", endpoint="rooms", code="other", by="client") == 100
+
+
+def test_what_alerts_are_about_starts_at_zero(shop):
     assert shop.value("frontrow_command_wait_seconds_count") == 0
+    assert shop.value("frontrow_mass_disconnects_total") == 0
+    assert shop.value("frontrow_database_pool_exhausted_total") == 0
+    for name, labels in {
+        "command_outcomes": {"outcome": ("ok", "overloaded", "journal_full", "failed")},
+        "http_responses": {"status": ("200", "429", "500", "503")},
+        "seats_sold": {"kind": ("screening", "event", "room"), "screening": ("17", "other")},
+        "cancelled_cents": {"kind": ("screening", "event", "room"), "screening": ("17", "other")},
+        "journal_flush_failures": {"reason": set(FAILURES.values())},
+        "takeovers": {"reason": ("handed_over", "gone", "deposed")},
+        "logins": {"result": ("succeeded", "failed", "throttled")},
+        "mails": {"result": ("sent", "failed", "rejected", "dropped")},
+        "webhook_attempts": {"result": ("delivered", "failed", "dead")},
+        "outbox_failed_attempts": {"kind": ("mail", NOTICE, DEPARTURE)},
+        "slow_clients_dropped": {"endpoint": ("screenings", "events", "rooms")},
+        "socket_refusals": {"endpoint": ("screenings", "rooms"), "code": ("1013", "4429")},
+        "socket_closes": {"endpoint": ("events",), "code": ("1011", "1013"), "by": ("server",)},
+        "clock_steps": {"direction": ("forwards", "backwards", "suspended")},
+    }.items():
+        for values in product(*labels.values()):
+            found = shop.value(f"frontrow_{name}_total", **dict(zip(labels, values, strict=True)))
+            assert found == 0, (name, values)
+    for component in ("database", "journal", "screenings", "nats", "node"):
+        assert shop.value("frontrow_not_ready", component=component) == 0
+
+
+def test_commands_and_requests_are_added_up_by_outcome_and_status(shop):
+    for kind in ("HoldSeats", "BookSeats"):
+        shop.observer.command_meter(kind).handled("overloaded", 0.0, 0.0)
+        shop.observer.command_meter(kind).succeeded(0.0)
+    for route in ("/a", "/b"):
+        shop.observer.http_route(route, "GET").finished(503, 0.1)
+    for _ in range(2):  # a second scrape changes nothing
+        assert shop.value("frontrow_command_outcomes_total", outcome="overloaded") == 2
+        assert shop.value("frontrow_command_outcomes_total", outcome="ok") == 2
+        assert shop.value("frontrow_http_responses_total", status="503") == 2
+
+
+def test_sales_are_shown_by_kind_and_for_the_named_screenings_alone(shop):
+    event = SCREENING._replace(id=17, seated=False)
+    shop.observer.seats_sold(SCREENING, 2, 3000)
+    shop.observer.seats_sold(SCREENING._replace(id=2), 1, 1500)
+    shop.observer.seats_sold(event, 3, 4500)
+    shop.observer.seats_sold(SCREENING._replace(id=3, free_seats=9), 1, 0)
+    shop.observer.seats_cancelled(event, 1, 1500)
+    assert shop.value("frontrow_sold_cents_total", kind="screening", screening="other") == 4500
+    assert shop.value("frontrow_sold_cents_total", kind="event", screening="17") == 4500
+    assert shop.value("frontrow_seats_sold_total", kind="room", screening="other") == 1
+    assert shop.value("frontrow_seats_cancelled_total", kind="event", screening="17") == 1
+    assert shop.value("frontrow_cancelled_cents_total", kind="event", screening="17") == 1500
+
+
+def test_figures_of_the_database_are_absent_until_they_are_read(shop):
+    assert shop.value("frontrow_refunds_owed") is None
+    shop.database.figures_read(1_000_000, 12, 100, 3, 4500)
+    assert shop.value("frontrow_refunds_owed") == 3
+    assert shop.value("frontrow_refunds_owed_cents") == 4500
+
+
+def test_components_that_recover_are_ready_again(shop):
+    shop.observer.readiness_checked({"database": "the database does not answer"})
+    assert shop.value("frontrow_not_ready", component="database") == 1
+    shop.observer.readiness_checked({})
+    assert shop.value("frontrow_not_ready", component="database") == 0
+
+
+class Crowd:
+    """Open sockets that end a few at a time."""
+
+    def __init__(self, shop: Shop, number: int) -> None:
+        self._shop = shop
+        for _ in range(number):
+            shop.sockets.socket_opened("events")
+
+    def lose(self, number: int, code: int = 1006, by: str = "network") -> float | None:
+        for _ in range(number):
+            self._shop.sockets.socket_closed("events", code, by)
+        return self._shop.value("frontrow_mass_disconnects_total")
+
+
+def test_a_mass_disconnect_is_a_fifth_of_all_sockets_within_ten_seconds(shop):
+    crowd = Crowd(shop, 1000)
+    assert crowd.lose(199) == 0
+    assert crowd.lose(1) == 1
+    assert crowd.lose(700) == 1  # still the same one
+    shop.now += 10
+    assert crowd.lose(49) == 1  # fewer than 50 are no mass
+    assert crowd.lose(1) == 2
+
+
+def test_disconnects_that_are_spread_out_are_no_mass_disconnect(shop):
+    crowd = Crowd(shop, 1000)
+    for _ in range(6):
+        assert crowd.lose(90) == 0
+        shop.now += 10
+
+
+def test_a_server_that_stops_causes_no_mass_disconnect(shop):
+    assert Crowd(shop, 1000).lose(1000, 1001, "server") == 0
 
 
 def test_two_registries_do_not_share_anything():
     first, second = Shop(), Shop()
-    first.observer.seats_sold(3)
-    assert (first.value("frontrow_seats_sold_total"), second.value("frontrow_seats_sold_total")) == (3, 0)
+    first.observer.holds_lapsed(3, 0.1)
+    assert (first.value("frontrow_holds_lapsed_total"), second.value("frontrow_holds_lapsed_total")) == (3, 0)
 
 
 @pytest.mark.gen_test

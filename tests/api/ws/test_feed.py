@@ -19,9 +19,13 @@ START = Position(1, 0)
 class FrameCounter:
     def __init__(self) -> None:
         self.frames = 0
+        self.ages_seconds: list[float] = []
 
     def frames_sent(self, count: int) -> None:
         self.frames += count
+
+    def update_sent(self, age_seconds: float) -> None:
+        self.ages_seconds.append(age_seconds)
 
 
 class Hall:
@@ -124,6 +128,17 @@ def test_a_steady_stream_sends_one_update_per_tick(hall):
         hall.change(held(1))
         hall.turn(TICK_SECONDS / 10)
     assert len(received) in (10, 11)
+
+
+def test_the_age_of_an_update_is_that_of_its_oldest_change(hall):
+    hall.live()
+    hall.change(held(1))
+    hall.turn()
+    hall.change(held(2))
+    hall.turn(TICK_SECONDS / 2)
+    hall.change(held(3))
+    hall.turn(TICK_SECONDS / 2)
+    assert hall.sent.ages_seconds == pytest.approx([0.0, TICK_SECONDS])
 
 
 def test_all_watchers_share_the_same_bytes_except_the_holder(hall):
@@ -392,6 +407,9 @@ def test_a_broken_change_ends_its_audience_but_not_later_watchers(hall):
 def test_an_observer_that_raises_does_not_stop_updates():
     class Broken:
         def frames_sent(self, count):
+            raise ZeroDivisionError
+
+        def update_sent(self, age_seconds):
             raise ZeroDivisionError
 
     hall = Hall()
