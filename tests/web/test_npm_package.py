@@ -9,6 +9,7 @@ import pytest
 
 from frontrow import __version__
 from tests.house import House
+from tests.site.blocks import blocks
 from tests.web.halls import demo_screening
 from tests.web.node import SCRIPTS
 from tests.web.npm_project import TARBALL, new_project, run_node
@@ -31,6 +32,13 @@ globalThis.client = new ScreeningClient('https://tickets.example', 12, 'token');
 BUNDLE = """
 export default { build: { lib: { entry: 'one_client.js', formats: ['es'], fileName: () => 'bundle.js' } } };
 """
+OF_THE_READER = """
+declare function fetchToken(): Promise<string>;
+declare function offerOthers(details: object): void;
+declare function paint(...seat: unknown[]): void;
+declare function pay(cart: object): void;
+"""
+"""What the documentation leaves to its readers."""
 
 
 @pytest.fixture
@@ -92,3 +100,16 @@ async def test_a_typed_program_reserves_a_seat_and_sees_it(project: Path, house:
     arguments = (house.base_url, house.token(USER), str(screening), str(seats[0]["id"]))
     said = await run_node(project, script.with_suffix(".js"), *arguments)
     assert json.loads(said) == [seats[0]["id"], "reserved", True, "not_found", None]
+
+
+async def test_what_the_documentation_shows_is_typed_rightly(project: Path) -> None:
+    shown = [
+        block
+        for page in ("web/npm/README.md", "docs/client.md")
+        for block in blocks(page)
+        if block.language == "ts"
+    ]
+    assert len(shown) == 4
+    for number, block in enumerate(shown):
+        (project / f"{number}.ts").write_text(block.code + OF_THE_READER)
+    await run_node(project, TSC, *STRICT, *(f"{number}.ts" for number in range(len(shown))))
