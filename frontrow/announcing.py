@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
+from api.identity.channels import code_hash
 from api.identity.origins import OPAQUE_ORIGIN
 from frontrow.demo import demo_passwords, describe, guide_ports_hint, prepare_demo
 from frontrow.listening import authority
 from frontrow.mail import MAIL_FOLDER
 from frontrow.settings import Settings
-from frontrow.signing import tokens_of
-from persistence.bulk import BulkLoader
+from frontrow.signing import access_code_key_of, tokens_of
 from persistence.connector import Connector
 
 
@@ -57,7 +58,8 @@ async def prepared_demo(settings: Settings, database_url: str, port: int) -> lis
     connector = Connector(database_url, pool_size=1)
     passwords = await asyncio.to_thread(demo_passwords, settings.data_dir)
     try:
-        demo = await prepare_demo(BulkLoader(connector), passwords)
+        hashed = partial(code_hash, access_code_key_of(settings))
+        demo = await prepare_demo(connector, passwords, hashed)
     finally:
         connector.close()
     base_url = base_url_of(settings, port)

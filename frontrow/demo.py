@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +14,7 @@ from argon2 import PasswordHasher
 
 from api.identity.tokens import Tokens
 from api.venue_time import local_time
+from api.wire import holder_of
 from frontrow.listening import GUIDES_PORTS
 from frontrow.seeding import row_label
 from persistence.bulk import (
@@ -27,6 +28,8 @@ from persistence.bulk import (
     UpcomingEvent,
     UpcomingScreening,
 )
+from persistence.connector import Connector
+from persistence.demo_rules import DemoRules, Example
 
 CINEMA = "Lumen Picture House"
 TIME_ZONE = "Europe/Berlin"
@@ -81,6 +84,9 @@ TICKETS = (
     NewTicketType("Balcony", Decimal("48.00"), 40, 4),
 )
 _DAYS_TO_EVENT = 30
+
+CODES = {"press": "ink-and-paper-2026", "fans": "brass-and-thunder"}
+"""The access codes of the demo, by channel."""
 _EVENT_LENGTH = timedelta(hours=4)
 
 
@@ -109,12 +115,13 @@ class Member(NamedTuple):
 
 
 class Demo(NamedTuple):
-    """The contents of the demo; `time_zone` is the cinema's."""
+    """The contents of the demo; `time_zone` is the cinema's, `examples` are screenings with rules."""
 
     members: Sequence[Member]
     upcoming: Sequence[UpcomingScreening]
     event: UpcomingEvent
     time_zone: str
+    examples: Sequence[Example]
 
 
 def hall_with_aisles(rows: int, block_sizes: Sequence[int]) -> list[NewSeat]:
@@ -156,13 +163,18 @@ def demo_passwords(data_dir: Path) -> dict[str, str]:
     return passwords
 
 
-async def prepare_demo(loader: BulkLoader, passwords: Mapping[str, str]) -> Demo:
+async def prepare_demo(
+    connector: Connector, passwords: Mapping[str, str], hashed: Callable[[str], bytes]
+) -> Demo:
     """Create the demo if it is missing, and new screenings and a new event if all are over.
 
     Args:
-        loader: writes to the database.
+        connector: the database.
         passwords: passwords of the users by e-mail address.
+        hashed: returns the hash of an access code.
     """
+    loader, rules = BulkLoader(connector), DemoRules(connector)
+    members = await _members(loader, passwords)
     cinema = await loader.find_cinema(CINEMA)
     if cinema is None:
         cinema = await loader.add_cinema(CINEMA, "Demo City", "1 Projection Lane", TIME_ZONE)
@@ -173,8 +185,11 @@ async def prepare_demo(loader: BulkLoader, passwords: Mapping[str, str]) -> Demo
     if not upcoming:
         await _add_screenings(loader, cinema, now)
         upcoming = await loader.upcoming(cinema.id, now)
+        await _add_examples(rules, upcoming, holder_of(members[-1].user_id), now)
+    for channel, code in CODES.items():
+        await rules.add_channel(channel, hashed(code))
     event = await loader.upcoming_event(EVENT_TITLE, now) or await _add_event(loader, now)
-    return Demo(await _members(loader, passwords), upcoming, event, cinema.time_zone)
+    return Demo(members, upcoming, event, cinema.time_zone, await rules.examples(cinema.id, now))
 
 
 def describe(demo: Demo, base_url: str, tokens: Tokens, ttl_seconds: int) -> list[str]:
@@ -200,6 +215,7 @@ def describe(demo: Demo, base_url: str, tokens: Tokens, ttl_seconds: int) -> lis
         f"              curl {base_url}/api/public/reservations -d '{json.dumps(order)}'"
         " -H 'Content-Type: application/json'",
     ]
+    lines += ["", *(f"Screening {one.id:<4}{_rules_of(one, demo.time_zone)}" for one in demo.examples)]
     for member in demo.members:
         token = tokens.issue(member.user_id, admin=member.is_admin, ttl_seconds=ttl_seconds)
         role = "Administrator" if member.is_admin else "User"
@@ -209,6 +225,23 @@ def describe(demo: Demo, base_url: str, tokens: Tokens, ttl_seconds: int) -> lis
             f"              token {token}",
         ]
     return lines
+
+
+def _rules_of(example: Example, time_zone: str) -> str:
+    """What can be tried in a screening."""
+    rules = []
+    if example.strands_none:
+        rules.append("no single seat may be left alone")
+    if example.max_per_user is not None:
+        rules.append(f"at most {example.max_per_user} seats for each person")
+    if example.sales_start is not None:
+        opens = _shown(example.sales_start, time_zone)
+        rules.append(f"on sale from {opens}, now with the access code {CODES['fans']}")
+    if example.label is not None:
+        rules.append(f"{example.label} is for the access code {CODES['press']}")
+    if example.sold_out:
+        rules.append(f"sold out, with a waiting list; {LOGINS[-1].email} has two tickets to cancel")
+    return "; ".join(rules)
 
 
 def _shown(time: datetime, time_zone: str) -> str:
@@ -250,6 +283,20 @@ async def _add_screenings(loader: BulkLoader, cinema: Cinema, now: datetime) -> 
                 )
             )
     await loader.add_screenings(screenings)
+
+
+async def _add_examples(
+    rules: DemoRules, upcoming: Sequence[UpcomingScreening], customer: str, now: datetime
+) -> None:
+    """Set rules in a few screenings; the first one of each room stays without."""
+    large = upcoming[0].room_id
+    _, strict, reserved, later, *_ = [one for one in upcoming if one.room_id == large]
+    _, full, *_ = [one for one in upcoming if one.room_id != large]
+    await rules.set_rules(strict.id, orphan_rule="enforce", max_per_user=4)
+    await rules.keep_back(reserved.id, "Row C", "press", "C")
+    opening = later.starts_at - timedelta(hours=5)
+    await rules.set_rules(later.id, sales_start=opening, presales={"fans": now})
+    await rules.sell_out(full.id, customer)
 
 
 async def _members(loader: BulkLoader, passwords: Mapping[str, str]) -> list[Member]:

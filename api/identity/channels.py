@@ -26,6 +26,11 @@ REMEMBERED_SECONDS = 5.0
 REMEMBERED_LIMIT = 1000
 
 
+def code_hash(key: bytes, code: str) -> bytes:
+    """Return the hash of an access code, with a secret key."""
+    return hmac.digest(key, code.strip()[:CODE_CHARACTERS].encode(errors="replace"), sha256)
+
+
 class ChannelRows(Protocol):
     """Channels, as `persistence.channels.ChannelRows` documents them."""
 
@@ -129,7 +134,7 @@ class Channels:
         return found[0]
 
     def _hash(self, code: str) -> bytes:
-        return hmac.digest(self._key, code.strip()[:CODE_CHARACTERS].encode(errors="replace"), sha256)
+        return code_hash(self._key, code)
 
     def _hash_or_none(self, code: str | None) -> bytes | None:
         return None if code is None else self._hash(code)

@@ -7,7 +7,6 @@ import pytest
 from websockets.asyncio.client import connect
 
 from frontrow.demo import LOGINS, prepare_demo
-from persistence.bulk import BulkLoader
 from persistence.connector import Connector
 from tests.api.cinema import receive, receive_close
 from tests.catalogue.conftest import OpenHouse
@@ -375,7 +374,8 @@ async def test_mails_to_one_account_are_bounded(house: House) -> None:
 
 async def test_the_demos_log_ins_work(house: House) -> None:
     connector = Connector(house.database_url, pool_size=1)
-    await prepare_demo(BulkLoader(connector), {login.email: "demo-" + login.email for login in LOGINS})
+    passwords = {login.email: "demo-" + login.email for login in LOGINS}
+    await prepare_demo(connector, passwords, lambda code: code.encode())
     connector.close()
     for login in LOGINS:
         somebody = Member(house, login.email, "demo-" + login.email)

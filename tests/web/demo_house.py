@@ -4,7 +4,6 @@ import asyncio
 from typing import Self
 
 from frontrow.demo import LOGINS, Demo, prepare_demo
-from persistence.bulk import BulkLoader
 from persistence.connector import Connector
 from tests.house import House
 from tests.relay import Relay, Stream
@@ -29,9 +28,8 @@ class DemoHouse(House):
 
     async def open(self) -> None:
         connector = Connector(self.database_url, pool_size=1)
-        self.demo = await prepare_demo(
-            BulkLoader(connector), dict.fromkeys((login.email for login in LOGINS), PASSWORD)
-        )
+        passwords = dict.fromkeys((login.email for login in LOGINS), PASSWORD)
+        self.demo = await prepare_demo(connector, passwords, lambda code: code.encode())
         connector.close()
         await super().open()
 
