@@ -8,13 +8,13 @@ Blocking and unblocking take effect at once, like holds, but the caller is answe
 database rejects the event, the screening is loaded again.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from math import inf
 from typing import TypeVar
 
 from engine import events as ev
 from engine.block_errors import BlockLimitReached, BlockNotFound
-from engine.commands import BlockSeats, HoldPlaces, ReadBlocks, UnblockSeats
+from engine.commands import BlockSeats, PlaceOrder, ReadBlocks, UnblockSeats
 from engine.places import ticket_type_of
 from engine.records import Block
 from engine.replies import BlockLevel, Blocks
@@ -127,13 +127,15 @@ def lent(
         seats.take_back(wanted)
 
 
-def places_for(state: ScreeningState, command: HoldPlaces) -> list[int]:
-    """The places of blocks that an order may take, of each ticket type as many as it wants at most."""
+def places_for(state: ScreeningState, orders: Iterable[PlaceOrder], access: Collection[str]) -> list[int]:
+    """The places of blocks that orders may take, of each ticket type as many as they want at most."""
+    if not access:
+        return []
     left: dict[int, int] = {}
-    for ticket_type_id, quantity in command.orders:
+    for ticket_type_id, quantity in orders:
         left[ticket_type_id] = left.get(ticket_type_id, 0) + quantity
     chosen = []
-    for seat_id in state.seats.kept.open_to(command.access):
+    for seat_id in state.seats.kept.open_to(access):
         ticket_type_id = ticket_type_of(seat_id)
         if left.get(ticket_type_id, 0) and isinstance(state.seats.record(seat_id), Kept):
             left[ticket_type_id] -= 1

@@ -139,6 +139,7 @@ class HoldSeatsFor(NamedTuple):
         beyond_limit: the holder may exceed the organiser's limits per person.
         access: as in `HoldSeats`.
         note: kept with the holds.
+        order: places to hold instead of seats.
     """
 
     screening_id: int
@@ -149,6 +150,7 @@ class HoldSeatsFor(NamedTuple):
     beyond_limit: bool = False
     access: tuple[str, ...] = ()
     note: str | None = None
+    order: PlaceOrder | None = None
 
 
 class RevokeHolds(NamedTuple):
@@ -214,6 +216,8 @@ class SellSeats(NamedTuple):
         payment_id, receipt, access, free_because: as in `BookSeats`.
         beyond_limit: the holder may exceed the organiser's limits per person.
         taken_from: whose holds of the seats are sold, instead of those of `holder`; None for nobody.
+        order: places to sell instead of seats.
+        papers: one for each place.
     """
 
     screening_id: int
@@ -226,6 +230,8 @@ class SellSeats(NamedTuple):
     access: tuple[str, ...] = ()
     free_because: str | None = None
     taken_from: str | None = None
+    order: PlaceOrder | None = None
+    papers: tuple[Paper, ...] = ()
 
 
 class ConfirmTicket(NamedTuple):

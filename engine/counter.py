@@ -11,6 +11,8 @@ from engine import blocks
 from engine import events as ev
 from engine.commands import HoldSeatsFor
 from engine.holding import give_back
+from engine.place_orders import places_chosen
+from engine.places import ticket_type_of
 from engine.records import Hold
 from engine.replies import Held
 from engine.screening_state import Decision, ScreeningState
@@ -25,8 +27,10 @@ def hold_seats_for(state: ScreeningState, command: HoldSeatsFor, now: float) -> 
 
     Nobody else can come between the end of a hold that is taken over and the new one.
     """
-    _, holder, seat_ids, actor, taken_from, beyond_limit, access, note = command
+    _, holder, seat_ids, actor, taken_from, beyond_limit, access, note, order = command
     state.require_open(now, "reserve seats")
+    if order is not None:
+        return places_chosen(state, order, access, partial(_hold_places, state, command, now))
     wanted = state.known(seat_ids)
     if access:
         again = partial(hold_seats_for, state, command, now)
@@ -62,6 +66,26 @@ def hold_seats_for(state: ScreeningState, command: HoldSeatsFor, now: float) -> 
     if taken and state.waitlist is not None:
         return state.waitlist.serve(state, decision, now)
     return decision
+
+
+def _hold_places(
+    state: ScreeningState, command: HoldSeatsFor, now: float, chosen: tuple[int, ...]
+) -> Decision:
+    """Hold free places for a customer, as one reservation. Its note would be the metadata of a guest."""
+    holder, kind_id, number = command.holder, ticket_type_of(chosen[0]), len(chosen)
+    state.require_within_limits(holder, number, ordered={kind_id: number}, beyond_limit=command.beyond_limit)
+    expires_at = state.lives.expiry(holder, (-kind_id,), now, state.policy.hold_seconds)
+    first_id, price_cents = state.hold_ids.take(number), state.info.ticket_types[kind_id].price_cents
+    holds = tuple(
+        Hold(
+            *(hold_id, first_id, state.screening_id, seat_id, holder, now, expires_at, 0, None),
+            price_cents,
+        )
+        for hold_id, seat_id in enumerate(chosen, first_id)
+    )
+    state.seats.hold_each(holds)
+    event = state.happened(ev.SeatsHeldFor, command.actor, holds, (), now)
+    return Decision(Held(holds), (event,), (event,))
 
 
 def _price(state: ScreeningState, seat_id: int) -> int:

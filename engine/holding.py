@@ -80,7 +80,7 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
 def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Decision:
     """Hold places of ticket types for all orders or none; each order becomes a reservation."""
     decide = partial(_hold_places, state, command, now)
-    kept = blocks.places_for(state, command) if command.access else ()
+    kept = blocks.places_for(state, command.orders, command.access)
     return blocks.lent(state, command.access, kept, decide) or decide()
 
 

@@ -97,6 +97,12 @@ class Places:
                 chosen.append(number)
         return [place_id(self._ticket_type_id, number) for number in chosen]
 
+    def put_back(self, seat_ids: Sequence[int]) -> None:
+        """Undo `choose` for places that were not taken."""
+        for number in map(self._number_of, seat_ids):
+            if number not in self._taken and number not in self._lent:
+                heappush(self._returned, number)
+
     def take(self, seat_id: int) -> None:
         """Mark a place as taken."""
         number = self._number_of(seat_id)

@@ -20,6 +20,7 @@ from engine.commands import (
     SellSeats,
 )
 from engine.holding import give_back, held_until
+from engine.place_orders import places_chosen
 from engine.places import ticket_type_of
 from engine.records import Hold, Ticket, TicketStatus
 from engine.replies import Booked, Cancelled, Cleared
@@ -48,6 +49,7 @@ def book_seats(
     actor: str | None = None,
     *,
     beyond_limit: bool = False,
+    chosen: tuple[int, ...] = (),
 ) -> Decision:
     """Issue tickets for seats that are free or held by the holder.
 
@@ -57,11 +59,12 @@ def book_seats(
         now: seconds since the epoch.
         actor: who sells by hand; None if the holder buys.
         beyond_limit: as in `SellSeats`.
+        chosen: free places to sell; empty for the seats that the command names.
     """
     seller = actor or command.actor
     if state.info.free_seats:
         raise NothingForSale(state.screening_id)
-    wanted = state.named(command)
+    wanted = chosen or state.named(command)
     if command.payment_id is not None and (repeat := _repeated(state, command, wanted)):
         return repeat
     state.require_open(now, "book seats")
@@ -76,9 +79,12 @@ def book_seats(
         require_on_sale(state.rules, now, command.access)
     owner = command.owner or command.holder
     passes_on = owner != command.holder
-    state.require_within_limits(command.holder, len(free), beyond_limit=beyond_limit or passes_on)
+    ordered = {ticket_type_of(chosen[0]): len(chosen)} if chosen else None
+    state.require_within_limits(
+        command.holder, len(free), ordered=ordered, beyond_limit=beyond_limit or passes_on
+    )
     if passes_on and not beyond_limit:
-        ordered = Counter(ticket_type_of(seat_id) for seat_id in wanted if seat_id < 0)
+        ordered = dict(Counter(ticket_type_of(seat_id) for seat_id in wanted if seat_id < 0))
         state.require_for_person(owner, len(wanted), ordered=ordered)
     if state.orphans is not None and not (command.late or command.actor or actor):
         state.orphans.judge(wanted, free)
@@ -118,10 +124,13 @@ def book_seats(
 
 def sell_seats(state: ScreeningState, command: SellSeats, now: float) -> Decision:
     """Issue paid tickets by hand."""
-    screening_id, holder, seat_ids, actor, payment_id, _, beyond_limit, access, free_because, taken_from = (
-        command
-    )
+    screening_id, holder, seat_ids, actor, payment_id, _, beyond_limit, access, free_because = command[:9]
     booking = BookSeats(screening_id, holder, seat_ids, payment_id, access=access, free_because=free_because)
+    taken_from, order = command.taken_from, command.order
+    if order is not None:
+        booking = booking._replace(access=(), papers=command.papers)
+        sell = partial(book_seats, state, booking, now, actor, beyond_limit=beyond_limit)
+        return places_chosen(state, order, access, lambda chosen: sell(chosen=chosen))
     if taken_from is not None:
         booking = booking._replace(holder=taken_from, owner=holder)
     return book_seats(state, booking, now, actor, beyond_limit=beyond_limit)

@@ -14,7 +14,6 @@ from argon2 import PasswordHasher
 
 from api.identity.tokens import Tokens
 from api.venue_time import local_time
-from api.wire import holder_of
 from frontrow.listening import GUIDES_PORTS
 from frontrow.seeding import row_label
 from persistence.bulk import (
@@ -174,7 +173,6 @@ async def prepare_demo(
         hashed: returns the hash of an access code.
     """
     loader, rules = BulkLoader(connector), DemoRules(connector)
-    members = await _members(loader, passwords)
     cinema = await loader.find_cinema(CINEMA)
     if cinema is None:
         cinema = await loader.add_cinema(CINEMA, "Demo City", "1 Projection Lane", TIME_ZONE)
@@ -185,10 +183,11 @@ async def prepare_demo(
     if not upcoming:
         await _add_screenings(loader, cinema, now)
         upcoming = await loader.upcoming(cinema.id, now)
-        await _add_examples(rules, upcoming, holder_of(members[-1].user_id), now)
+        await _add_examples(rules, upcoming, now)
     for channel, code in CODES.items():
         await rules.add_channel(channel, hashed(code))
     event = await loader.upcoming_event(EVENT_TITLE, now) or await _add_event(loader, now)
+    members = await _members(loader, passwords)
     return Demo(members, upcoming, event, cinema.time_zone, await rules.examples(cinema.id, now))
 
 
@@ -240,7 +239,7 @@ def _rules_of(example: Example, time_zone: str) -> str:
     if example.label is not None:
         rules.append(f"{example.label} is for the access code {CODES['press']}")
     if example.sold_out:
-        rules.append(f"sold out, with a waiting list; {LOGINS[-1].email} has two tickets to cancel")
+        rules.append("sold out, with a waiting list: administrators can cancel a ticket")
     return "; ".join(rules)
 
 
@@ -285,9 +284,7 @@ async def _add_screenings(loader: BulkLoader, cinema: Cinema, now: datetime) -> 
     await loader.add_screenings(screenings)
 
 
-async def _add_examples(
-    rules: DemoRules, upcoming: Sequence[UpcomingScreening], customer: str, now: datetime
-) -> None:
+async def _add_examples(rules: DemoRules, upcoming: Sequence[UpcomingScreening], now: datetime) -> None:
     """Set rules in a few screenings; the first one of each room stays without."""
     large = upcoming[0].room_id
     _, strict, reserved, later, *_ = [one for one in upcoming if one.room_id == large]
@@ -296,7 +293,7 @@ async def _add_examples(
     await rules.keep_back(reserved.id, "Row C", "press", "C")
     opening = later.starts_at - timedelta(hours=5)
     await rules.set_rules(later.id, sales_start=opening, presales={"fans": now})
-    await rules.sell_out(full.id, customer)
+    await rules.sell_out(full.id)
 
 
 async def _members(loader: BulkLoader, passwords: Mapping[str, str]) -> list[Member]:

@@ -27,7 +27,7 @@ WHERE screenings.id = %s AND row_label = %s AND removed_at IS NULL
 GROUP BY screenings.id
 """
 
-# The first two tickets are the customer's, one booking each; the others belong to visitors.
+# To visitors without an account, each by itself.
 _SELL_OUT = """
 WITH numbered AS (
     SELECT seats.id AS seat_id, price, row_number() OVER (ORDER BY seats.id) AS number
@@ -36,8 +36,7 @@ WITH numbered AS (
 ), first AS MATERIALIZED (SELECT nextval('ticket_ids') AS id)
 INSERT INTO tickets (screening_id, id, booking_id, seat_id, holder, price, status, booked_at, confirmed_at)
 SELECT %(screening)s, first.id + number, first.id + number, seat_id,
-    CASE WHEN number <= 2 THEN %(customer)s ELSE 'client:visitor-' || number END, price, 'confirmed',
-    now(), now()
+    'client:visitor-' || number, price, 'confirmed', now(), now()
 FROM numbered, first
 """
 
@@ -108,10 +107,9 @@ class DemoRules:
         """Keep a row of seats back for a channel."""
         await self._connector.run(_KEEP_BACK, (label, channel, screening_id, row_label))
 
-    async def sell_out(self, screening_id: int, customer: str) -> None:
-        """Sell all seats of a screening, two of them to one customer."""
-        wanted = {"screening": screening_id, "customer": customer}
-        await self._connector.run(_SELL_OUT, wanted)
+    async def sell_out(self, screening_id: int) -> None:
+        """Sell all seats of a screening."""
+        await self._connector.run(_SELL_OUT, {"screening": screening_id})
 
     async def examples(self, cinema_id: int, after: datetime) -> list[Example]:
         """Return a cinema's screenings with rules that start later than `after`."""

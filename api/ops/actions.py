@@ -10,7 +10,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from api.ops.customers import HOLDER_LIMIT, ForCustomer, customer_of, holder_behind
+from api.ops.customers import HOLDER_LIMIT, ForCustomer, customer_of, holder_behind, papers_of
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import RequestSchema, SeatIds, Trimmed, text
 from api.sales.holders import HOLDER, holder_field, shown
@@ -18,7 +18,7 @@ from api.sales.receipts import TICKETS_CREATED
 from api.sales.representations import Reservation, TicketSold, reservation_document
 from api.sales.selling import payment_field
 from engine import selling_errors as errors
-from engine.commands import BookSeats, HoldSeatsFor, RevokeHolds, SellSeats
+from engine.commands import BookSeats, HoldSeatsFor, PlaceOrder, RevokeHolds, SellSeats
 from engine.counter import COUNTER_NOTE
 from engine.errors import EngineError, NotFound
 from engine.events import HoldsReleased
@@ -43,6 +43,8 @@ _REFUSALS = (
     errors.SeatsNotFound,
     errors.ScreeningStarted,
     errors.SeatsUnavailable,
+    errors.TicketTypeNotFound,
+    errors.NotEnoughTickets,
     errors.HoldLimitExceeded,
     PersonLimitExceeded,
     errors.BookingInProgress,
@@ -99,11 +101,12 @@ async def reserve_by_hand(
     call: Call,
     screening_id: int,
     seat_ids: tuple[int, ...],
+    order: PlaceOrder | None,
     take_over: str | None,
     beyond_limit: bool,
     **customer: Any,
 ) -> Document:
-    """Reserve seats by hand for a customer, or take over a reservation.
+    """Reserve seats or tickets of an event by hand for a customer, or take over a reservation.
 
     The seats must be free or reserved by the customer, or by who is named in `take_over`, and need not be on
     sale to others. All of them are reserved or none. A reservation that is taken over begins anew at the
@@ -112,7 +115,8 @@ async def reserve_by_hand(
     taken_from = take_over and await holder_behind(call, screening_id, seat_ids, take_over)
     async with customer_of(call, screening_id, seat_ids, **customer) as holder:
         command = HoldSeatsFor(
-            *(screening_id, holder, seat_ids, call.holder, taken_from, beyond_limit, _ACCESS, COUNTER_NOTE)
+            *(screening_id, holder, seat_ids, call.holder, taken_from, beyond_limit, _ACCESS, COUNTER_NOTE),
+            order,
         )
         held: Held = await call.ask(command)
     return {
@@ -182,6 +186,7 @@ async def sell_by_hand(
     call: Call,
     screening_id: int,
     seat_ids: tuple[int, ...],
+    order: PlaceOrder | None,
     take_over: str | None,
     beyond_limit: bool,
     payment_id: str | None,
@@ -190,7 +195,7 @@ async def sell_by_hand(
     reason: str | None,
     **customer: Any,
 ) -> Booked:
-    """Sell seats by hand, or give them away.
+    """Sell seats or tickets of an event by hand, or give them away.
 
     The seats must be free or reserved by the customer, or by who is named in `take_over`, and need not be on
     sale to others. The tickets are confirmed, and the confirmation is sent by mail if an address is known.
@@ -202,14 +207,15 @@ async def sell_by_hand(
     if paid is not None:
         payment_id = _counter_payment(**paid)
     taken_from = take_over and await holder_behind(call, screening_id, seat_ids, take_over)
+    papers = await papers_of(call, order.quantity, **customer) if order else ()
     async with customer_of(call, screening_id, seat_ids, **customer) as holder:
         command = SellSeats(
             *(screening_id, holder, seat_ids, call.holder, payment_id, call.receipt),
-            *(beyond_limit, _ACCESS, reason, taken_from),
+            *(beyond_limit, _ACCESS, reason, taken_from, order, papers),
         )
         try:
             booked: Booked = await call.ask(command)
-        except PersonLimitExceeded:
+        except (PersonLimitExceeded, errors.NotEnoughTickets, errors.TicketTypeNotFound):
             raise  # the payment is still good: the administrator may repeat the request with beyond_limit
         except EngineError as refusal:
             booked = await call.services.box_office.reconsider(

@@ -4,19 +4,22 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from marshmallow import ValidationError, fields, validates_schema
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from api.errors import InvalidInput
+from api.papers.papers import new_paper
 from api.rest.endpoint import Call
 from api.rest.fields import Identifier, RequestSchema, SeatIds, Trimmed, email_address, text
 from api.sales.holders import HOLDER, shown
 from api.sales.sale_rules import beyond_limit_field
 from api.wire import holder_of
-from engine.commands import ReadSeats
+from engine.commands import PlaceOrder, ReadSeats
 from engine.errors import EngineError, is_final
+from engine.records import Paper
 from engine.views import SeatMap
 
 HOLDER_LIMIT = 300
+QUANTITY_LIMIT = 100
 NAME_LIMIT = 200
 
 _UNKNOWN_HOLDER = (
@@ -32,11 +35,19 @@ class NewGuest(RequestSchema):
 
 
 class ForCustomer(RequestSchema):
-    """Seats, and who gets them: exactly one of `user_id`, `guest` and `holder`."""
+    """Seats or tickets by quantity, and who gets them: exactly one of `user_id`, `guest` and `holder`."""
 
     exactly_one = ("user_id", "guest", "holder")
 
-    seat_ids = SeatIds(required=True, metadata={"example": [42, 43]})
+    seat_ids = SeatIds(metadata={"description": "Seats of a screening.", "example": [42, 43]})
+    ticket_type_id = Identifier(
+        metadata={"description": "Tickets of an event instead of seats: their type.", "example": 5}
+    )
+    quantity = fields.Integer(
+        strict=True,
+        validate=validate.Range(1, QUANTITY_LIMIT),
+        metadata={"description": "How many tickets of the type.", "example": 2},
+    )
     user_id = Identifier(metadata={"description": "The account that gets them.", "example": 7})
     guest = fields.Nested(NewGuest)
     holder = text(
@@ -59,6 +70,20 @@ class ForCustomer(RequestSchema):
     def _require_one_customer(self, data: dict[str, Any], **_: Any) -> None:
         if sum(name in data for name in self.exactly_one) != 1:
             raise ValidationError("Give exactly one of user_id, guest and holder.", "user_id")
+        if ("seat_ids" in data) == ("ticket_type_id" in data):
+            raise ValidationError("Give either seat_ids or ticket_type_id with quantity.", "seat_ids")
+        if ("ticket_type_id" in data) != ("quantity" in data):
+            raise ValidationError("Give quantity together with ticket_type_id.", "quantity")
+        if "quantity" in data:
+            for name in ("holder", "take_over", "payment_id"):
+                if data.get(name) is not None:
+                    raise ValidationError("Only for seats.", name)
+
+    @post_load
+    def _order(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        kind_id, quantity = data.pop("ticket_type_id", None), data.pop("quantity", 0)
+        order = None if kind_id is None else PlaceOrder(kind_id, quantity)
+        return {**data, "seat_ids": data.get("seat_ids", ()), "order": order}
 
 
 async def holder_behind(call: Call, screening_id: int, seat_ids: Sequence[int], name: str) -> str | None:
@@ -109,3 +134,22 @@ async def customer_of(
         if known is None:
             raise InvalidInput({"holder": [_UNKNOWN_HOLDER]})
         yield known
+
+
+async def papers_of(
+    call: Call,
+    number: int,
+    user_id: int | None = None,
+    guest: Mapping[str, str | None] | None = None,
+    holder: str | None = None,
+) -> tuple[Paper, ...]:
+    """Return what tickets of an event say about the customer, who is the holder of all of them.
+
+    Args:
+        call: the request.
+        number: number of tickets.
+        user_id, guest, holder: as in `ForCustomer`.
+    """
+    person = guest or await call.services.catalogue.users.find(user_id or 0)
+    named = {"full_name": person["full_name"], "email": person["email"]}
+    return tuple([new_paper(call.services.cipher, named, named, None) for _ in range(number)])

@@ -6,6 +6,20 @@ from typing import Any
 import orjson
 
 from api.papers.cipher import Cipher, DecryptionFailed
+from api.papers.readable_codes import new_ticket_code
+from engine.records import Paper
+
+
+def new_paper(
+    cipher: Cipher, buyer: Mapping[str, Any], holder: Mapping[str, Any], language: str | None
+) -> Paper:
+    """Return a new ticket code, and the encrypted personal data of its buyer and holder.
+
+    `api.mails.recipients` reads it; the language is that of mails to both.
+    """
+    code = new_ticket_code()
+    content = orjson.dumps({"buyer": buyer, "holder": holder, "language": language})
+    return Paper(code, cipher.encrypt(content, code.encode()))
 
 
 def people_on(paper: bytes | None, code: str | None, cipher: Cipher) -> Mapping[str, Any]:

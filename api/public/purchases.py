@@ -9,14 +9,12 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-import orjson
 from marshmallow import ValidationError, fields, validate
 
 from api.errors import InvalidInput
 from api.identity.errors import AccountRequired, NotAuthenticated
 from api.papers.cipher import Cipher
-from api.papers.papers import people_on
-from api.papers.readable_codes import new_ticket_code
+from api.papers.papers import new_paper, people_on
 from api.papers.ticket_codes import CodeContents, TicketCodes
 from api.papers.ticket_pictures import TicketPicture
 from api.public.errors import (
@@ -43,7 +41,7 @@ from api.wire import cents_or_none, counted, holder_of, price, timestamp
 from engine import selling_errors as errors
 from engine.commands import PlaceOrder
 from engine.places import ticket_type_of
-from engine.records import Paper, Ticket, TicketStatus
+from engine.records import Ticket, TicketStatus
 from engine.rule_errors import PersonLimitExceeded
 
 _BODY_LIMIT_BYTES = 128 * 1024
@@ -185,7 +183,7 @@ async def purchase_reservation(
         present.screening_id,
         present.reservation_id,
         [
-            _paper(call.services.cipher, buyer_info, holder, call.accepted_language)
+            new_paper(call.services.cipher, buyer_info, holder, call.accepted_language)
             for holder in ticket_holders
         ],
         PlaceOrder(present.ticket_type_id, present.quantity),
@@ -218,18 +216,6 @@ def _require_holder_per_ticket(quantity: int, ticket_holders: Sequence[object]) 
 def _wrong_number(quantity: int) -> InvalidInput:
     tickets = counted(quantity, "ticket")
     return InvalidInput({"ticketHolders": [f"The reservation has {tickets}; name one person for each."]})
-
-
-def _paper(
-    cipher: Cipher, buyer: Mapping[str, str], holder: Mapping[str, str], language: str | None
-) -> Paper:
-    """Return a new ticket code, and the encrypted personal data of its buyer and holder.
-
-    `api.mails.recipients` reads it; the language is that of mails to both.
-    """
-    code = new_ticket_code()
-    content = orjson.dumps({"buyer": buyer, "holder": holder, "language": language})
-    return Paper(code, cipher.encrypt(content, code.encode()))
 
 
 def ticket_documents(tickets: Sequence[Ticket], cipher: Cipher, codes: TicketCodes) -> list[dict[str, Any]]:
