@@ -41,12 +41,12 @@ class ForCustomer(RequestSchema):
 
     seat_ids = SeatIds(metadata={"description": "Seats of a screening.", "example": [42, 43]})
     ticket_type_id = Identifier(
-        metadata={"description": "Tickets of an event instead of seats: their type.", "example": 5}
+        metadata={"description": "With `quantity`, instead of seats: tickets of an event."}
     )
     quantity = fields.Integer(
         strict=True,
         validate=validate.Range(1, QUANTITY_LIMIT),
-        metadata={"description": "How many tickets of the type.", "example": 2},
+        metadata={"description": "How many tickets of the type."},
     )
     user_id = Identifier(metadata={"description": "The account that gets them.", "example": 7})
     guest = fields.Nested(NewGuest)
