@@ -17,6 +17,18 @@ class Credentials(NamedTuple):
     version: str
 
 
+class Addressee(NamedTuple):
+    """Whom a mail to an account goes to.
+
+    Attributes:
+        language: the tag that the user prefers; empty if unknown.
+    """
+
+    email: str
+    full_name: str
+    language: str
+
+
 class Secret(NamedTuple):
     """A refresh token or password reset token, as stored.
 

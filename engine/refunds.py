@@ -6,6 +6,13 @@ from typing import NamedTuple
 from engine.records import Refund, UnusablePayment
 from engine.selling_errors import PaymentAlreadyUsed
 
+SURPLUS = "surplus"
+"""Why a refund is owed for a payment that has brought more than its tickets cost."""
+
+
+CURRENCY_MISMATCH = "currency_mismatch"
+"""Why a refund is owed for a payment in another currency than that of all prices."""
+
 
 class Claim(NamedTuple):
     """A payment that has come before.

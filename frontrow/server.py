@@ -35,6 +35,7 @@ from api.limiter import Limiter, RateLimits
 from api.limits import Limits, SocketLimits
 from api.looks import Looks
 from api.mails.delivery import Mails
+from api.mails.links import LinkMails
 from api.mails.reminders import LOOK_SECONDS, Reminders
 from api.mails.wordings import Site
 from api.payments.stripe import StripeSignatures
@@ -266,24 +267,24 @@ class Server:
         notices = Notices(webhooks, self._mail_queue, self._site_url)
         self._deliveries.register(NOTICE, notices.deliver, at_once=1, limit_seconds=_MAIL_ATTEMPT_SECONDS)
         self._workers = Workers()
+        link_mails = LinkMails(self._mail_queue, settings.language)
         accounts = Accounts(
             catalogue.users,
             self._logins,
             Passwords(self._workers, settings.password_memory_kib, settings.password_passes),
             tokens,
             self._revocations,
-            self._mail_queue,
+            link_mails,
             counts.account_limits,
             settings.group(AccountRules),
             self._site_url,
             self._clock.now,
             self._observer,
         )
-
         guests = Guests(
             GuestRows(self._connector),
             tokens,
-            self._mail_queue,
+            link_mails,
             counts.account_limits,
             life_seconds=min(settings.refresh_token_ttl_seconds, settings.token_max_life_seconds),
             link_seconds=settings.password_reset_seconds,

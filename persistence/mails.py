@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from persistence.catalogue.refunds import REFUNDED, REFUNDED_PLACES
 from persistence.catalogue.table import Record, Rows, Table
 from persistence.catalogue.tickets import MOVES, PRINTED, VISITED
 from persistence.columns import numbers
@@ -61,7 +62,13 @@ WHERE payment_id = ANY (%(payments)s) AND ticket_id = ANY (%(tickets)s::bigint[]
 """
 
 _REFUND = {
-    **{name: f"refunds.{name}" for name in ("id", "amount", "payment_id", "booking_id", "status")},
+    **{name: f"refunds.{name}" for name in ("amount", "currency", "payment_id", "booking_id", "reason")},
+    **{name: PRINTED[name] for name in ("title", "starts_at", "time_zone")},
+    **{name: PRINTED[name] for name in ("cinema_name", "room_name", "address")},
+    "places": f"""(
+        SELECT json_agg(json_build_array(row_label, seat_number, ticket_types.name) ORDER BY place)
+        {REFUNDED_PLACES}
+    )""",
     "reference": "coalesce(refunds.reference, '')",
     "vouched": "payments.vouched_by IS NOT NULL",
     **_CONTACT_COLUMNS,
@@ -69,7 +76,7 @@ _REFUND = {
 
 REFUND = f"""
 SELECT {", ".join(_REFUND.values())}
-FROM refunds JOIN payments USING (payment_id) {_CONTACT.format(holder="refunds.holder")}
+FROM refunds JOIN payments USING (payment_id) {REFUNDED} {_CONTACT.format(holder="refunds.holder")}
 WHERE refunds.id = %s
 """  # noqa: S608 - constant
 
@@ -81,17 +88,22 @@ _HOLD = {
     "room_name": "rooms.name",
     "address": "concat_ws(', ', nullif(cinemas.address, ''), nullif(cinemas.city, ''))",
     "is_event": "events.id IS NOT NULL",
-    "seats": "held.seats",
+    "places": "held.places",
     **_CONTACT_COLUMNS,
 }
 
 HELD = f"""
 SELECT {", ".join(_HOLD.values())}
 FROM (
-    SELECT screening_id, holder, count(*) AS seats FROM holds
-    WHERE holder = %(holder)s AND screening_id = %(screening_id)s AND status = 'active'
-      AND expires_at = %(until)s::timestamptz AND expires_at > now()
+    SELECT screening_id, holder, json_agg(
+        json_build_array(row_label, seat_number, ticket_types.name, expires_at) ORDER BY expires_at, seat_id
+    ) AS places
+    FROM holds
+    LEFT JOIN seats ON seats.id = seat_id
+    LEFT JOIN ticket_types ON ticket_types.id = CASE WHEN seat_id < 0 THEN (-seat_id) >> 20 END
+    WHERE holder = %(holder)s AND screening_id = %(screening_id)s AND status = 'active' AND expires_at > now()
     GROUP BY screening_id, holder
+    HAVING bool_or(expires_at = %(until)s::timestamptz)
 ) AS held
 LEFT JOIN screenings ON screenings.id = held.screening_id
 LEFT JOIN rooms ON rooms.id = screenings.room_id
@@ -103,7 +115,7 @@ WHERE screenings.id IS NOT NULL OR events.id IS NOT NULL
 """  # noqa: S608 - constant
 
 _WAITED = {
-    **{name: _HOLD[name] for name in _HOLD if name != "seats"},
+    **{name: _HOLD[name] for name in _HOLD if name != "places"},
     "status": "waitlist.status",
     "screening_id": "waitlist.screening_id",
     "quantity": "waitlist.quantity",
@@ -149,6 +161,7 @@ WHERE status = 'pending' AND payment_deadline > now() + make_interval(secs => %(
 {_ENQUEUE_ONCE}
 """  # noqa: S608 - constant
 
+# The mail about the first seat that ends names all others of the screening, so those need none of their own.
 HOLDS_ENDING = f"""
 INSERT INTO outbox (kind, subject, payload, unique_key)
 SELECT DISTINCT 'mail', 'holds of screening ' || screening_id,
@@ -161,6 +174,13 @@ WHERE status = 'active' AND expires_at > now() + make_interval(secs => %(from)s)
   AND expires_at <= now() + make_interval(secs => %(to)s)
   AND expires_at > reserved_at + make_interval(secs => %(to)s)
   AND users.preferences @> '{{"hold_reminders": true}}'
+  AND NOT EXISTS (
+      SELECT FROM holds AS earlier
+      WHERE earlier.screening_id = holds.screening_id AND earlier.holder = holds.holder
+        AND earlier.status = 'active' AND earlier.expires_at > now()
+        AND earlier.expires_at < holds.expires_at
+        AND earlier.expires_at > earlier.reserved_at + make_interval(secs => %(to)s)
+  )
 {_ENQUEUE_ONCE}
 """  # noqa: S608 - constant
 
@@ -216,7 +236,7 @@ class MailRows:
         return dict(zip(_REFUND, rows[0], strict=True)) if rows else None
 
     async def held(self, screening_id: int, holder: str, until: str) -> Record | None:
-        """Return what a holder's holds are for, if any of them still ends at this time."""
+        """Return what a holder has reserved of a screening, if any of it still ends at this time."""
         wanted = {"screening_id": screening_id, "holder": holder, "until": until}
         rows = await self._connector.run(HELD, wanted)
         return dict(zip(_HOLD, rows[0], strict=True)) if rows else None

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from api.mails import wordings
+from api.mails import links, refunds, wordings
 from api.mails.bookings import BookedTicket, Booking
 from api.mails.languages import words_in
 from api.mails.letters import Letter
@@ -61,7 +61,11 @@ def letters_in(language: str, site: wordings.Site = SITE) -> Mapping[str, Letter
     unpaid = wordings.Cancellation([PENDING[0]._replace(payment_id=None)], True, Decimal(0), False)
     move = wordings.Move(1, BOOKING.starts_at, BOOKING.starts_at + timedelta(days=1, minutes=30))
     replaced = wordings.Move(2, BOOKING.starts_at, BOOKING.starts_at, "Low Water", "Harbour Hall")
-    refund = wordings.Refund(Decimal("12.50"), "pi_123", "RE-77", True)
+    occasion = BOOKING.occasion(reader.words)
+    refund = refunds.Refund(Decimal("12.50"), "EUR", "pi_123", "RE-77", True)
+    for_seats = refund._replace(occasion=occasion, places=[ticket.place(reader.words) for ticket in TICKETS])
+    held = [wordings.HeldPlace("A", seat, None, NOON + timedelta(seconds=60 * seat)) for seat in (1, 2)]
+    page = "https://cinema.example/my-tickets#guest"
     called_off = BOOKING._replace(tickets=CANCELLED, called_off=True)
     return {
         "booked": wordings.booked(BOOKING, TICKETS, reader, site),
@@ -73,7 +77,7 @@ def letters_in(language: str, site: wordings.Site = SITE) -> Mapping[str, Letter
         "replaced": wordings.moved(BOOKING, replaced, reader, site),
         "payment-ending": wordings.payment_ending(BOOKING._replace(tickets=PENDING), NOON, reader, site),
         "hold-ending": wordings.hold_ending(
-            BOOKING.occasion(reader.words), 2, NOON, "https://cinema.example/screenings/1/checkout", reader
+            occasion, held, "https://cinema.example/screenings/1/checkout", reader
         ),
         "waitlist-offered": wordings.waitlist_offered(
             BOOKING.occasion(reader.words), 2, NOON, "https://cinema.example/screenings/1/checkout", reader
@@ -81,6 +85,9 @@ def letters_in(language: str, site: wordings.Site = SITE) -> Mapping[str, Letter
         "seat-free": wordings.seat_free(
             BOOKING.occasion(reader.words), "A", 1, "https://cinema.example/screenings/1", reader
         ),
-        "refund-owed": wordings.refund_owed(refund, reader, site),
-        "refund-settled": wordings.refund_settled(refund, reader, site),
+        "refund-owed": refunds.refund_owed(for_seats, reader),
+        "surplus-owed": refunds.refund_owed(refund._replace(surplus=True), reader),
+        "refund-settled": refunds.refund_settled(for_seats, reader),
+        "password-reset": links.password_reset(f"{page}=1", 30, reader),
+        "ticket-links": links.ticket_links([f"{page}=1", f"{page}=2"], 30, reader),
     }

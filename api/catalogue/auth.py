@@ -124,13 +124,24 @@ async def get_me(call: Call) -> Document:
     return await own_profile(call)
 
 
-@authentication.post("/logout", status=204, secret=True)
-async def log_out(call: Call) -> None:
+class Goodbye(RequestSchema):
+    everywhere = fields.Boolean(
+        load_default=False,
+        metadata={"description": "End all log-ins of the account, on other devices too."},
+    )
+
+
+@authentication.post("/logout", query=Goodbye, status=204, refusals=(NoAccount,), secret=True)
+async def log_out(call: Call, everywhere: bool) -> None:
     """Log out.
 
-    Revokes the access and refresh tokens of this log-in and closes the WebSockets opened with them.
+    Revokes the access and refresh tokens of this log-in, or of all log-ins of the account, and closes the
+    WebSockets opened with them.
     """
-    await call.services.accounts.log_out(call.caller)
+    if everywhere:
+        await call.services.accounts.log_out_everywhere(call.account_id)
+    else:
+        await call.services.accounts.log_out(call.caller)
 
 
 class PasswordChange(RequestSchema):
@@ -201,7 +212,7 @@ async def forgot_password(call: Call, email: str) -> Document:
     """
     accounts = call.services.accounts
     await accounts.count_attempt(call.address)
-    call.background.start(accounts.send_reset(email))
+    call.background.start(accounts.send_reset(email, call.accepted_language or ""))
     return {"message": _RESET_MAIL_SENT}
 
 

@@ -24,22 +24,12 @@ from api.identity.passwords import Passwords, weakness
 from api.identity.revocations import Revocations
 from api.identity.tokens import Identity, NoSigningKey, Tokens
 from api.limiter import network_of
-from api.papers.mail import Mailer, text_mail
-from engine.accounts import Credentials, Renewal, RevokedToken, RevokedUser, Secret
+from engine.accounts import Addressee, Credentials, Renewal, RevokedToken, RevokedUser, Secret
 from engine.catalogue_errors import NoAccount
 
 log = logging.getLogger("frontrow.accounts")
 
 _SECRET_BYTES = 32
-
-_RESET_TEXT = """\
-We received a request to reset the password of your account. If you made it, open this page within
-{minutes} minutes:
-
-{link}
-
-If you did not, ignore this mail: your password stays the same.
-"""
 
 
 class AccountRows(Protocol):
@@ -53,6 +43,13 @@ class AccountRows(Protocol):
 
     async def credentials_by_email(self, email: str) -> Credentials | None:
         """Return the credentials of the account with this e-mail address, if there is one."""
+
+
+class ResetMails(Protocol):
+    """Sends mails, as `api.mails.links.LinkMails` documents it."""
+
+    async def send_reset(self, email: str, full_name: str, link: str, minutes: int, language: str) -> None:
+        """Send a link to choose a new password. Raises MailQueueFull."""
 
 
 class LoginStore(Protocol):
@@ -78,11 +75,14 @@ class LoginStore(Protocol):
     ) -> RevokedUser | None:
         """Set a new password and end all log-ins. Returns None if the account has changed meanwhile."""
 
+    async def end_all(self, credentials: Credentials, now: Callable[[], float]) -> RevokedUser | None:
+        """End all log-ins. Returns None if the account has changed meanwhile."""
+
     async def anonymise(self, credentials: Credentials, now: Callable[[], float]) -> RevokedUser | None:
         """Erase an account's data, keeping its row. Returns None if the account has changed meanwhile."""
 
-    async def add_reset(self, email: str, token: Secret) -> str | None:
-        """Store a password reset token. Returns the account's e-mail address, None without an account."""
+    async def add_reset(self, email: str, token: Secret) -> Addressee | None:
+        """Store a password reset token. Returns the owner of the account, None without an account."""
 
     async def resettable(self, digest: bytes) -> Credentials | None:
         """Return the credentials of the account that a reset token belongs to."""
@@ -126,7 +126,7 @@ class Accounts:
         passwords: creates and verifies password hashes.
         tokens: issues access tokens.
         revocations: receives every revocation made here.
-        mailer: sends reset mails.
+        mails: sends reset mails.
         limits: on attempts.
         rules: settings.
         site_url: returns the URL that links in mails start with.
@@ -141,7 +141,7 @@ class Accounts:
         passwords: Passwords,
         tokens: Tokens,
         revocations: Revocations,
-        mailer: Mailer,
+        mails: ResetMails,
         limits: AccountLimits,
         rules: AccountRules,
         site_url: Callable[[], str],
@@ -153,7 +153,7 @@ class Accounts:
         self._passwords = passwords
         self._tokens = tokens
         self._revocations = revocations
-        self._mailer = mailer
+        self._mails = mails
         self._rules = rules
         self._site_url = site_url
         self._now = now
@@ -242,6 +242,16 @@ class Accounts:
         """End the log-in that the caller's token belongs to."""
         await self._end(identity.login_id or identity.token_id, identity.user_id, identity.expires_at)
 
+    async def log_out_everywhere(self, user_id: int) -> None:
+        """End all log-ins of an account.
+
+        Raises:
+            NoAccount: the user has no account.
+        """
+        # None if a change of the password has just ended them.
+        if (revoked := await self._logins.end_all(await self._own(user_id), self._now)) is not None:
+            self._revocations.revoke(revoked)
+
     async def change_password(self, address: str, user_id: int, current: str, new: str) -> TokenPair:
         """Set a new password, end all log-ins and start a new one.
 
@@ -276,23 +286,26 @@ class Accounts:
             await _counted(self._limits.logins.succeeded(credentials.email, address))
         return credentials
 
-    async def send_reset(self, email: str) -> None:
+    async def send_reset(self, email: str, language: str) -> None:
         """Send a password reset link, if the e-mail address has an account.
 
         Does nothing, silently, once an address has received too many mails within a window.
+
+        Args:
+            email: the address.
+            language: tag of the mail's language if the user prefers none; empty for the server's.
         """
         try:
             await _counted(self._limits.mails.attempt(email))
         except TooManyAttempts:
             return
         text, secret = self._new_secret(self._rules.password_reset_seconds)
-        address = await self._logins.add_reset(email, secret)
-        if address is not None:
+        addressee = await self._logins.add_reset(email, secret)
+        if addressee is not None:
             link = f"{self._site_url()}/reset-password?token={text}"
             minutes = max(1, round(self._rules.password_reset_seconds / 60))
-            await self._mailer.send(
-                text_mail(address, "Reset your password", _RESET_TEXT.format(link=link, minutes=minutes))
-            )
+            address, full_name, preferred = addressee
+            await self._mails.send_reset(address, full_name, link, minutes, preferred or language)
 
     async def reset_password(self, address: str, token: str, new: str) -> None:
         """Set a new password with the token from a reset mail, and end all log-ins.

@@ -15,20 +15,11 @@ from api.errors import TooManyAttempts
 from api.identity.errors import LoginElsewhere
 from api.identity.login_attempts import AccountLimits
 from api.identity.tokens import FIRST_GUEST_ID, LARGEST_USER_ID, Identity, NoSigningKey, Tokens
-from api.papers.mail import Mailer, text_mail
 
 log = logging.getLogger("frontrow.accounts")
 
 LINKS_LIMIT = 10
 """Most links in a mail; each belongs to one browser that tickets were bought with."""
-
-_LINKS_TEXT = """\
-You asked for your tickets. Open them within {minutes} minutes:
-
-{links}
-
-If you did not ask, ignore this mail.
-"""
 
 
 class GuestRows(Protocol):
@@ -46,13 +37,20 @@ class GuestRows(Protocol):
         """Return the ids of guests with this e-mail address who have tickets, latest first."""
 
 
+class TicketMails(Protocol):
+    """Sends mails, as `api.mails.links.LinkMails` documents it."""
+
+    async def send_ticket_links(self, email: str, links: Sequence[str], minutes: int, language: str) -> None:
+        """Send links to tickets. Raises MailQueueFull."""
+
+
 class Guests:
     """The guests of this server.
 
     Args:
         rows: stores names and e-mail addresses.
         tokens: issues tokens.
-        mailer: sends links.
+        mails: sends links.
         limits: on mails to one address.
         life_seconds: lifetime of a guest's token.
         link_seconds: how long a mailed link works.
@@ -63,7 +61,7 @@ class Guests:
         self,
         rows: GuestRows,
         tokens: Tokens,
-        mailer: Mailer,
+        mails: TicketMails,
         limits: AccountLimits,
         *,
         life_seconds: int,
@@ -72,7 +70,7 @@ class Guests:
     ) -> None:
         self._rows = rows
         self._tokens = tokens
-        self._mailer = mailer
+        self._mails = mails
         self._limits = limits
         self.life_seconds = life_seconds
         self._link_seconds = link_seconds
@@ -107,10 +105,14 @@ class Guests:
         """Erase the name and the e-mail address of a guest."""
         await self._rows.forget(guest_id)
 
-    async def send_links(self, email: str) -> None:
+    async def send_links(self, email: str, language: str) -> None:
         """Mail links to the tickets that guests have bought with an e-mail address, if there are any.
 
         Does nothing, silently, once an address has received too many mails within a window.
+
+        Args:
+            email: the address.
+            language: tag of the mail's language; empty for the server's.
         """
         try:
             await _admitted(self._limits.mails.attempt(email))
@@ -125,8 +127,7 @@ class Guests:
             f"{self._site_url()}/my-tickets#guest={self._token(guest_id, seconds)}"
             for guest_id in guests
         ]
-        text = _LINKS_TEXT.format(minutes=seconds // 60, links="\n\n".join(links))
-        await self._mailer.send(text_mail(email, "Your tickets", text))
+        await self._mails.send_ticket_links(email, links, seconds // 60, language)
 
     def _token(self, guest_id: int, seconds: int) -> str:
         try:

@@ -209,6 +209,11 @@ class Tokens:
             raise ValueError(f"the service must be one of {', '.join(SERVICES)}, not {service}")
         return self._signed({"sub": service_holder(service), "scope": service}, ttl_seconds)
 
+    @property
+    def issues(self) -> bool:
+        """Whether this server issues tokens itself, and does not only verify those of another service."""
+        return isinstance(self._key, bytes)
+
     def _signed(self, claims: dict[str, Any], ttl_seconds: int, issued_at: float | None = None) -> str:
         if not isinstance(self._key, bytes):
             raise NoSigningKey(

@@ -39,9 +39,7 @@ class BookedTicket(NamedTuple):
 
     def place(self, words: Words) -> str:
         """Return the seat or the kind of ticket."""
-        if self.seat_number is None:
-            return one_line(self.kind)
-        return words.text("Row %(row)s, seat %(seat)s", row=one_line(self.row_label), seat=self.seat_number)
+        return place_in(words, self.row_label, self.seat_number, self.kind)
 
 
 class Booking(NamedTuple):
@@ -159,6 +157,13 @@ def lines_with_codes(
         line._replace(code=codes.code(booking.contents_of_code(ticket)), file_name=f"ticket-{ticket.id}")
         for line, ticket in zip(lines, tickets, strict=True)
     ]
+
+
+def place_in(words: Words, row_label: str | None, seat_number: int | None, kind: str | None) -> str:
+    """Return a seat, or a kind of ticket, as mails call it."""
+    if seat_number is None:
+        return one_line(kind)
+    return words.text("Row %(row)s, seat %(seat)s", row=one_line(row_label), seat=seat_number)
 
 
 def occasion_of(record: Record, words: Words) -> Occasion:

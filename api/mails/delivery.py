@@ -16,8 +16,8 @@ from uuid import uuid4
 import orjson
 
 from api.limiter import Limiter
-from api.mails import wordings
-from api.mails.bookings import Booking, bookings_of, occasion_of
+from api.mails import refunds, wordings
+from api.mails.bookings import Booking, bookings_of, occasion_of, place_in
 from api.mails.languages import Words, chosen_language, words_in
 from api.mails.letters import Letter, message_of
 from api.mails.recipients import OWNER, Recipient, recipients_of
@@ -28,6 +28,7 @@ from api.venue_time import local_time
 from engine.catalogue_errors import NoMailAddress
 from engine.causes import present_request_id
 from engine.outbox import Message, Undeliverable
+from engine.refunds import SURPLUS
 from engine.vouching import providers_id
 
 Record = Mapping[str, Any]
@@ -244,13 +245,19 @@ class Mails:
                 email, reader = recipients[0].email, recipients[0].reader
         if not email:
             return
-        details = wordings.Refund(
-            refund["amount"], providers_id(refund["payment_id"]), refund["reference"], refund["vouched"]
+        details = refunds.Refund(
+            refund["amount"],
+            refund["currency"] or self._site.currency,
+            providers_id(refund["payment_id"]),
+            refund["reference"],
+            refund["vouched"],
+            surplus=refund["reason"] == SURPLUS,
+            occasion=refund["starts_at"] and occasion_of(refund, reader.words),
+            places=[place_in(reader.words, *place) for place in refund["places"] or ()],
         )
-        say = wordings.refund_owed
-        if message.payload["cause"] == "refund_settled":
-            say = wordings.refund_settled
-        await self._send(message, say(details, reader, self._site), email, reader.words)
+        settled = message.payload["cause"] == "refund_settled"
+        say = refunds.refund_settled if settled else refunds.refund_owed
+        await self._send(message, say(details, reader), email, reader.words)
 
     async def _hold(self, message: Message) -> None:
         payload = message.payload
@@ -261,13 +268,12 @@ class Mails:
         kind = "events" if held["is_event"] else "screenings"
         url = f"{self._site.url()}/{kind}/{payload['screening_id']}"
         begins = local_time(held["starts_at"], held["time_zone"])
-        letter = wordings.hold_ending(
-            occasion_of(held, reader.words),
-            held["seats"],
-            _time_like(payload["until"], begins),
-            url if held["is_event"] else f"{url}/checkout",
-            reader,
-        )
+        places = [
+            wordings.HeldPlace(row, number, kind, _time_like(until, begins))
+            for row, number, kind, until in held["places"]
+        ]
+        checkout = url if held["is_event"] else f"{url}/checkout"
+        letter = wordings.hold_ending(occasion_of(held, reader.words), places, checkout, reader)
         await self._send(message, letter, held["email"], reader.words)
 
     async def _waited(self, message: Message) -> None:

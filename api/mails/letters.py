@@ -36,7 +36,7 @@ class TicketLine(NamedTuple):
 
     Attributes:
         place: the seat, or the kind of ticket.
-        details: number and price.
+        details: number and price, or how long it is reserved; may be empty.
         code: what its QR code says; empty for a ticket that admits nobody.
         file_name: of its QR code, without the ending.
     """
@@ -54,6 +54,8 @@ class Letter(NamedTuple):
         tone: "good", "bad" or "plain"; colours the heading.
         paragraphs: what happened, what it means for the money, and what to do, in this order.
         tickets: those that the letter is about; struck out if `void`.
+        button: the link that most readers want.
+        further: more links like it.
         closing: a last line below everything else.
         visit: the calendar entry to attach.
     """
@@ -66,6 +68,7 @@ class Letter(NamedTuple):
     tickets: Sequence[TicketLine] = ()
     void: bool = False
     button: Button | None = None
+    further: Sequence[Button] = ()
     closing: str = ""
     visit: Visit | None = None
 

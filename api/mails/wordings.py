@@ -10,12 +10,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from api.mails.bookings import BookedTicket, Booking, lines_of, lines_with_codes
+from api.mails.bookings import BookedTicket, Booking, lines_of, lines_with_codes, place_in
 from api.mails.languages import Words
-from api.mails.letters import Button, Letter, Occasion, one_line
+from api.mails.letters import Button, Letter, Occasion, TicketLine, one_line
 from api.papers.ticket_codes import TicketCodes
 
-_PAYMENT_ID_SHOWN = 40
 _NAME_SHOWN = 60
 """Longest name in a greeting."""
 _DOT = r"[.\u3002\uff0e\uff61]"
@@ -161,24 +160,31 @@ def cancelled(booking: Booking, cancellation: Cancellation, reader: Reader, site
 
 def _money_for_cancelled(cancellation: Cancellation, words: Words, site: Site) -> list[str]:
     if cancellation.owed:
-        return [_will_be_refunded(cancellation.owed, words, site, vouched=cancellation.vouched)]
+        amount = words.money(cancellation.owed, site.currency)
+        return [will_be_refunded(amount, words, vouched=cancellation.vouched)]
     if all(ticket.payment_id is None or not ticket.price for ticket in cancellation.tickets):
         return [words.text("Nothing was paid, so there is nothing to refund.")]
     return [words.text("If you have paid, please ask where you paid about your money.")]
 
 
-def _will_be_refunded(amount: Decimal, words: Words, site: Site, *, vouched: bool) -> str:
-    shown = words.money(amount, site.currency)
+def will_be_refunded(amount: str, words: Words, *, vouched: bool) -> str:
+    """Say that money goes back to the buyer.
+
+    Args:
+        amount: as it is shown.
+        words: the language.
+        vouched: whether somebody other than the buyer has confirmed the payment.
+    """
     if vouched:
         return words.text(
             "You get %(amount)s back, the way you paid. You do not have to do anything: we write again as "
             "soon as the money is on its way.",
-            amount=shown,
+            amount=amount,
         )
     return words.text(
         "If you have paid, you get %(amount)s back, the way you paid. You do not have to do anything: we "
         "write again as soon as the money is on its way.",
-        amount=shown,
+        amount=amount,
     )
 
 
@@ -280,9 +286,35 @@ def payment_ending(booking: Booking, deadline: datetime, reader: Reader, site: S
     )
 
 
-def hold_ending(occasion: Occasion, seats: int, until: datetime, url: str, reader: Reader) -> Letter:
-    """Reserved seats are about to be free for others again."""
-    words = reader.words
+class HeldPlace(NamedTuple):
+    """A reserved seat, or a reserved ticket of a kind.
+
+    Attributes:
+        row_label, seat_number: of a seat; None for an event.
+        kind: name of the ticket type of an event; None for a seat.
+        until: when it is free for others again, in the venue's time zone.
+    """
+
+    row_label: str | None
+    seat_number: int | None
+    kind: str | None
+    until: datetime
+
+    def line(self, words: Words) -> TicketLine:
+        place = place_in(words, self.row_label, self.seat_number, self.kind)
+        return TicketLine(place, words.text("reserved until %(time)s", time=words.time(self.until)))
+
+
+def hold_ending(occasion: Occasion, places: Sequence[HeldPlace], url: str, reader: Reader) -> Letter:
+    """Reserved seats are about to be free for others again.
+
+    Args:
+        occasion: what they are for.
+        places: all that the reader has reserved for it.
+        url: of the checkout.
+        reader: who has reserved them.
+    """
+    words, until = reader.words, min(place.until for place in places)
     return Letter(
         subject=words.text("Your seats are reserved until %(time)s", time=words.time(until)),
         heading=words.text("Your reservation is about to end"),
@@ -292,13 +324,14 @@ def hold_ending(occasion: Occasion, seats: int, until: datetime, url: str, reade
             words.plural(
                 "We keep your seat for %(title)s until %(time)s. Then others can take it.",
                 "We keep your %(count)s seats for %(title)s until %(time)s. Then others can take them.",
-                seats,
+                len(places),
                 title=occasion.title,
                 time=words.time(until),
             ),
             words.text("Nothing has been paid. If you do not want to come, you do not have to do anything."),
         ],
         occasion=occasion,
+        tickets=[place.line(words) for place in places],
         button=Button(words.text("Continue to the checkout"), url),
         closing=words.text("You get this mail because your preferences ask for it."),
     )
@@ -331,7 +364,7 @@ def waitlist_offered(occasion: Occasion, seats: int, until: datetime, url: str, 
 def seat_free(occasion: Occasion, row: str, number: int, url: str, reader: Reader) -> Letter:
     """A seat is free about which somebody wanted to be told."""
     words = reader.words
-    seat = words.text("Row %(row)s, seat %(seat)s", row=one_line(row), seat=number)
+    seat = place_in(words, row, number, None)
     return Letter(
         subject=words.text("A seat is free: %(seat)s", seat=seat),
         heading=words.text("The seat is free"),
@@ -349,68 +382,3 @@ def seat_free(occasion: Occasion, row: str, number: int, url: str, reader: Reade
         button=Button(words.text("Choose seats"), url),
         closing=words.text("You get this mail because you have asked for it."),
     )
-
-
-class Refund(NamedTuple):
-    """Money that goes back to a buyer.
-
-    Attributes:
-        reference: of the transfer; empty until it is settled.
-        vouched: whether somebody other than the buyer has confirmed the payment.
-    """
-
-    amount: Decimal
-    payment_id: str
-    reference: str
-    vouched: bool
-
-
-def refund_owed(refund: Refund, reader: Reader, site: Site) -> Letter:
-    """A payment could not be used, or more was paid than the tickets cost."""
-    words = reader.words
-    return Letter(
-        subject=words.text("You get %(amount)s back", amount=words.money(refund.amount, site.currency)),
-        heading=words.text("You get money back"),
-        tone="plain",
-        paragraphs=[
-            reader.greeting,
-            words.text(
-                "Your payment %(payment)s could not be used for tickets, or not all of it.",
-                payment=_short(refund.payment_id),
-            ),
-            _will_be_refunded(refund.amount, words, site, vouched=refund.vouched),
-        ],
-    )
-
-
-def refund_settled(refund: Refund, reader: Reader, site: Site) -> Letter:
-    """A refund is on its way."""
-    words = reader.words
-    amount, paragraphs = words.money(refund.amount, site.currency), [reader.greeting]
-    paragraphs.append(
-        words.text(
-            "We have refunded %(amount)s of your payment %(payment)s. It can take a few days until your bank "
-            "shows it.",
-            amount=amount,
-            payment=_short(refund.payment_id),
-        )
-    )
-    if refund.reference:
-        paragraphs.append(
-            words.text(
-                "If you have questions, give the reference %(reference)s.",
-                reference=one_line(refund.reference),
-            )
-        )
-    return Letter(
-        subject=words.text("Your refund of %(amount)s", amount=amount),
-        heading=words.text("Your refund is on its way"),
-        tone="good",
-        paragraphs=paragraphs,
-    )
-
-
-def _short(payment_id: str) -> str:
-    """Return what is shown of a payment id, which the buyer may have chosen."""
-    shown = one_line(payment_id)
-    return shown if len(shown) <= _PAYMENT_ID_SHOWN else f"{shown[:_PAYMENT_ID_SHOWN]}…"

@@ -101,5 +101,6 @@ async def send_ticket_links(call: Call, email: str) -> Document:
     a token of that guest, which works for a short time; exchange it for a new one.
     """
     await call.services.accounts.count_attempt(call.address)
-    call.background.start(call.services.guests.send_links(email))
+    language = call.accepted_language or ""
+    call.background.start(call.services.guests.send_links(email, language))
     return {"message": _LINKS_SENT}

@@ -7,7 +7,7 @@ through. The time from which tokens are valid again is also chosen under that lo
 
 from collections.abc import Callable, Sequence
 
-from engine.accounts import Credentials, Renewal, RevokedToken, RevokedUser, Secret
+from engine.accounts import Addressee, Credentials, Renewal, RevokedToken, RevokedUser, Secret
 from persistence.connector import Connection, Connector
 
 _BEGIN = """
@@ -67,6 +67,10 @@ SET password_hash = %(password_hash)s, tokens_valid_from = to_timestamp(%(valid_
 WHERE id = %(user_id)s
 """
 
+_REVOKE = """
+UPDATE users SET tokens_valid_from = to_timestamp(%(valid_from)s) WHERE id = %(user_id)s
+"""
+
 # A buyer has to hear of a screening that is cancelled or moved, and of money that is owed.
 _NEWS_MAY_FOLLOW = """
 EXISTS (
@@ -96,14 +100,15 @@ WHERE id = %(user_id)s
 
 _ADD_RESET = """
 WITH account AS (
-    SELECT id, email FROM users WHERE lower(email) = lower(%(email)s) AND deleted_at IS NULL
+    SELECT id, email, full_name, coalesce(preferences ->> 'language', '') AS language
+    FROM users WHERE lower(email) = lower(%(email)s) AND deleted_at IS NULL
 ), outdated AS (
     DELETE FROM password_resets USING account WHERE user_id = account.id
 ), added AS (
     INSERT INTO password_resets (token_hash, user_id, expires_at)
     SELECT %(digest)s, id, now() + %(life_seconds)s * interval '1 second' FROM account
 )
-SELECT email FROM account
+SELECT email, full_name, language FROM account
 """
 
 _RESETTABLE = """
@@ -185,6 +190,10 @@ class Logins:
         """Set a new password and end all log-ins; None if the account has changed in the meantime."""
         return await self._end_all(credentials, _STORE_HASH, now, password_hash=password_hash)
 
+    async def end_all(self, credentials: Credentials, now: Callable[[], float]) -> RevokedUser | None:
+        """End all log-ins; None if the account has changed in the meantime."""
+        return await self._end_all(credentials, _REVOKE, now)
+
     async def anonymise(self, credentials: Credentials, now: Callable[[], float]) -> RevokedUser | None:
         """Erase an account's personal data and end all log-ins; None if the account has changed meanwhile.
 
@@ -193,14 +202,14 @@ class Logins:
         """
         return await self._end_all(credentials, _ANONYMISE, now)
 
-    async def add_reset(self, email: str, token: Secret) -> str | None:
+    async def add_reset(self, email: str, token: Secret) -> Addressee | None:
         """Store a password reset token; earlier ones of the account become invalid.
 
         Returns:
-            The e-mail address of the account, None if there is none.
+            The owner of the account, None if there is no account with this address.
         """
         rows = await self._connector.run(_ADD_RESET, {**token._asdict(), "email": email})
-        return str(rows[0][0]) if rows else None
+        return Addressee(*rows[0]) if rows else None
 
     async def resettable(self, digest: bytes) -> Credentials | None:
         """Return the account whose password a reset token may set, or None."""

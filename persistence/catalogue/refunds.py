@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from engine.refunds import SURPLUS
 from engine.selling_errors import RefundSettled, RefundUnvouched
 from engine.vouching import vouched_payment
 from persistence.catalogue.table import Record, Rows, Table, own_columns
@@ -19,17 +20,16 @@ REFUNDED = """
 """
 """Joins what refunded payments were for."""
 
-REFUNDED_PLACES = """(
-    SELECT string_agg(
-        coalesce('Row ' || row_label || ', seat ' || seat_number, ticket_types.name), '; ' ORDER BY place
-    )
+REFUNDED_PLACES = """
     FROM unnest(array_append(refunds.seat_ids, (
         SELECT seat_id FROM tickets
         WHERE tickets.id = refunds.ticket_id AND tickets.screening_id = refunds.screening_id
     ))) AS named (place)
     LEFT JOIN seats ON seats.id = place
     LEFT JOIN ticket_types ON ticket_types.id = CASE WHEN place < 0 THEN (-place) >> 20 END
-)"""
+    WHERE coalesce(seats.id, ticket_types.id) IS NOT NULL
+"""
+"""The seats and ticket types that they were for, one row each."""
 
 REFUNDS = Table(
     name="refunds",
@@ -74,7 +74,12 @@ OWN_REFUNDS = Table(
             *("ticket_id", "owed_at", "settled_at", "reference"),
         ),
         "vouched_by": "payments.vouched_by",
-        "place": REFUNDED_PLACES,
+        "place": f"""(
+            SELECT string_agg(
+                coalesce('Row ' || row_label || ', seat ' || seat_number, ticket_types.name),
+                '; ' ORDER BY place
+            ) {REFUNDED_PLACES}
+        )""",
         **{name: PRINTED[name] for name in ("title", "starts_at", "time_zone")},
     },
     joins=f"JOIN payments USING (payment_id) {REFUNDED}",
@@ -104,6 +109,21 @@ INSERT INTO paid_back (payment_id, amount, reference)
 VALUES (%(named)s, %(amount)s::numeric, %(reference)s)
 ON CONFLICT (payment_id) DO UPDATE SET amount = excluded.amount, reference = excluded.reference
 WHERE paid_back.amount < excluded.amount OR (paid_back.amount IS NOT NULL AND excluded.amount IS NULL)
+"""
+
+# Whoever settles what was paid back locks the payment first.
+OWE_SURPLUS = """
+INSERT INTO refunds (payment_id, screening_id, booking_id, holder, amount, reason, seat_ids)
+SELECT payments.payment_id, paid.screening_id, paid.booking_id, paid.holder, %(cents)s * 0.01, %(reason)s,
+       ARRAY(
+    SELECT seat_id FROM tickets
+    WHERE booking_id = paid.booking_id AND payment_id = paid.payment_id AND seat_id IS NOT NULL
+    ORDER BY id
+)
+FROM tickets AS paid JOIN payments USING (payment_id)
+WHERE paid.id = %(ticket_id)s
+FOR UPDATE OF payments
+ON CONFLICT (payment_id) WHERE ticket_id IS NULL DO NOTHING
 """
 
 PAID_BACK = "SELECT 1 FROM paid_back WHERE payment_id = %s AND amount IS NULL"
@@ -153,6 +173,11 @@ class RefundRows(Rows):
         async with self.connector.transaction() as connection:
             await connection.run(LOCK_PAYMENTS, bound)
             await connection.run(PAY_BACK, bound | {"amount": amount})
+
+    async def owe_surplus(self, ticket_id: int, surplus_cents: int) -> None:
+        """Record that the payment of a ticket has brought more than its tickets cost, once."""
+        bound = {"ticket_id": ticket_id, "cents": surplus_cents, "reason": SURPLUS}
+        await self.connector.run(OWE_SURPLUS, bound)
 
     async def paid_back(self, payment_id: str) -> bool:
         """Return whether a provider has paid back everything of a payment."""

@@ -146,7 +146,7 @@ async def test_lost_tickets_are_found_by_mail(open_house: OpenHouse, inbox: Inbo
         for email in ("nobody@home.example", EMAIL.upper())
     ]
     assert answers[0] == answers[1]
-    letter = (await inbox.next_mail()).get_content()
+    letter = (await inbox.next_mail()).get_body(("plain",)).get_content()
     (link,) = re.findall(r"https://cinema\.example/tickets/my-tickets#guest=(\S+)", letter)
     await asyncio.sleep(0)
     assert inbox.empty

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import re
+from datetime import datetime
 from email.message import EmailMessage
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import vobject
 
 from api.mails.delivery import PAGE
-from tests.api.caller import TICKETS
+from tests.api.caller import TICKETS, Caller
 from tests.box_office import ADA, BOB, Guest, data, days_ahead, make_event, make_type
 from tests.catalogue.members import member
 from tests.catalogue.programme import SCREENINGS, hour, make_screening, open_house
@@ -293,26 +296,54 @@ async def test_the_end_of_a_hold_is_announced_to_those_who_want_that(house: Hous
     mail = await inbox.next_mail()
     assert mail["To"] == ANN
     assert "Guardamos tus 2 asientos para Brass and Thunder" in plain(mail)
+    assert "Fila A, asiento 1, reservado hasta las" in plain(mail)
+    assert "Fila A, asiento 2, reservado hasta las" in plain(mail)
     assert f"/screenings/{screening}/checkout" in plain(mail)
     await all_sent(house)
     assert inbox.empty
 
 
+async def test_seats_that_were_reserved_one_by_one_are_announced_together(house: House, inbox: Inbox) -> None:
+    screening, seats = await open_house(house)
+    user = house.user(add_user(house, hold_reminders=True))
+    for seat in seats[:3]:
+        assert (await user.reserve(screening, [seat])).status == 201
+    async with asyncio.timeout(60):
+        while len(execute(house.database_url, "SELECT id FROM holds")) < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    soon = """
+        UPDATE holds SET reserved_at = now() - interval '1 hour',
+               expires_at = now() + interval '50 s' + interval '3 s' * (seat_id - %s)
+    """
+    execute(house.database_url, soon, seats[0])
+    mail = await inbox.next_mail()
+    assert "We keep your 3 seats for Brass and Thunder" in plain(mail)
+    assert [f"Row A, seat {number}, reserved until" in plain(mail) for number in (1, 2, 3)] == [True] * 3
+    await house.restart()  # searches again
+    await all_sent(house)
+    assert inbox.empty
+
+
 async def test_refunds_are_announced_when_owed_and_settled(house: House, inbox: Inbox) -> None:
-    screening, _ = await open_house(house)
+    screening, seats = await open_house(house)
     user_id = add_user(house)
     database = house.database_url
+    execute(database, "UPDATE cinemas SET time_zone = 'Europe/Berlin'")
     pay = """
         INSERT INTO payments (payment_id, holder, screening_id, created_at)
         VALUES ('vouched:pi_1', %s, %s, now())
     """
     execute(database, pay, f"user:{user_id}", screening)
     owe = """
-        INSERT INTO refunds (payment_id, screening_id, holder, amount, reason)
-        VALUES ('vouched:pi_1', %s, %s, 12.5, 'seats_unavailable')
+        INSERT INTO refunds (payment_id, screening_id, holder, amount, reason, seat_ids)
+        VALUES ('vouched:pi_1', %s, %s, 12.5, 'seats_unavailable', %s)
     """
-    execute(database, owe, screening, f"user:{user_id}")
+    execute(database, owe, screening, f"user:{user_id}", list(seats[:2]))
     owed = await inbox.next_mail()
+    begins = datetime.fromisoformat(hour(18)).astimezone(ZoneInfo("Europe/Berlin"))
+    places = ("Odeon, Great Hall", "Row A, seat 1\r\nRow A, seat 2\r\n")
+    for text in ("Brass and Thunder", f"{begins:%H:%M} CE", *places):
+        assert text in plain(owed), text
     assert owed["Subject"] == "You get €12.50 back"
     assert "Your payment pi_1 could not be used" in plain(owed)
     settle = "UPDATE refunds SET status = 'settled', settled_at = now(), reference = %s"
@@ -321,6 +352,8 @@ async def test_refunds_are_announced_when_owed_and_settled(house: House, inbox: 
     assert settled["Subject"] == "Your refund of €12.50"
     assert "of your payment pi_1." in plain(settled)
     assert "give the reference RE-7" in plain(settled)
+    assert "Brass and Thunder" in plain(settled)
+    assert "Row A, seat 2" in plain(settled)
     execute(database, settle, "RE-7")
     await all_sent(house)
     assert inbox.empty
@@ -364,3 +397,44 @@ async def test_a_repeated_mail_is_recognised(house: House, inbox: Inbox) -> None
     again = await inbox.next_mail()
     assert first["Message-ID"] == again["Message-ID"]
     assert first["Message-ID"].endswith("@localhost>")
+
+
+async def test_mails_with_secret_links_are_in_the_language_of_their_reader(
+    house: House, inbox: Inbox
+) -> None:
+    user = await member(house, ANN, full_name="Ann")
+    asked = {"email": ANN}
+
+    async def reset(language: str) -> EmailMessage:
+        headers = {"Accept-Language": language}
+        answer = await house.guest.send("POST", "/api/v1/auth/forgot-password", asked, headers=headers)
+        assert answer.status == 202
+        return await inbox.next_mail()
+
+    mail = await reset("de-AT, en;q=0.5")
+    assert mail["Subject"] == "Ihr Passwort zurücksetzen"
+    assert "Ann" in plain(mail)
+    html = mail.get_body(("html",)).get_content()
+    assert '<html lang="de">' in html
+    assert re.search(r'href="[^"]+/reset-password\?token=[^"]+"', html)
+    preferred = await user.send("PUT", "/api/v1/users/me/preferences", {"language": "id"})
+    assert preferred.status == 200
+    assert (await reset("de"))["Subject"] == "Atur ulang kata sandi Anda"
+
+    await house.restart(guest_purchase=True)
+    screening, seats = await open_house(house)
+    for seat in seats[:2]:
+        guest = data(await house.guest.send("POST", "/api/public/guests"))
+        caller = Caller(house.base_url, guest["accessToken"])
+        details = {"fullName": "Ann", "email": ANN}
+        assert (await caller.send("PUT", "/api/public/guests/me", details)).status == 200
+        assert (await caller.book(screening, [seat])).status == 201
+        await inbox.next_mail()
+    answer = await house.guest.send(
+        "POST", "/api/public/guests/ticket-links", asked, headers={"Accept-Language": "es"}
+    )
+    assert answer.status == 202
+    mail = await inbox.next_mail()
+    assert mail["Subject"] == "Tus entradas"
+    assert len(re.findall(r"Ver mis entradas \(\d\): \S+/my-tickets#guest=", plain(mail))) == 2
+    assert len(re.findall(r'href="[^"]+/my-tickets#guest=', mail.get_body(("html",)).get_content())) == 2
