@@ -118,6 +118,9 @@ class ReservationReader(Protocol):
     async def seats_of(self, holder: str, hold_ids: Sequence[int]) -> Sequence[tuple[int, int]]:
         """Return screening and seat of a holder's holds of any status; unknown ones are left out."""
 
+    async def knows(self, holder: str) -> bool:
+        """Return whether a holder has an account, or has ever reserved or bought anything."""
+
     async def statistics(self, now: float) -> ReservationStatistics:
         """Count reservations of places by status."""
 

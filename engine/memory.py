@@ -194,7 +194,7 @@ class MemoryDatabase:
                 ticket_id,
                 payment.holder,
             ),
-            *(payment.amount_cents, payment.reason, booking_id),
+            *(payment.amount_cents, payment.reason, booking_id, payment.currency),
         )
         return self.refunds.setdefault((payment_id, ticket_id), refund)
 

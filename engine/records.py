@@ -372,6 +372,7 @@ class UnusablePayment(NamedTuple):
         ticket: the ticket that it was to confirm, if there was one.
         vouched_by: who has vouched for the payment; None if only the payer has named it.
         seat_ids: the seats that it was meant for, if there was no ticket.
+        currency: of the amount; None for that of all prices.
     """
 
     payment_id: str
@@ -382,6 +383,7 @@ class UnusablePayment(NamedTuple):
     ticket: Ticket | None = None
     vouched_by: str | None = None
     seat_ids: Sequence[int] = ()
+    currency: str | None = None
 
 
 class Refund(NamedTuple):
@@ -392,6 +394,7 @@ class Refund(NamedTuple):
         reason: "ticket_cancelled", "ticket_moved" to a cheaper seat, or the code of the error that refused
             the payment.
         booking_id: the booking of the ticket.
+        currency: of the amount; None for that of all prices.
     """
 
     id: int
@@ -402,6 +405,7 @@ class Refund(NamedTuple):
     amount_cents: int
     reason: str
     booking_id: int | None
+    currency: str | None = None
 
 
 class Paper(NamedTuple):

@@ -39,7 +39,7 @@ from engine.selling_errors import (
     TicketNotPending,
     WrongNumberOfPapers,
 )
-from engine.views import SeatsChanged
+from engine.views import SCREENING_CANCELLED, SeatsChanged
 
 
 def book_seats(
@@ -259,6 +259,7 @@ def cancel_screening(state: ScreeningState, command: CancelScreening, now: float
         released = blocks.unblock(state, block, block.seat_ids, command.actor, now)
         events.append(released)
         changes.append(released)
+    changes.append(state.show(SCREENING_CANCELLED, (), now))
     decision = Decision(reply, tuple(events), tuple(changes), write_id)
     return decision if state.waitlist is None else state.waitlist.serve(state, decision, now)
 

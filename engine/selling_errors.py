@@ -418,6 +418,7 @@ class RefundRequired(Refused):
     Attributes:
         reason: code of the error that refused the payment when it came first.
         amount: what is owed, in units of the currency.
+        currency: of the amount; None for that of all prices.
         held, booked: seats that others have now, if that is why.
     """
 
@@ -425,12 +426,14 @@ class RefundRequired(Refused):
     detail = "The payment cannot be used and will be refunded"
     refund_id = 0
     amount = 0.0
+    currency: str | None = None
     reason = ""
 
     def __init__(self, refund: Refund, refusal: EngineError) -> None:
         super().__init__()
         self.refund_id = refund.id
         self.amount = refund.amount_cents / 100
+        self.currency = refund.currency
         self.reason = refund.reason
         self.held = refusal.held if isinstance(refusal, SeatsUnavailable) else ()
         self.booked = refusal.booked if isinstance(refusal, SeatsUnavailable) else ()

@@ -142,6 +142,9 @@ ALL_SEATS_SHOWN = "all_seats_shown"
 STOCK_SHOWN = "stock_shown"
 """The cause of the first change after the screening's seats, times, price or room have changed."""
 
+SCREENING_CANCELLED = "screening_cancelled"
+"""The cause of the change after which a screening sells nothing more, because it is cancelled or deleted."""
+
 ALTERING = frozenset((STOCK_SHOWN, ALL_SEATS_SHOWN))
 """Causes after which the screening may have other seats, times, prices or another room than before."""
 

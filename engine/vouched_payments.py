@@ -13,7 +13,7 @@ from engine.commands import BookSeats, ConfirmTickets
 from engine.errors import EngineError
 from engine.ports import Ledger
 from engine.purchases import Screenings
-from engine.records import Receipt, Ticket, TicketStatus
+from engine.records import Receipt, Refund, Ticket, TicketStatus, UnusablePayment
 from engine.replies import Booked
 from engine.selling_errors import PaymentAlreadyUsed, PriceChanged, RefundRequired
 from engine.vouching import vouched_by, vouched_payment
@@ -137,6 +137,23 @@ class VouchedPayments:
         if required is not None:
             raise required
         return Booked(tuple(paid))
+
+    async def refuse(self, payment: UnusablePayment, actor: str) -> Refund | None:
+        """Record that a payment which cannot be used at all is owed.
+
+        Args:
+            payment: the payment.
+            actor: who vouches for it.
+
+        Returns:
+            The refund; None if the payment has brought nothing.
+
+        Raises:
+            PaymentAlreadyUsed: it has paid for tickets.
+        """
+        payment_id = await self.vouch(payment.payment_id, payment.holder, actor)
+        vouched = payment._replace(payment_id=payment_id, vouched_by=vouched_by(actor, payment_id))
+        return await self._ledger.owe(vouched)
 
     async def vouch(self, payment_id: str, holder: str, actor: str | None) -> str:
         """Record that an actor vouches for a payment, if it is known.

@@ -15,7 +15,7 @@ from persistence.connector import Connection, Connector
 
 REFUNDS = """
 SELECT refunds.id, payment_id, refunds.screening_id, ticket_id, refunds.holder, (amount * 100)::bigint,
-       reason, refunds.booking_id
+       reason, refunds.booking_id, currency
 FROM refunds JOIN payments USING (payment_id)
 WHERE payment_id = %s
 """
@@ -66,8 +66,9 @@ HAVING count(price) = count(*)
 """
 
 OWE = """
-INSERT INTO refunds (payment_id, screening_id, ticket_id, holder, amount, reason, booking_id, seat_ids)
-VALUES (%s, %s, %s, %s, %s * 0.01, %s, %s, %s::bigint[])
+INSERT INTO refunds
+    (payment_id, screening_id, ticket_id, holder, amount, reason, booking_id, currency, seat_ids)
+VALUES (%s, %s, %s, %s, %s * 0.01, %s, %s, %s, %s::bigint[])
 RETURNING id
 """
 
@@ -144,6 +145,7 @@ class Refunds:
                 payment.amount_cents,
                 payment.reason,
                 ticket and ticket.booking_id,
+                payment.currency,
             )
             ((refund_id,),) = await connection.run(OWE, (*refund, numbers(payment.seat_ids)))
         return Refund(refund_id, *refund)

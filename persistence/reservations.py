@@ -25,6 +25,13 @@ HOLDS_OF_HOLDER = HOLDS + OF_HOLDER + f" AND {BEFORE_ID} ORDER BY id DESC LIMIT 
 COUNT_OF_HOLDER = "SELECT count(*) FROM holds " + OF_HOLDER  # noqa: S608 - two constants
 
 
+KNOWN = """
+SELECT EXISTS (SELECT FROM users WHERE id = substring(%(holder)s FROM '^user:([0-9]{1,18})$')::bigint)
+    OR EXISTS (SELECT FROM guests WHERE holder = %(holder)s)
+    OR EXISTS (SELECT FROM holds WHERE holder = %(holder)s)
+    OR EXISTS (SELECT FROM tickets WHERE holder = %(holder)s)
+"""
+
 LIVE_IDS = """
 SELECT DISTINCT screening_id, reservation_id FROM holds
 WHERE holder = %s AND status = 'active' AND expires_at > to_timestamp(%s)
@@ -119,6 +126,15 @@ class Reservations:
             ((total,),) = await connection.run(COUNT_OF_HOLDER, wanted)
             rows = await connection.run(HOLDS_OF_HOLDER, wanted)
         return [(hold, _status_at(now, hold, row[-1])) for row in rows if (hold := hold_of(row))], total
+
+    async def knows(self, holder: str) -> bool:
+        """Return whether a holder has an account, or has ever reserved or bought anything.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        ((known,),) = await self._connector.run(KNOWN, {"holder": holder})
+        return bool(known)
 
     async def live_ids(self, holder: str, now: float) -> Sequence[tuple[int, int]]:
         """Return the screenings and ids of a holder's live reservations, of seats and of places.

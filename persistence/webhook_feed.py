@@ -30,6 +30,7 @@ from engine.events import (
     TicketsMoved,
 )
 from engine.places import ticket_type_of
+from engine.vouching import providers_id
 from persistence.columns import numbers, texts
 from persistence.connector import Connector
 
@@ -75,7 +76,9 @@ FROM cause JOIN screening USING (screening_id)
 """
 
 TICKETS = """
-SELECT id, booking_id, seat_id, price, payment_id FROM tickets WHERE id = ANY (%s::bigint[]) ORDER BY id
+SELECT tickets.id, tickets.booking_id, seat_id, price, payment_id, vouched_by
+FROM tickets LEFT JOIN payments USING (payment_id)
+WHERE tickets.id = ANY (%s::bigint[]) ORDER BY tickets.id
 """
 
 PUBLISH = """
@@ -157,6 +160,7 @@ class _Ticket(NamedTuple):
     seat_id: int
     price: Any
     payment_id: str | None
+    vouched_by: str | None
 
 
 class Event(NamedTuple):
@@ -282,14 +286,16 @@ def _described(cause: _Cause, tickets: Mapping[int, _Ticket]) -> Iterator[tuple[
             },
         )
     elif cause.kind in ("refund_owed", "refund_settled"):
-        yield cause.kind.replace("_", "."), dict(cause.payload)
+        payment_id = providers_id(cause.payload["payment_id"])
+        yield cause.kind.replace("_", "."), {**cause.payload, "payment_id": payment_id}
 
 
 def _booking(booking_id: int, status: str, tickets: Sequence[_Ticket]) -> dict[str, Any]:
     return {
         "booking_id": booking_id,
         "status": status,
-        "payment_id": tickets[0].payment_id,
+        "payment_id": tickets[0].payment_id and providers_id(tickets[0].payment_id),
+        "vouched_by": tickets[0].vouched_by,
         "amount": sum(ticket.price for ticket in tickets),
         "ticket_ids": [ticket.id for ticket in tickets],
         "seat_ids": [ticket.seat_id for ticket in tickets if ticket.seat_id > 0],

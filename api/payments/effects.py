@@ -9,22 +9,32 @@ import asyncio
 import logging
 
 from api.errors import InvalidInput
-from api.payments.notices import Notice, PaidFor, PaymentFailed, PaymentRefunded, PaymentSucceeded
+from api.payments.notices import (
+    AttemptFailed,
+    Notice,
+    PaidFor,
+    PaymentCancelled,
+    PaymentRefunded,
+    PaymentSucceeded,
+)
 from api.rest.endpoint import Call
 from api.wire import holder_of
 from engine import selling_errors as errors
 from engine.commands import BookSeats, RevokeHolds
 from engine.errors import EngineError
 from engine.purchases import RESERVATION_PAYMENT
-from engine.records import IdempotencyRecord, Ticket, TicketStatus
+from engine.records import IdempotencyRecord, Ticket, TicketStatus, UnusablePayment
+from engine.refunds import CURRENCY_MISMATCH
 from engine.vouching import provider_actor, vouched_payment
 
 log = logging.getLogger("frontrow.payments")
 
-OUTCOMES = ("booked", "refund_owed", "released", "refunded", "already_used", "repeated", "ignored")
+OUTCOMES = (
+    *("booked", "refund_owed", "kept", "released", "refunded", "already_used", "repeated", "ignored"),
+)
 
-_FAILURE_SECONDS = 120.0
-"""A failure that comes later releases nothing: the buyer may have reserved the same seats again."""
+_CANCELLATION_SECONDS = 120.0
+"""A cancellation that comes later releases nothing: the buyer may have reserved the same seats again."""
 
 
 async def take_notice(call: Call, provider: str, notice: Notice) -> str:
@@ -47,8 +57,10 @@ async def take_notice(call: Call, provider: str, notice: Notice) -> str:
     try:
         if isinstance(notice, PaymentSucceeded):
             outcome = await _succeeded(call, actor, notice)
-        elif isinstance(notice, PaymentFailed):
-            outcome = await _failed(call, actor, notice)
+        elif isinstance(notice, AttemptFailed):
+            outcome = "kept"  # The buyer may try another card while the time of the seats runs.
+        elif isinstance(notice, PaymentCancelled):
+            outcome = await _cancelled(call, actor, notice)
         else:
             outcome = await _refunded(call, actor, notice)
     except (InvalidInput, EngineError) as error:
@@ -65,7 +77,7 @@ async def _succeeded(call: Call, actor: str, notice: PaymentSucceeded) -> str:
     """Book, unless all the money has gone back; that notice may come before this one, or meanwhile."""
     paid_back, payment_id = call.services.catalogue.refunds.paid_back, notice.payment_id
     if not await paid_back(payment_id):
-        outcome = await _booked(call, actor, notice)
+        outcome = await (_booked if notice.currency is None else _refused)(call, actor, notice)
         if not await paid_back(payment_id):
             return outcome
     holder = holder_of(notice.paid_for.user_id or 0)
@@ -114,12 +126,38 @@ async def _booked(call: Call, actor: str, notice: PaymentSucceeded) -> str:
             *(payment_id, notice.received_cents / 100),
         )
         return "already_used"
-    if (surplus_cents := notice.received_cents - sum(ticket.price_cents for ticket in booked.tickets)) > 0:
+    surplus_cents = notice.received_cents - sum(ticket.price_cents for ticket in booked.tickets)
+    # The prices of tickets that have moved are no longer those that this payment was for.
+    if surplus_cents > 0 and all(ticket.paid is None for ticket in booked.tickets):
         log.warning("payment %s is %.2f more than its tickets cost", payment_id, surplus_cents / 100)
+        await call.services.catalogue.refunds.owe_surplus(booked.tickets[0].id, surplus_cents)
     return "booked"
 
 
-async def _failed(call: Call, actor: str, notice: PaymentFailed) -> str:
+async def _refused(call: Call, actor: str, notice: PaymentSucceeded) -> str:
+    """Record that money in another currency is to be paid back."""
+    paid_for, currency = notice.paid_for, notice.currency or ""
+    if tickets := await _named_tickets(call, paid_for, must_exist=False):
+        holder, screening_id = tickets[0].holder, tickets[0].screening_id
+        seat_ids = tuple(ticket.seat_id for ticket in tickets)
+    else:
+        holder = holder_of(paid_for.user_id or 0)
+        screening_id, seat_ids = await _named_seats(call, paid_for)
+    unusable = UnusablePayment(
+        *(notice.payment_id, screening_id, holder, notice.received_cents, CURRENCY_MISMATCH),
+        seat_ids=seat_ids,
+        currency=currency,
+    )
+    try:
+        await call.services.payments.refuse(unusable, actor)
+    except errors.PaymentAlreadyUsed:
+        log.error("payment %s in %s has been named for tickets", notice.payment_id, currency)
+        return "already_used"
+    log.warning("payment %s is in %s, a refund is owed", notice.payment_id, currency)
+    return "refund_owed"
+
+
+async def _cancelled(call: Call, actor: str, notice: PaymentCancelled) -> str:
     paid_for = notice.paid_for
     pending = [
         ticket
@@ -128,7 +166,7 @@ async def _failed(call: Call, actor: str, notice: PaymentFailed) -> str:
     ]
     for ticket in pending:
         await call.services.box_office.cancel(ticket.holder, ticket.id, actor)
-    if not pending and call.services.clock.now() - notice.created_at <= _FAILURE_SECONDS:
+    if not pending and call.services.clock.now() - notice.created_at <= _CANCELLATION_SECONDS:
         if paid_for.seat_ids or paid_for.hold_ids:
             screening_id, seat_ids = await _named_seats(call, paid_for)
             await call.ask(RevokeHolds(screening_id, holder_of(paid_for.user_id or 0), seat_ids, actor))

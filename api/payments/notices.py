@@ -33,17 +33,26 @@ class PaymentSucceeded(NamedTuple):
     """The money has arrived.
 
     Attributes:
-        received_cents: how much, in hundredths of the currency's unit.
+        received_cents: how much, in hundredths of the currency's unit, without what is for something else.
+        currency: of the money, if it is not that of all prices.
     """
 
     event_id: str
     payment_id: str
     paid_for: PaidFor
     received_cents: int
+    currency: str | None = None
 
 
-class PaymentFailed(NamedTuple):
-    """An attempt to pay has failed.
+class AttemptFailed(NamedTuple):
+    """An attempt to pay has failed, such as a declined card. Another one may follow."""
+
+    event_id: str
+    payment_id: str
+
+
+class PaymentCancelled(NamedTuple):
+    """The payment will never arrive.
 
     Attributes:
         created_at: when, in seconds since the epoch.
@@ -71,4 +80,4 @@ class PaymentRefunded(NamedTuple):
     whole: bool
 
 
-Notice = PaymentSucceeded | PaymentFailed | PaymentRefunded
+Notice = PaymentSucceeded | AttemptFailed | PaymentCancelled | PaymentRefunded

@@ -2,11 +2,11 @@
 
 Stripe's library verifies the signature over the raw body; nothing is ever sent to Stripe. The metadata of a
 PaymentIntent say what it is for, in the words of the API: `user_id`, and `screening_id` with `seat_ids`, or
-`ticket_ids`, or `reservation_ids`; and `expected_total`, if that is to be checked. Lists are separated by
-commas. Events of other kinds, and payments without such metadata, are none of ours and only acknowledged.
+`ticket_ids`, or `reservation_ids`; `expected_total`, if that is to be checked; and `other_total`, the part
+that is for something else. Lists are separated by commas. Events of other kinds, and payments without such
+metadata, are none of ours and only acknowledged.
 """
 
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
@@ -19,14 +19,19 @@ from marshmallow import Schema, ValidationError, fields, validate
 from api.errors import InvalidInput
 from api.payments.effects import OUTCOMES, take_notice
 from api.payments.errors import EventRefused, SignatureRefused, StripeDisabled
-from api.payments.notices import Notice, PaidFor, PaymentFailed, PaymentRefunded, PaymentSucceeded
+from api.payments.notices import (
+    AttemptFailed,
+    Notice,
+    PaidFor,
+    PaymentCancelled,
+    PaymentRefunded,
+    PaymentSucceeded,
+)
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import LARGEST_ID
 from api.sales.selling import validate_payment_id
 from api.wire import cents_or_none
 from engine import selling_errors as errors
-
-log = logging.getLogger("frontrow.payments")
 
 STRIPE = "stripe"
 
@@ -119,7 +124,8 @@ async def take_stripe_event(call: Call, body: bytes) -> Document:
     """Take an event of Stripe.
 
     `payment_intent.succeeded` books or confirms what the metadata names, if `amount_received` is enough for
-    it; a payment that cannot be used is recorded as owed. `payment_intent.payment_failed` releases it.
+    it; a payment that cannot be used, and what is too much, is recorded as owed. Stripe lets buyers try again
+    after `payment_intent.payment_failed`, so that keeps everything; `payment_intent.canceled` releases it.
     `charge.refunded` settles what is owed, and cancels the tickets of a payment that was refunded as a whole.
     Each event takes effect once.
     """
@@ -137,7 +143,7 @@ def notice_of(body: bytes, currency: str) -> Notice | None:
         currency: of all prices.
 
     Raises:
-        InvalidInput: the metadata cannot be read, or the money is in another currency.
+        InvalidInput: the metadata cannot be read.
         EventRefused: an id is empty, too long or not printable.
     """
     try:
@@ -147,18 +153,24 @@ def notice_of(body: bytes, currency: str) -> Notice | None:
             paid_for = _paid_for(subject.get("metadata"))
             if paid_for is None:
                 return None
-            received_cents = _cents(subject["amount_received"], subject, currency)
-            return PaymentSucceeded(event_id, _id(subject["id"]), paid_for, received_cents)
+            given = subject["currency"].upper()
+            received_cents = _cents(subject["amount_received"], given) - _for_others(subject["metadata"])
+            foreign = None if given == currency else given
+            payment_id = _id(subject["id"])
+            return PaymentSucceeded(event_id, payment_id, paid_for, max(0, received_cents), foreign)
         if kind == "payment_intent.payment_failed":
             paid_for = _paid_for(subject.get("metadata"))
-            return paid_for and PaymentFailed(event_id, _id(subject["id"]), paid_for, event["created"])
+            return paid_for and AttemptFailed(event_id, _id(subject["id"]))
+        if kind == "payment_intent.canceled":
+            paid_for = _paid_for(subject.get("metadata"))
+            return paid_for and PaymentCancelled(event_id, _id(subject["id"]), paid_for, event["created"])
         if kind == "charge.refunded" and subject.get("payment_intent"):
             return PaymentRefunded(
                 event_id,
                 _id(subject["payment_intent"]),
                 _reference(subject),
-                # The amount of a refund of everything does not matter, nor does its currency.
-                0 if subject["refunded"] else _cents(subject["amount_refunded"], subject, currency),
+                # The amount of a refund of everything does not matter.
+                0 if subject["refunded"] else _cents(subject["amount_refunded"], subject["currency"].upper()),
                 subject["refunded"],
             )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -182,23 +194,27 @@ def _reference(charge: Mapping[str, Any]) -> str:
     return _id(refunds[0]["id"])
 
 
-def _cents(amount: int, subject: Mapping[str, Any], currency: str) -> int:
-    """Return an amount of a payment in hundredths; fractions of them are dropped.
-
-    Raises:
-        InvalidInput: it is in another currency than the prices.
-    """
-    given = subject["currency"].upper()
-    if given != currency:
-        payment_id = subject.get("payment_intent") or subject["id"]
-        log.error(
-            "payment %s is in %s, but prices are in %s; see to it at Stripe", payment_id, given, currency
-        )
-        raise InvalidInput({"currency": [f"Must be {currency}, the currency of all prices."]})
+def _cents(amount: int, currency: str) -> int:
+    """Return an amount of a payment in hundredths of its currency's unit; fractions of them are dropped."""
     if amount < 0:
         raise ValueError
     cents: int = int(amount) * 100 // 10 ** _DECIMALS.get(currency, 2)
     return cents
+
+
+def _for_others(metadata: Mapping[str, str]) -> int:
+    """Return what a payment has brought for something else than tickets, in cents. Raises InvalidInput."""
+    return _amount(metadata, "other_total") or 0
+
+
+def _amount(metadata: Mapping[str, str], name: str) -> int | None:
+    """Return an amount among the metadata in cents, if it is there. Raises InvalidInput."""
+    if name not in metadata:
+        return None
+    try:
+        return cents_or_none(Decimal(metadata[name]))
+    except (InvalidOperation, ValueError) as error:
+        raise InvalidInput({f"metadata.{name}": ["Must be an amount, such as 25.50."]}) from error
 
 
 def _paid_for(metadata: Mapping[str, str] | None) -> PaidFor | None:
@@ -215,13 +231,7 @@ def _paid_for(metadata: Mapping[str, str] | None) -> PaidFor | None:
     def numbers(name: str) -> tuple[int, ...]:
         return tuple(min(int(word), LARGEST_ID) for word in ids(name) if _ID.fullmatch(word))
 
-    total_cents = None
-    if "expected_total" in metadata:
-        try:
-            total_cents = cents_or_none(Decimal(metadata["expected_total"]))
-        except (InvalidOperation, ValueError):
-            faults["metadata.expected_total"] = ["Must be an amount, such as 25.50."]
-
+    total_cents = _amount(metadata, "expected_total")
     users, screenings = numbers("user_id"), numbers("screening_id")
     reservations = ids("reservation_ids", re.compile(f"{_ID.pattern}|{_PURCHASE_ID.pattern}", re.ASCII))
     paid_for = PaidFor(

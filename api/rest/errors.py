@@ -114,7 +114,7 @@ TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
     selling.PriceChanged: Translation(409, ("expected", "actual")),
     selling.PaymentAlreadyUsed: Translation(409, ("payment_id",)),
     blocks.BlockLimitReached: Translation(409, ("limit",)),
-    selling.RefundRequired: Translation(409, ("reason", "amount", "refund_id", "held", "booked")),
+    selling.RefundRequired: Translation(409, ("reason", "amount", "currency", "refund_id", "held", "booked")),
     selling.TooManyRefunds: Translation(409, ("limit",)),
     selling.RefundUnvouched: Translation(409, ("refund_id",)),
     selling.RefundSettled: Translation(409, ("refund_id", "reference")),

@@ -60,6 +60,21 @@ def customer(call: Call, user_id: int | None) -> str:
     return holder_of(user_id)
 
 
+async def require_known(call: Call, holder: str) -> None:
+    """Check that a user whom a service names has an account, or has reserved or bought something here.
+
+    If another service issues the tokens, the users are only known there, and nothing is checked.
+
+    Raises:
+        InvalidInput: there is no such user.
+    """
+    if not call.services.tokens.issues or await call.services.reservations.knows(holder):
+        return
+    await call.flushed()
+    if not await call.services.reservations.knows(holder):
+        raise InvalidInput({"user_id": ["There is no such user."]})
+
+
 def service_of(call: Call) -> str | None:
     """Return the holder name of the calling service; None if the caller is a user."""
     return call.holder if call.caller.service else None

@@ -20,6 +20,7 @@ from api.sales.selling import (
     find_ticket,
     is_unvouched,
     payment_field,
+    require_known,
     service_of,
 )
 from api.seats.reservations import SeatSelection, SeatsOfScreening
@@ -47,12 +48,17 @@ _BOOKING_REFUSALS = (
 
 def _sale(call: Call, command: BookSeats) -> Ask | Awaitable[Booked]:
     if command.actor is not None:
-        return call.services.payments.book(command)
+        return _sale_by_service(call, command)
     return Ask(
         command,
         lambda booked: booked,
         partial(call.services.box_office.reconsider, command),
     )
+
+
+async def _sale_by_service(call: Call, command: BookSeats) -> Booked:
+    await require_known(call, command.holder)
+    return await call.services.payments.book(command)
 
 
 class Booking(SeatSelection):
@@ -299,6 +305,7 @@ async def confirm_payment(
     holder, service = customer(call, user_id), service_of(call)
     total_cents = cents_or_none(expected_total)
     if service is not None:
+        await require_known(call, holder)
         return await call.services.payments.confirm(
             holder, [ticket_id], payment_id, service, call.receipt, total_cents
         )

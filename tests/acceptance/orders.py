@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -346,17 +347,18 @@ class Walk:
         self._held.pop(seat_id, None)
 
     async def _payment_fails(self) -> None:
-        """Stripe reports that a payment for the held seats has failed."""
+        """Stripe reports that an attempt to pay the held seats has failed, and then that it ends."""
         if self._held:
             named = {"screening_id": self.screening.id, "user_id": self.buyer}
             seats = ",".join(map(str, self._held))
-            failed = stripe_events.intent(
-                f"failed-{self.buyer}-{next(self._numbers)}", "payment_failed", seat_ids=seats, **named
-            )
-            answer = await self.site.answered(
-                lambda: stripe_events.deliver(Caller(self.site.server.url), failed)
-            )
-            assert answer.status == 200, answer.body
+            payment_id = f"failed-{self.buyer}-{next(self._numbers)}"
+            for status, outcome in (("payment_failed", "kept"), ("canceled", "released")):
+                failed = stripe_events.intent(payment_id, status, seat_ids=seats, **named)
+                answer = await self.site.answered(
+                    partial(stripe_events.deliver, Caller(self.site.server.url), failed)
+                )
+                assert answer.status == 200, answer.body
+                assert answer.json["outcome"] in (outcome, "repeated")
             self._held.clear()
 
     def _payment(self, user_id: int, seats: Sequence[int], path: str) -> Payment:

@@ -87,7 +87,7 @@ def test_codes_are_unique() -> None:
             ),
             409,
             {
-                **{"reason": "seats_unavailable", "amount": 15.99, "refund_id": 5},
+                **{"reason": "seats_unavailable", "amount": 15.99, "currency": None, "refund_id": 5},
                 **{"held": (42,), "booked": ()},
             },
         ),

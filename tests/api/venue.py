@@ -101,6 +101,9 @@ class HoldReaders:
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 
+    async def knows(self, holder: str) -> bool:
+        return True
+
     async def list_of_holder(
         self,
         holder: str,

@@ -54,7 +54,9 @@ async def test_operators_see_aliases(open_house: OpenHouse) -> None:
     holders = {record["holder"] for record in [*listed.json, *owed.json, cancelled.json, settled.json]}
     (alias,) = holders
     assert alias.startswith("~")
-    assert {entry["payload"].get("actor") for entry in messages.json} == {None, alias}
+    # The mail about the cancelled ticket names the administrator, as soon as it is written.
+    actors = {entry["payload"].get("actor") for entry in messages.json}
+    assert actors - {"user:1"} == {None, alias}
     export = await house.admin.send("GET", "/api/v1/tickets/export.csv")
     assert len(export.body.splitlines()) == 3
     history = await house.admin.send("GET", f"/api/v1/ops/screenings/{event}/events")

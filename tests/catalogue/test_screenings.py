@@ -293,6 +293,35 @@ async def test_all_sockets_receive_the_cancellation(house: House) -> None:
                 freed |= {update["seat_id"]: update["status"] for update in message.get("updates", [])}
 
 
+async def test_all_sockets_are_told_that_the_screening_is_cancelled(house: House) -> None:
+    screening, seats = await open_house(house)
+    await house.user(8).reserve(screening, seats[:1])
+    base, token = f"{house.base_url.replace('http', 'ws')}/ws", house.token(9)
+    async with (
+        connect(f"{base}/screenings/{screening}?token={token}") as watching,
+        connect(f"{base}/events/{screening}?token={token}") as counting,
+        connect(f"{base}/some-client-{screening}") as selecting,
+        asyncio.timeout(60),
+    ):
+        await selecting.send(json.dumps({"type": "join_room", "room_id": f"funcion_{screening}"}))
+        for socket, confirmed in (
+            (watching, "connection_confirmed"),
+            (counting, "seat_update"),
+            (selecting, "current_selections"),
+        ):
+            while json.loads(await socket.recv())["type"] != confirmed:
+                pass
+        assert (await delete(house, screening)).status == 204
+        for socket, named in (
+            (watching, ("screening_id", screening)),
+            (counting, ("eventId", screening)),
+            (selecting, ("room_id", f"funcion_{screening}")),
+        ):
+            while (message := json.loads(await socket.recv()))["type"] != "screening_cancelled":
+                pass
+            assert named in message.items()
+
+
 async def test_tickets_of_a_screening_that_has_begun_are_not_cancelled(house: House) -> None:
     screening, seats = await open_house(house)
     ticket = (await house.user(7).book(screening, seats[:1])).json[0]["id"]

@@ -171,31 +171,45 @@ async def test_a_payment_that_has_paid_for_other_seats_of_the_buyer_pays_for_no_
 ) -> None:
     house, screening, (first, second, *_) = await opened(open_house)
     await house.user(7).reserve(screening, [first, second])
-    await told(house, intent("pi_1", **of(screening, first)), "booked")
-    await told(house, intent("pi_1", **of(screening, second)), "already_used")
+    await told(house, intent("pi_1", received=1250, **of(screening, first)), "booked")
+    await told(house, intent("pi_1", received=1250, **of(screening, second)), "already_used")
     assert await tickets_of(house, 7) == [(first, "confirmed", "pi_1")]
     assert await refunds(house) == []
 
 
-async def test_a_failed_payment_releases_what_it_was_for(open_house: OpenHouse) -> None:
+async def test_after_a_declined_card_another_one_may_be_tried(open_house: OpenHouse) -> None:
+    house, screening, (first, second, *_) = await opened(open_house)
+    user = house.user(7)
+    await user.reserve(screening, [first])
+    (pending,) = (await user.book(screening, [second], payment_pending=True)).json
+    for _ in range(2):
+        await told(house, intent("pi_1", "payment_failed", **of(screening, first)), "kept")
+        await told(house, intent("pi_2", "payment_failed", user_id=7, ticket_ids=pending["id"]), "kept")
+    assert [hold["seat_id"] for hold in (await user.my_reservations()).json] == [first]
+    await told(house, intent("pi_1", received=1250, **of(screening, first)), "booked")
+    await told(house, intent("pi_2", received=1250, user_id=7, ticket_ids=pending["id"]), "booked")
+    assert await tickets_of(house, 7) == [(first, "confirmed", "pi_1"), (second, "confirmed", "pi_2")]
+
+
+async def test_a_cancelled_payment_releases_what_it_was_for(open_house: OpenHouse) -> None:
     house, screening, (first, second, third, *_) = await opened(open_house)
     user = house.user(7)
     await user.reserve(screening, [first, second])
     (pending,) = (await user.book(screening, [third], payment_pending=True)).json
-    await told(house, intent("pi_1", "payment_failed", **of(screening, first)), "released")
+    await told(house, intent("pi_1", "canceled", **of(screening, first)), "released")
     assert [hold["seat_id"] for hold in (await user.my_reservations()).json] == [second]
-    await told(house, intent("pi_2", "payment_failed", user_id=7, ticket_ids=pending["id"]), "released")
+    await told(house, intent("pi_2", "canceled", user_id=7, ticket_ids=pending["id"]), "released")
     assert await tickets_of(house, 7) == [(third, "cancelled", None)]
     assert (await house.user(8).book(screening, [first, third])).status == 201
 
 
-async def test_a_failure_changes_nothing_that_is_paid_or_newer(open_house: OpenHouse) -> None:
+async def test_a_cancelled_payment_changes_nothing_that_is_paid_or_newer(open_house: OpenHouse) -> None:
     house, screening, (first, second, *_) = await opened(open_house)
     await house.user(7).book(screening, [first], payment_id="pi_1")
-    await told(house, intent("pi_1", "payment_failed", **of(screening, first)), "released")
+    await told(house, intent("pi_1", "canceled", **of(screening, first)), "released")
     assert await tickets_of(house, 7) == [(first, "confirmed", "pi_1")]
     await house.user(7).reserve(screening, [second])
-    late = intent("pi_2", "payment_failed", **of(screening, second))
+    late = intent("pi_2", "canceled", **of(screening, second))
     late["created"] -= 3600
     await told(house, late, "released")
     assert len((await house.user(7).my_reservations()).json) == 1
@@ -558,7 +572,7 @@ class TestVouchedOnly:
         await lapsed(house, ticket["id"])
         for _ in range(2):
             assert (await user.confirm_payment(ticket["id"], "pi_1")).json["status"] == "lapsed"
-        await told(house, intent("pi_1", user_id=7, ticket_ids=ticket["id"]), "booked")
+        await told(house, intent("pi_1", received=1250, user_id=7, ticket_ids=ticket["id"]), "booked")
         assert await tickets_of(house, 7) == [(first, "confirmed", "pi_1"), (first, "lapsed", None)]
         assert await refunds(house) == []
 

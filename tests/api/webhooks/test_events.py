@@ -5,6 +5,7 @@ import re
 import pytest
 
 from persistence.webhook_feed import _PUBLISHING
+from tests.api.caller import Caller
 from tests.api.webhooks.conftest import Integration
 from tests.box_office import Guest, make_event, make_type
 from tests.catalogue.programme import hour
@@ -32,6 +33,7 @@ async def test_a_booking_is_sent_signed(integration: Integration) -> None:
         "booking_id": tickets[0]["id"],
         "status": "confirmed",
         "payment_id": "pay-1",
+        "vouched_by": None,
         "amount": 25.0,
         "ticket_ids": [ticket["id"] for ticket in tickets],
         "seat_ids": [first, second],
@@ -79,6 +81,24 @@ async def test_all_that_happens_to_a_screening_is_sent_in_order(integration: Int
     assert receiver.of("booking.created")[0].data["status"] == "pending"
     (owed, *_) = receiver.of("refund.owed")
     assert (owed.data["payment_id"], owed.data["amount"]) == ("pay-2", 12.5)
+
+
+async def test_payments_have_the_ids_of_their_provider_and_a_voucher(integration: Integration) -> None:
+    await integration.add("booking.created", "refund.owed")
+    house, receiver = integration.house, integration.receiver
+    mine, theirs = integration.seat_ids[:2]
+    await integration.buy(theirs, payment_id="pi_1", user_id=8)
+    assert (await house.user(7).reserve(integration.screening_id, [mine])).status == 201
+    service = Caller(house.base_url, house.tokens.issue_to_service("payments", ttl_seconds=3600))
+    booked = await service.book(integration.screening_id, [mine], payment_id="pi_1", user_id=7)
+    assert booked.status == 201, booked.body
+    assert (await service.cancel_ticket(booked.json[0]["id"])).status == 204
+    await receiver.until(lambda: receiver.of("refund.owed"))
+    bookings = [event.data for event in receiver.of("booking.created")]
+    assert [one["payment_id"] for one in bookings] == ["pi_1", "pi_1"]
+    assert [one["vouched_by"] for one in bookings] == [None, "service"]
+    (owed,) = receiver.of("refund.owed")
+    assert (owed.data["payment_id"], owed.data["vouched_by"]) == ("pi_1", "service")
 
 
 async def test_an_offer_of_the_waiting_list_is_sent(integration: Integration) -> None:
