@@ -42,6 +42,7 @@ _PATHS: Mapping[str, tuple[str, ...]] = {
         "/forgot-password",
         "/reset-password",
         "/my-tickets",
+        "/account",
     ),
     _OPERATIONS: (
         "/ops",

@@ -114,6 +114,12 @@ class EventSalesEnded(_OfEvent):
     type = message_type("sales_ended")
 
 
+class EventCancelled(_OfEvent):
+    """The venue has cancelled or deleted the screening. Reservations have ended, tickets are cancelled."""
+
+    type = message_type("screening_cancelled")
+
+
 class EventHoldExpiring(_OfEvent):
     """Some of the receiver's reservations expire soon. Sent once for every deadline, to the holder alone."""
 
@@ -239,6 +245,7 @@ EVENT_SERVER_MESSAGES: tuple[type[Schema], ...] = (
     EventBookingCancelled,
     EventSalesOpened,
     EventSalesEnded,
+    EventCancelled,
     EventHoldExpiring,
     EventWaitlistOffered,
     EventCheckIns,

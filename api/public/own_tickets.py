@@ -3,6 +3,7 @@
 They are tickets for seats as well as for events. The caller is a user, a guest with a token, or a session.
 """
 
+from functools import partial
 from typing import Any
 
 from marshmallow import fields, validate
@@ -12,6 +13,7 @@ from api.mails.bookings import bookings_of
 from api.mails.calendar_entry import MEDIA_TYPE as CALENDAR
 from api.mails.calendar_entry import calendar_of
 from api.mails.languages import words_in
+from api.papers.papers import people_on
 from api.papers.ticket_pictures import MEDIA_TYPES, TicketPicture
 from api.public.purchases import code_contents
 from api.public.shapes import SIZE_LIMIT, ByGuest, CamelCaseSchema, ListQuery, identifier, listed_content
@@ -20,6 +22,7 @@ from api.rest.fields import Money, Timestamp
 from api.rest.local_times import LocalTime, TimeZoneName
 from api.rest.paging import Window
 from api.rest.styles import Content
+from api.rows import Record
 from api.sales.selling import find_ticket
 from engine import selling_errors as errors
 from engine.catalogue_errors import TicketNotConfirmed
@@ -56,6 +59,11 @@ class ShownTicket(CamelCaseSchema):
     called_off = fields.Boolean(
         required=True, metadata={"description": "Whether the venue has cancelled the screening."}
     )
+    holder_name = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Whom it is for; only event tickets have one.", "example": "Ada Byron"},
+    )
     price = Money(required=True)
     code = fields.String(required=True, metadata={"description": "For reading aloud."})
     payment_deadline = Timestamp(
@@ -79,9 +87,15 @@ class OwnTickets(ListQuery, ByGuest):
 @own_tickets.get("", access=Access.GUEST, query=OwnTickets, answers=ShownTicket(many=True), listed=True)
 async def list_shown_tickets(call: Call, window: Window) -> Content:
     """List the caller's tickets with title, place and time, newest booking first."""
+    rows = call.services.catalogue.shown_tickets
     return await listed_content(
-        call, window, call.services.catalogue.shown_tickets, {"holder": call.buyer}, ShownTicket
+        call, window, rows, {"holder": call.buyer}, ShownTicket, shown=partial(_with_holder, call)
     )
+
+
+def _with_holder(call: Call, record: Record) -> Record:
+    holder = people_on(record["paper"], record["code"], call.services.cipher).get("holder", {})
+    return {**record, "holder_name": holder.get("full_name")}
 
 
 @own_tickets.get(

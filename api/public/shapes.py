@@ -1,7 +1,7 @@
 """Field and schema types of the public API: camelCase names, ids as strings, pages with `meta`."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
@@ -11,7 +11,7 @@ from api.rest.endpoint import Call, dump_all
 from api.rest.fields import LARGEST_ID, RequestSchema
 from api.rest.paging import Window, window_of
 from api.rest.styles import Content, camel_case
-from api.rows import Rows
+from api.rows import Record, Rows
 
 USUAL_SIZE = 10
 SIZE_LIMIT = 100
@@ -103,7 +103,12 @@ class ListQuery(Input):
 
 
 async def listed_content(
-    call: Call, window: Window, rows: Rows, wanted: Mapping[str, Any], shape: type[Schema]
+    call: Call,
+    window: Window,
+    rows: Rows,
+    wanted: Mapping[str, Any],
+    shape: type[Schema],
+    shown: Callable[[Record], Record] = lambda record: record,
 ) -> Content:
     """Return a page of the matching records as response content.
 
@@ -113,9 +118,10 @@ async def listed_content(
         rows: the records.
         wanted: filter values by name.
         shape: of an entry.
+        shown: returns a record as its reader sees it.
     """
     found = await rows.listed(wanted, limit=window.limit, offset=window.offset, after=window.after(call))
-    return content_of(call, window, dump_all(shape, found.records), found.total or 0, found.last)
+    return content_of(call, window, dump_all(shape, map(shown, found.records)), found.total or 0, found.last)
 
 
 def content_of(call: Call, window: Window, documents: Sequence[Any], total: int, last: Key | None) -> Content:

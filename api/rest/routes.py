@@ -89,8 +89,12 @@ class Routes:
         self._texts = _Segment()
         for operation in operations:
             path = operation.endpoint.path
-            # "/cinemas/" is served as "/cinemas" too: the guide lists it with a slash, and clients vary.
-            spellings = dict.fromkeys((path, path.rstrip("/") or "/"))
+            # "/cinemas/" is served as "/cinemas" too, and the other way round: the guides list both, and
+            # clients vary. Pages are not: their other spelling is a redirect.
+            without = path.rstrip("/")
+            spellings = dict.fromkeys((path, without or "/"))
+            if path.startswith("/api/"):
+                spellings[f"{without}/"] = None
             if operation.endpoint.text_parameters:
                 self._add_text_route([self._node(spelling) for spelling in spellings], operation)
             else:

@@ -215,6 +215,12 @@ class RoomSalesEnded(_RoomSales):
     type = message_type("sales_ended")
 
 
+class RoomScreeningCancelled(_RoomSales):
+    """The venue has cancelled or deleted the screening. Reservations have ended, tickets are cancelled."""
+
+    type = message_type("screening_cancelled")
+
+
 class SelectionExpiring(_OfClient):
     """Some of the receiver's selections expire soon. Sent once for every deadline, to the holder alone."""
 
@@ -279,6 +285,7 @@ ROOM_SERVER_MESSAGES: tuple[type[Schema], ...] = (
     RoomChanged,
     RoomSalesOpened,
     RoomSalesEnded,
+    RoomScreeningCancelled,
     SelectionExpiring,
     RoomError,
 )

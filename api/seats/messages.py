@@ -144,6 +144,12 @@ class SalesEnded(_SalesChanged):
     type = message_type("sales_ended")
 
 
+class ScreeningCancelled(_SalesChanged):
+    """The venue has cancelled or deleted the screening. Reservations have ended, tickets are cancelled."""
+
+    type = message_type("screening_cancelled")
+
+
 class HoldExpiring(Schema):
     """Some of the receiver's reservations expire soon. Sent once for every deadline, to the holder alone."""
 
@@ -226,6 +232,7 @@ SERVER_MESSAGES: tuple[type[Schema], ...] = (
     ScreeningChanged,
     SalesOpened,
     SalesEnded,
+    ScreeningCancelled,
     HoldExpiring,
     WaitlistOffered,
     SeatFree,

@@ -186,7 +186,7 @@ def _screening_changed(change: SeatsChanged, position: Position) -> bytes:
 
 
 def _sales_changed(change: SeatsChanged) -> bytes:
-    """Encode the message that sales have opened or closed."""
+    """Encode the message that sales have opened or closed, or that the screening is cancelled."""
     message = {
         "type": change.cause,
         "screening_id": change.screening_id,

@@ -1,4 +1,4 @@
-"""When sales open and close, as all sockets tell it.
+"""When sales open and close, and that a screening is cancelled, as all sockets tell it.
 
 A client that joins gets both times and the server's present time, so that its countdown follows the server's
 clock. When the time has come, every watcher gets a message.
@@ -12,9 +12,10 @@ from api.wire import timestamp_or_none
 from api.ws.messages import timestamp_field
 from engine.sale_rules import ALWAYS, Window
 from engine.sales_windows import SALES_ENDED, SALES_OPENED
+from engine.views import SCREENING_CANCELLED
 
-SALES = frozenset((SALES_OPENED, SALES_ENDED))
-"""Causes of changes after which sales are open or closed. Each is also the type of the message."""
+SALES = frozenset((SALES_OPENED, SALES_ENDED, SCREENING_CANCELLED))
+"""Causes of changes after which sales are open, closed, or closed for good; also types of messages."""
 
 _NOW, _START, _END = "2026-01-26T17:59:30.000Z", "2026-01-26T18:00:00.000Z", "2026-02-01T12:00:00.000Z"
 

@@ -61,6 +61,10 @@ def earlier_databases(cluster: EmbeddedPostgres, stock: DatabaseStock) -> Iterat
         stock.give_back(unused)
 
 
+RECOMPUTED = {"ticket_counts": {"day"}}
+"""Columns that an upgrade computes anew, by table: since 0030 days are those of the venue's time zone."""
+
+
 @pytest.fixture
 def upgraded(
     cluster: EmbeddedPostgres, stock: DatabaseStock, earlier_databases: dict[str, str]
@@ -85,7 +89,7 @@ def test_every_upgrade_keeps_every_row(
     for revision, name in earlier_databases.items():
         before, after = rows(database_of(cluster, name)), rows(upgraded(revision))
         for table, kept in before.items():
-            columns = after[table][0].keys() if after[table] else set()
+            columns = (after[table][0].keys() if after[table] else set()) - RECOMPUTED.get(table, set())
             for row in kept:
                 shown = {column: row[column] for column in row.keys() & columns}
                 assert any(shown.items() <= found.items() for found in after[table]), (revision, table, row)

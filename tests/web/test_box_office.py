@@ -86,7 +86,7 @@ async def test_a_guest_buys_two_seats_and_cancels_one(
     await other.fill("E-mail", EMAIL)
     await other.click_on("button", "Send me a link")
     await other.shows("a mail with links")
-    letter = (await inbox.next_mail()).get_content()
+    letter = (await inbox.next_mail()).get_body(("plain",)).get_content()
     (link,) = re.findall(r"/my-tickets#guest=\S+", letter)
     await other.load("about:blank")
     await other.load(shop.base_url + link)
@@ -168,7 +168,7 @@ async def test_a_lost_password_and_a_new_account(shop: DemoHouse, browser: Brows
     await page.fill("E-mail", FIRST_USER)
     await page.click_on("button", "Send the link")
     await page.shows("a mail with a link")
-    letter = (await inbox.next_mail()).get_content()
+    letter = (await inbox.next_mail()).get_body(("plain",)).get_content()
     (link,) = re.findall(r"\S+/reset-password\?token=\S+", letter)
     assert link.startswith(f"http://127.0.0.1:{shop.server.port}/tickets/reset-password?")
     await page.load(link)
@@ -216,6 +216,8 @@ async def test_a_guest_buys_tickets_of_an_event(shop: DemoHouse, browser: Browse
     await page.click_on("button", "One Standing ticket more")
     await page.click_on("button", "One Standing ticket more")
     await page.click_on("button", "One Balcony ticket more")
+    await page.reload()
+    await page.shows("€99.00")
     await page.click_on("button", "Reserve")
     await page.shows("left to pay")
     await neighbour.shows("198 left")
@@ -242,9 +244,22 @@ async def test_a_guest_buys_tickets_of_an_event(shop: DemoHouse, browser: Browse
     await page.click("input[type=checkbox]")
     await page.until("document.querySelectorAll('input[type=email]').length === 2")
     await checked(page, "event-checkout")
-    await page.click("input[type=checkbox]")
+    for field, text in (
+        ("fullName", "Ada Example"),
+        ("email", "ada@home.example"),
+        ("identityType", "Passport"),
+        ("identityNumber", "C01X00T48"),
+        ("whatsapp", "+49 228 7654321"),
+    ):
+        await page.click(f"fieldset:nth-of-type(2) input[name$='.{field}']")
+        await page.send("Input.insertText", text=text)
+    await page.reload()
+    typed = "[...document.querySelectorAll('fieldset input:not([type=checkbox])')].map((one) => one.value)"
+    await page.until(f"{typed}.includes('C01X00T48')")
+    assert await page.evaluate(f"{typed}.filter(Boolean).length") == 10
     await page.click_on("button", "Pay €99.00 (test)")
     await page.shows("Thank you")
+    await page.shows("Ada Example")
     await page.shows("Balcony")
     await page.until("document.querySelectorAll('img.qr').length === 3")
     assert len(await page.all("button", re.compile(r"^Cancel (Standing|Balcony), ticket [123]$"))) == 3

@@ -41,6 +41,7 @@ import { LiveClient, ProtocolError } from './live_client.js';
  * @property {Counts} counts the counts of an event, after subscribing and whenever they change
  * @property {{eventId: number, availableSeats: number, cancelled: boolean}} booking tickets were sold or cancelled
  * @property {{eventId: number, open: boolean}} sales sales have opened or closed
+ * @property {{eventId: number}} cancelled it is a screening, and the venue has cancelled or deleted it
  * @property {Expiring} expiring own reservations expire soon
  * @property {TicketOffer} offered tickets are reserved for the customer, who has waited for them
  * @property {{eventId: number, code: string, message: string}} refused the event may not be watched, which ends the
@@ -136,6 +137,9 @@ export class EventClient extends LiveClient {
         if (this.#subscriptions.has(message.eventId)) {
           this.emit('sales', { eventId: message.eventId, open: message.type === 'sales_opened' });
         }
+        break;
+      case 'screening_cancelled':
+        if (this.#subscriptions.has(message.eventId)) this.emit('cancelled', { eventId: message.eventId });
         break;
       case 'hold_expiring':
         this.#expiring(message);

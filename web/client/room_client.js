@@ -54,6 +54,7 @@ import { LiveClient, ProtocolError } from './live_client.js';
  * @property {Selection} booked
  * @property {{room_id: string, client_id: string, seat_ids: string[], expires_at: string}} best the best seats were selected
  * @property {{room_id: string, seat_ids: string[], expires_at: string, remaining_seconds: number}} expiring own
+ * @property {{room_id: string}} cancelled the venue has cancelled or deleted the screening
  *   selections expire soon
  * @property {{room_id: string}} altered the room's seats were changed
  * @property {{room_id: string, open: boolean}} sales sales have opened or closed
@@ -201,6 +202,9 @@ export class RoomClient extends LiveClient {
       case 'room_changed':
         this.emit('altered', { room_id: message.room_id });
         if (this.#rooms.has(message.room_id)) this.#enter(message.room_id);
+        break;
+      case 'screening_cancelled':
+        if (this.#rooms.has(message.room_id)) this.emit('cancelled', { room_id: message.room_id });
         break;
       case 'error':
         this.#refused(message);

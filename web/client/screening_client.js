@@ -16,6 +16,7 @@ import { SeatPicture } from './seat_picture.js';
  * @property {Offer} offered seats are reserved for the user, who has waited for them
  * @property {{id: number, seat_id: number}} free a seat is free about which the user wanted to be told
  * @property {{open: boolean}} sales sales have opened or closed
+ * @property {null} cancelled the venue has cancelled or deleted the screening
  * @property {{resumed: boolean}} open the server has confirmed a socket; no snapshot follows if `resumed`
  *
  * @typedef {import('./live_client.js').LiveEvents & OwnEvents} ScreeningEvents
@@ -99,6 +100,10 @@ export class ScreeningClient extends LiveClient {
       case 'sales_ended':
         this.#picture.reach(message.epoch, message.seq);
         this.emit('sales', { open: message.type === 'sales_opened' });
+        break;
+      case 'screening_cancelled':
+        this.#picture.reach(message.epoch, message.seq);
+        this.emit('cancelled', null);
         break;
       case 'hold_expiring':
         this.#expiring(message);

@@ -63,6 +63,22 @@ async def test_paths_may_have_several_ids_and_an_optional_trailing_slash(
 
 
 @pytest.mark.gen_test
+async def test_paths_of_the_api_are_served_with_and_without_a_slash(
+    venue: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    things = Resource("/api/things", tag="Things")
+    things.get("", access=Access.PUBLIC)(nothing)
+    things.get("/{thing_id}", access=Access.PUBLIC)(nothing)
+    things.get("/of/{name:text}", access=Access.PUBLIC)(nothing)
+    monkeypatch.setattr("api.application.RESOURCES", (things,))
+    venue.restart_api()
+    for path, answer in (("", []), ("/7", [7]), ("/of/ada", ["ada"])):
+        for slash in ("", "/"):
+            assert (await venue.guest.send("GET", f"/api/things{path}{slash}")).json == answer
+        assert (await venue.guest.send("GET", f"/api/things{path}//")).status == 404
+
+
+@pytest.mark.gen_test
 async def test_paths_may_contain_text_parameters(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
     rooms = Resource("/room", tag="Rooms")
     rooms.get("/{room_id:text}/selections", access=Access.PUBLIC)(nothing)

@@ -9,7 +9,7 @@ import { logIn, user } from '../common/session';
 import { fieldOf, useSending } from './form';
 import { useTitle } from './title';
 
-const PASSWORD_HINT = 'At least 10 characters, five of them different.';
+export const PASSWORD_HINT = 'At least 10 characters, five of them different.';
 
 /** The page to go on to: a path of this site, never another site. */
 export function nextPath(search: string): string {

@@ -12,6 +12,7 @@ import { extendSeats, forgetCart, heldSeats, keepCart, keptCart, moveToUser, rel
 import { Countdown, secondsUntil } from './countdown';
 import { customer, customerToken, rememberBuyer } from './customer';
 import { fieldOf, useDraft, useSending } from './form';
+import { MovedNotice, useScreeningNews } from './news';
 import { Charged, isOfPrice, PayButtons, PriceChanged } from './payment';
 import { salesRules, type Rules } from './rules';
 import { useTitle } from './title';
@@ -39,6 +40,9 @@ function Checkout({ id }: { id: number }) {
     if (seats.length > 0) keepCart(id, seats);
     return { seats, rules };
   }, [id]);
+  const [cancelled, setCancelled] = useState(false);
+  useScreeningNews(id, { altered: screening.reload, cancelled: () => setCancelled(true) });
+  const gone = cancelled || Boolean(screening.data?.cancelled_at) || screening.problem?.status === 404;
   return (
     <div class="narrow stack">
       <header class="stack stack-tight">
@@ -53,10 +57,29 @@ function Checkout({ id }: { id: number }) {
           </p>
         )}
       </header>
+      {screening.data && !gone && (
+        <MovedNotice
+          id={id}
+          startsAt={screening.data.starts_at}
+          timeZone={screening.data.time_zone}
+          kept="Your seats stay reserved at the same price. If the new time does not suit you, give them back; that costs nothing."
+        />
+      )}
       {moved === 'shorter' && (
         <Notice>Your seats are now reserved for your account. There is less time to pay than before you logged in; see below.</Notice>
       )}
       {moved === 'lost' && <Notice tone="bad">Somebody else has taken one of your seats in the meantime. Please choose again.</Notice>}
+      {gone ? (
+        <Notice tone="bad">
+          <span>
+            The venue has cancelled this screening, so your seats are no longer reserved.{' '}
+            {refused && sale.data ? <Charged problem={refused} rules={sale.data.rules} /> : 'You have not been charged.'} If you
+            have bought tickets for it, what you paid is paid back.
+          </span>
+          <Link href="/">See what is on</Link>
+          <Link href="/my-tickets">My tickets</Link>
+        </Notice>
+      ) : (
       <Shown loaded={sale}>
         {({ seats, rules }) =>
           seats.every(({ expiresAt }) => secondsUntil(expiresAt) <= 0) ? (
@@ -91,6 +114,7 @@ function Checkout({ id }: { id: number }) {
           )
         }
       </Shown>
+      )}
     </div>
   );
 }
@@ -112,7 +136,7 @@ function Order({ id, seats, rules, changed, refused, over }: OrderProps) {
   const sending = useSending();
   const [, navigate] = useLocation();
   const here = `/screenings/${id}/checkout`;
-  const draft = useDraft('checkout', ['fullName', 'email']);
+  const draft = useDraft('checkout');
 
   async function buy(form: HTMLFormElement): Promise<void> {
     const headers = await customer();
@@ -286,8 +310,7 @@ function Failed({ problem, id, rules, changed, refused }: FailedProps) {
         </Notice>
       );
     case 'screening_started':
-    case 'screening_cancelled':
-      return <Notice tone="bad">The sale has ended. You have not been charged.</Notice>;
+      return <Notice tone="bad">The screening has begun, so the sale has ended. You have not been charged.</Notice>;
     default:
       return <FormProblem problem={problem} />;
   }

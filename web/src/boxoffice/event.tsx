@@ -5,7 +5,7 @@ import { Link, useLocation } from 'wouter-preact';
 import { EventClient } from '../../client/index.js';
 import { answered, api } from '../api/client';
 import type { components } from '../api/schema';
-import { SERVER } from '../common/base';
+import { PREFIX, SERVER } from '../common/base';
 import { formatDay, formatPrice, formatTime } from '../common/format';
 import { useLoaded } from '../common/loading';
 import { FormProblem, Notice, ProblemNotice, Shown } from '../common/pieces';
@@ -14,6 +14,7 @@ import { Countdown, secondsUntil } from './countdown';
 import { Cover } from './cover';
 import { customer, customerToken, rememberBuyer } from './customer';
 import { useDraft, useSending } from './form';
+import { MovedNotice } from './news';
 import { Opening } from './opening';
 import { isOfPrice, PayButtons, PriceChanged } from './payment';
 import { faultsOf, peopleOf, PersonFields } from './people';
@@ -84,6 +85,12 @@ function Event({ id, checkout }: EventProps) {
             </p>
             <p class="muted">{shown.description}</p>
           </header>
+          <MovedNotice
+            id={id}
+            startsAt={shown.startDate}
+            timeZone={shown.timeZone}
+            kept="What you have reserved stays reserved at the same price."
+          />
           <Shown loaded={reserved}>
             {(all) => {
               const own = all.filter(({ expiresAt }) => secondsUntil(expiresAt) > 0);
@@ -146,7 +153,8 @@ function opening(event: EventDetails): string | undefined {
 }
 
 function Quantities({ event, reload, chosen }: { event: EventDetails; reload: () => void; chosen: () => void }) {
-  const [quantities, setQuantities] = useState<Record<string, number>>({});
+  const key = `frontrow.quantities${PREFIX} ${event.id}`;
+  const [quantities, setQuantities] = useState(() => JSON.parse(sessionStorage.getItem(key) ?? '{}') as Record<string, number>);
   const sending = useSending();
   const orders = event.ticketTypes.flatMap(({ id }) => (quantities[id] ? [{ ticketTypeId: id, quantity: quantities[id] }] : []));
   const total = event.ticketTypes.reduce((sum, { id, price }) => sum + Math.round(price * 100) * (quantities[id] ?? 0), 0) / 100;
@@ -162,6 +170,7 @@ function Quantities({ event, reload, chosen }: { event: EventDetails; reload: ()
         submitted.preventDefault();
         void sending.run(async () => {
           await answered(api.POST('/api/public/reservations', { body: { reservations: orders }, headers: await customer() }));
+          sessionStorage.removeItem(key);
           chosen();
         });
       }}
@@ -187,7 +196,11 @@ function Quantities({ event, reload, chosen }: { event: EventDetails; reload: ()
               name={kind.name}
               value={quantities[kind.id] ?? 0}
               most={kind.onSale ? Math.min(kind.maxPerOrder, kind.available) : 0}
-              change={(quantity) => setQuantities({ ...quantities, [kind.id]: quantity })}
+              change={(quantity) => {
+                const now = { ...quantities, [kind.id]: quantity };
+                sessionStorage.setItem(key, JSON.stringify(now));
+                setQuantities(now);
+              }}
             />
           </li>
         ))}
@@ -294,7 +307,7 @@ function Purchase({ id, reservations, changed }: { id: number; reservations: Res
   const rules = useLoaded(salesRules, []);
   const sending = useSending();
   const [, navigate] = useLocation();
-  const draft = useDraft(`event ${id}`, ['buyer.fullName', 'buyer.email']);
+  const draft = useDraft(`event ${id}`);
   /** Whom the latest call has named as holders, for finding the field at fault. */
   const named = useRef<string[]>([]);
   const tickets = reservations.flatMap(({ id: reservation, ticketType, quantity }) =>
@@ -303,7 +316,9 @@ function Purchase({ id, reservations, changed }: { id: number; reservations: Res
   const account: Record<string, string | undefined> = {
     'buyer.fullName': user.value?.full_name,
     'buyer.email': user.value?.email,
+    'buyer.whatsapp': user.value?.phone,
   };
+  const known = (field: string): string | undefined => draft.text(field) ?? (account[field] || undefined);
   const faults = sending.problem ? faultsOf(sending.problem, named.current) : { fields: {}, elsewhere: [] };
 
   async function buy(form: HTMLFormElement): Promise<void> {
@@ -332,8 +347,8 @@ function Purchase({ id, reservations, changed }: { id: number; reservations: Res
 
   return (
     <Shown loaded={rules}>
-      {(known) =>
-        !user.value && !known.guestPurchase ? (
+      {(allowed) =>
+        !user.value && !allowed.guestPurchase ? (
           <Notice>
             <span>Log in to buy. A guest's tickets cannot be taken along, so reserve them again then.</span>
             <Link href={`/login?next=${encodeURIComponent(`/events/${id}`)}`} class="button">
@@ -355,18 +370,18 @@ function Purchase({ id, reservations, changed }: { id: number; reservations: Res
               prefix="buyer"
               title="Buyer"
               errors={faults.fields}
-              known={(field) => draft.text(field) ?? (account[field] || undefined)}
+              known={known}
             />
             {tickets.map(({ key, name }, index) => (
-              <PersonFields key={key} prefix={key} title={`Ticket ${index + 1}: ${name}`} sameAsBuyer errors={faults.fields} />
+              <PersonFields key={key} prefix={key} title={`Ticket ${index + 1}: ${name}`} sameAsBuyer errors={faults.fields} known={known} />
             ))}
             {sending.problem &&
               (isOfPrice(sending.problem) ? (
-                <PriceChanged problem={sending.problem} rules={known} reload={changed} />
+                <PriceChanged problem={sending.problem} rules={allowed} reload={changed} />
               ) : (
                 <FormProblem problem={sending.problem} elsewhere={faults.elsewhere} />
               ))}
-            <PayButtons amount={priceOf(reservations)} rules={known} busy={sending.busy} />
+            <PayButtons amount={priceOf(reservations)} rules={allowed} busy={sending.busy} />
           </form>
         )
       }

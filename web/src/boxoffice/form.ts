@@ -40,9 +40,9 @@ export function useSending(): Sending {
 
 /** What somebody has typed into a form, kept in this tab so that a reload does not lose it. */
 export interface Draft {
-  /** The kept text of a field. */
+  /** The kept text of a field; empty for a box that is not checked. */
   text: (field: string) => string | undefined;
-  /** Keep a field, if the draft is for it: the handler for `onInput` of the form. */
+  /** Keep a field: the handler for `onInput` of the form. */
   keep: (event: Event) => void;
   /** Drop everything, because the form has done its work. */
   drop: () => void;
@@ -51,17 +51,16 @@ export interface Draft {
 /**
  * The draft of a form.
  *
- * @param name of the form
- * @param fields names of the fields to keep; nothing secret
+ * @param name of the form, which asks for nothing secret
  */
-export function useDraft(name: string, fields: readonly string[]): Draft {
+export function useDraft(name: string): Draft {
   const key = `frontrow.draft${PREFIX} ${name}`;
   const [kept] = useState(() => JSON.parse(sessionStorage.getItem(key) ?? '{}') as Record<string, string>);
   return {
     text: (field) => kept[field],
     keep({ target }) {
-      if (!(target instanceof HTMLInputElement) || !fields.includes(target.name)) return;
-      kept[target.name] = target.value;
+      if (!(target instanceof HTMLInputElement) || !target.name) return;
+      kept[target.name] = target.type === 'checkbox' && !target.checked ? '' : target.value;
       sessionStorage.setItem(key, JSON.stringify(kept));
     },
     drop: () => sessionStorage.removeItem(key),

@@ -5,6 +5,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { Link, Route, Switch, useLocation } from 'wouter-preact';
 import { Frame } from '../common/frame';
 import { later } from '../common/later';
+import { user } from '../common/session';
 import './boxoffice.css';
 import { FilmPage } from './film';
 import { useTitle } from './title';
@@ -18,6 +19,7 @@ const ScreeningPage = later(async () => {
 const CheckoutPage = later(async () => (await import('./checkout')).CheckoutPage);
 const EventPage = later(async () => (await import('./event')).EventPage);
 const MyTicketsPage = later(async () => (await import('./my_tickets')).MyTicketsPage);
+const AccountPage = later(async () => (await import('./my_account')).AccountPage);
 const account = (): Promise<typeof import('./account')> => import('./account');
 const LogInPage = later(async () => (await account()).LogInPage);
 const RegisterPage = later(async () => (await account()).RegisterPage);
@@ -53,9 +55,22 @@ function Arrival() {
   return null;
 }
 
+function Links() {
+  return (
+    <>
+      <Link href="/my-tickets">My tickets</Link>
+      {user.value !== null && (
+        <Link href="/account" class={user.value ? '' : 'unseen'}>
+          Account
+        </Link>
+      )}
+    </>
+  );
+}
+
 function BoxOffice() {
   return (
-    <Frame home="/" name="Frontrow" links={<Link href="/my-tickets">My tickets</Link>}>
+    <Frame home="/" name="Frontrow" links={<Links />}>
       <Arrival />
       <Switch>
         <Route path="/" component={WhatIsOn} />
@@ -66,6 +81,9 @@ function BoxOffice() {
         <Route path="/events/:id/checkout">{about((id) => <EventPage id={id} checkout />)}</Route>
         <Route path="/my-tickets">
           <MyTicketsPage />
+        </Route>
+        <Route path="/account">
+          <AccountPage />
         </Route>
         <Route path="/login">
           <LogInPage />

@@ -208,6 +208,7 @@ function TicketEntry({
       )}
       <div class="stack stack-tight">
         <b>{name}</b>
+        {ticket.holderName && <span>{ticket.holderName}</span>}
         <span class="muted">
           {formatPrice(ticket.price)}
           {ticket.eventId !== null && (

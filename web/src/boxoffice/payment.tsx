@@ -14,11 +14,11 @@ export function isOfPrice({ code, details }: Problem): boolean {
 
 /** What became of the money of a refused order: a test payment charges nobody, and a real one may be owed back. */
 export function Charged({ problem, rules }: { problem: Problem; rules: Rules }) {
-  const { refund_id, amount } = problem.details;
+  const { refund_id, amount, currency } = problem.details;
   if (rules.testPayment || typeof refund_id !== 'number' || typeof amount !== 'number') return <>You have not been charged.</>;
   return (
     <>
-      Your payment could not be used. You get {formatPrice(amount)} back; if you have questions, give the refund number{' '}
+      Your payment could not be used. You get {formatPrice(amount, typeof currency === 'string' ? currency : undefined)} back; if you have questions, give the refund number{' '}
       <b>{refund_id}</b>.
     </>
   );

@@ -80,7 +80,7 @@ export function PersonFields({
   errors: Readonly<Record<string, readonly string[]>>;
   known?: (field: string) => string | undefined;
 }) {
-  const [same, setSame] = useState(sameAsBuyer);
+  const [same, setSame] = useState(sameAsBuyer && known(named(prefix, 'same')) !== '');
   const buyer = prefix === 'buyer';
   const about = (field: string): { name: string; errors: readonly string[] | undefined; defaultValue: string | undefined } => {
     const name = named(prefix, field);

@@ -1,6 +1,6 @@
 // The first page: the films of a day with their times, a search, filters, and the events.
 
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { Link, useLocation, useSearch } from 'wouter-preact';
 import { answered, api } from '../api/client';
 import { formatDay, formatTime } from '../common/format';
@@ -18,14 +18,16 @@ export function WhatIsOn() {
   useTitle('What is on');
   const query = new URLSearchParams(useSearch());
   const search = query.get('q')?.trim() ?? '';
+  // What stands below the films comes after them, so that nothing moves.
+  const [ready, setReady] = useState(false);
   return (
     <>
       <div class="masthead stack">
         <h1>{search ? `Films like “${search}”` : 'What is on'}</h1>
         <Search text={search} />
       </div>
-      {search ? <Found text={search} /> : <Days query={query} />}
-      {!search && <Events />}
+      {search ? <Found text={search} /> : <Days query={query} ready={() => setReady(true)} />}
+      {!search && ready && <Events />}
     </>
   );
 }
@@ -83,22 +85,26 @@ function Found({ text }: { text: string }) {
   );
 }
 
-function Days({ query }: { query: URLSearchParams }) {
+/** @param ready is called once there is nothing more to come */
+function Days({ query, ready }: { query: URLSearchParams; ready: () => void }) {
   const next = useLoaded(nextShowtimes, []);
+  useEffect(() => {
+    if (next.problem || next.data?.length === 0) ready();
+  }, [next.problem, next.data]);
   return (
     <Shown loaded={next}>
       {(listed) =>
         listed.length === 0 ? (
           <p class="empty">Nothing is planned at the moment. Please come back later.</p>
         ) : (
-          <Programme next={listed} query={query} />
+          <Programme next={listed} query={query} ready={ready} />
         )
       }
     </Shown>
   );
 }
 
-function Programme({ next, query }: { next: Showtime[]; query: URLSearchParams }) {
+function Programme({ next, query, ready }: { next: Showtime[]; query: URLSearchParams; ready: () => void }) {
   const [, navigate] = useLocation();
   const today = todayIn(next[0]!.time_zone);
   const firstDay = next[0]!.starts_at_local.slice(0, 10);
@@ -115,6 +121,9 @@ function Programme({ next, query }: { next: Showtime[]; query: URLSearchParams }
     fresh.current = null;
     return filmsOf(known || (await showtimesOf({ day, cinema, language })));
   }, [day, cinema, language]);
+  useEffect(() => {
+    if (films.problem || films.data) ready();
+  }, [films.problem, films.data]);
 
   function changed(name: string, value: string): string {
     const changes = new URLSearchParams(query);

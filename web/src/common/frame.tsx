@@ -101,10 +101,10 @@ function Failed() {
 }
 
 function Account() {
-  if (user.value === undefined) return null;
   if (user.value === null) return <LogInLink />;
+  // Until it is known who this is, the button keeps its place.
   return (
-    <button type="button" class="button button-quiet" onClick={() => void logOut()}>
+    <button type="button" class={`button button-quiet ${user.value ? '' : 'unseen'}`} onClick={() => void logOut()}>
       Log out
     </button>
   );

@@ -19,8 +19,8 @@ const KEY = `frontrow.login${PREFIX}`;
 /** A token is renewed in the last quarter of its life, but at most this long before its end. */
 const RENEW_MS = 5 * 60_000;
 
-/** The user who is logged in; null for guests; undefined until it is known. */
-export const user = signal<User | null | undefined>(undefined);
+/** The user who is logged in; null for guests; undefined until the server has said so. */
+export const user = signal<User | null | undefined>(localStorage.getItem(KEY) === null ? null : undefined);
 
 /** Whether the last log-in was ended by the server or in another tab, so that pages can say so. */
 export const loggedOutElsewhere = signal(false);
@@ -30,7 +30,8 @@ function stored(): Tokens | null {
   return text === null ? null : (JSON.parse(text) as Tokens);
 }
 
-function store(issued: Issued): void {
+/** Keep the tokens that the server has issued. */
+export function takeTokens(issued: Issued): void {
   const life = issued.expires_in * 1000;
   const tokens: Tokens = {
     access: issued.access_token,
@@ -79,7 +80,7 @@ async function renew(): Promise<void> {
     // Another tab may have renewed while this one waited.
     if (!tokens || Date.now() < tokens.renewAt) return;
     try {
-      store(await post('/api/v1/auth/refresh-token', { refresh_token: tokens.refresh }, tokens.access));
+      takeTokens(await post('/api/v1/auth/refresh-token', { refresh_token: tokens.refresh }, tokens.access));
     } catch (problem) {
       if ((problem as { status?: number }).status === 401) tokenRefused(tokens.access);
     }
@@ -110,9 +111,19 @@ export function tokenRefused(token: string): void {
  * @throws {Problem} the server refused or could not be reached
  */
 export async function logIn(email: string, password: string): Promise<void> {
-  store(await post('/api/v1/auth/login', { email, password }));
+  takeTokens(await post('/api/v1/auth/login', { email, password }));
   loggedOutElsewhere.value = false;
   await loadUser();
+}
+
+/**
+ * End all log-ins of the user, also this one.
+ *
+ * @throws {Problem} the server refused or could not be reached
+ */
+export async function logOutEverywhere(): Promise<void> {
+  await post('/api/v1/auth/logout?everywhere=true', undefined, await accessToken());
+  forget();
 }
 
 /** Log out here and at the server. */

@@ -40,6 +40,8 @@ const RELOAD_MS = 10_000;
 const RELOAD_SPREAD_MS = 500;
 const RETRY_MS = [1_000, 2_000, 4_000, 8_000, 15_000];
 const LOOKS = [Look.Available, Look.Mine, Look.Reserved, Look.Booked] as const;
+/** Seats that end within this time of each other are warned about together. */
+const WARNED_TOGETHER_MS = 30_000;
 const NO_CART: Cart = { screening: 0, seats: [], total: null, expiresAt: null, guestId: null };
 
 /** A button in a notice. */
@@ -78,6 +80,8 @@ export class FrontrowSeats extends Base implements FrontrowSeatsElement {
   #endsMs: number | null = null;
   /** The text of the last warning, which goes with an extension. */
   #warning: string | null = null;
+  /** Seats that end by then have been warned about. */
+  #warnedUntilMs = 0;
   #ticking: ReturnType<typeof setInterval> | null = null;
   #worrying: ReturnType<typeof setTimeout> | null = null;
   #worried = false;
@@ -576,15 +580,19 @@ export class FrontrowSeats extends Base implements FrontrowSeatsElement {
     this.#emit('sales', { open });
   }
 
-  /** Warn calmly; the cart has the button for more time. */
+  /** Warn calmly; the cart has the button for more time. Seats that were chosen one after the other share a warning. */
   #expiring(indices: readonly number[], expiresMs: number): void {
     const { states } = this.#shown!;
     const mine = indices.filter((index) => states.known(index) === Look.Mine);
     if (mine.length === 0) return;
-    const seconds = Math.max(1, Math.round((expiresMs - this.#clock.nowMs) / 1000));
-    const time = seconds <= 60 ? this.#texts.one_minute : minutesAndSeconds(seconds * 1000);
-    this.#notice(this.#say('expiring', { time, seats: mine.map((index) => this.#nameOf(index)).join(', ') }));
-    this.#warning = this.#parts.noticeText.textContent;
+    if (expiresMs > this.#warnedUntilMs) {
+      this.#warnedUntilMs = expiresMs + WARNED_TOGETHER_MS;
+      const together = states.mine.filter((index) => (states.expiresMs(index) ?? Infinity) <= this.#warnedUntilMs);
+      const seconds = Math.max(1, Math.round((expiresMs - this.#clock.nowMs) / 1000));
+      const time = seconds <= 60 ? this.#texts.one_minute : minutesAndSeconds(seconds * 1000);
+      this.#notice(this.#say('expiring', { time, seats: together.map((index) => this.#nameOf(index)).join(', ') }));
+      this.#warning = this.#parts.noticeText.textContent;
+    }
     this.#emit('expiring', { seats: mine.map((index) => this.#infoOf(index)), expiresAt: new Date(expiresMs).toISOString() });
   }
 

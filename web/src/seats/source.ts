@@ -466,6 +466,7 @@ function on<Detail>(target: EventTarget, name: string, listener: (detail: Detail
 }
 
 function announceState(client: EventTarget, listener: SourceListener): void {
+  on(client, 'cancelled', () => listener.dismissed(new Refusal('screening_cancelled', '')));
   on(client, 'state', ({ state, code, reason }: StateDetail) => {
     listener.connection(state);
     // Only a server that has ended the connection for good gives a code; a token's end has its own event.
