@@ -54,8 +54,8 @@ import { LiveClient, ProtocolError } from './live_client.js';
  * @property {Selection} booked
  * @property {{room_id: string, client_id: string, seat_ids: string[], expires_at: string}} best the best seats were selected
  * @property {{room_id: string, seat_ids: string[], expires_at: string, remaining_seconds: number}} expiring own
- * @property {{room_id: string}} cancelled the venue has cancelled or deleted the screening
  *   selections expire soon
+ * @property {{room_id: string}} cancelled the venue has cancelled or deleted the screening
  * @property {{room_id: string}} altered the room's seats were changed
  * @property {{room_id: string, open: boolean}} sales sales have opened or closed
  * @property {RoomRefusal} refused a request failed
