@@ -1,13 +1,14 @@
 """A thousand wait while the server is killed again and again: no place is lost, and nobody overtakes."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
-import aiohttp
 import pytest
 
-from tests.acceptance.client import Client, Unanswered, http_session
+from frontrow_client import AlreadyWaiting
+from tests.acceptance.buyers import Buyer, buyers_of
 from tests.acceptance.server_process import SeededScreening, ServerProcess
 from tests.database import execute
 
@@ -28,37 +29,22 @@ SELECT substring(holder FROM 6)::int, status FROM waitlist ORDER BY joined_epoch
 class Crowd:
     """A sold-out hall and those who wait for it."""
 
-    def __init__(self, server: ServerProcess, session: aiohttp.ClientSession, hall: SeededScreening) -> None:
+    def __init__(self, server: ServerProcess, buyer: Callable[[int], Buyer], hall: SeededScreening) -> None:
         self.server = server
+        self.buyer = buyer
         self.hall = hall
-        self._session = session
-
-    async def send(self, user_id: int, method: str, path: str, body: object = None) -> tuple[int, str | None]:
-        """Send a request until it is answered for good, as clients should."""
-        client = Client(self.server, self._session, user_id)
-        async with asyncio.timeout(SETTLED_SECONDS):
-            while True:
-                try:
-                    answer = await client.send(method, path, body)
-                except Unanswered:
-                    await asyncio.sleep(0.05)
-                    continue
-                if answer.status != 503:
-                    return answer.status, answer.code
-                await asyncio.sleep(0.05)
 
     async def sell_out(self) -> None:
         async def buy(user_id: int, seat_id: int) -> None:
-            body = {"screening_id": self.hall.id, "seat_ids": [seat_id], "payment_id": f"pi-{seat_id}"}
-            assert (await self.send(user_id, "POST", "/api/v1/tickets/book", body))[0] == 201
+            assert await self.buyer(user_id).book(self.hall.id, [seat_id], payment_id=f"pi-{seat_id}")
 
         await asyncio.gather(*(buy(number, seat) for number, seat in enumerate(self.hall.seat_ids, 1)))
 
     async def join(self, user_id: int) -> None:
-        body = {"screening_id": self.hall.id, "quantity": 1 + user_id % 2}
-        answer = await self.send(user_id, "POST", "/api/v1/waitlist", body)
         # A request that was committed and not answered is repeated.
-        assert answer in ((201, None), (409, "already_waiting")), answer
+        with suppress(AlreadyWaiting):
+            async with asyncio.timeout(SETTLED_SECONDS):
+                await self.buyer(user_id).join_waitlist(self.hall.id, 1 + user_id % 2)
 
     async def restart(self) -> None:
         await self.server.kill()
@@ -82,9 +68,9 @@ def groups(people: int, size: int) -> Iterable[range]:
 
 @pytest.mark.gen_test(timeout=400)
 async def test_a_thousand_wait_through_crashes(data_directory: Path) -> None:
-    async with ServerProcess(data_directory, offer_seconds=10) as server, http_session() as session:
+    async with ServerProcess(data_directory, offer_seconds=10) as server, buyers_of(server) as buyer:
         (hall,) = await server.seed(screenings=1, rows=4, seats_per_row=SEATS // 4)
-        crowd = Crowd(server, session, hall)
+        crowd = Crowd(server, buyer, hall)
         await crowd.sell_out()
         for number, group in enumerate(groups(PEOPLE, AT_ONCE)):
             joining = asyncio.gather(*map(crowd.join, group))
@@ -101,8 +87,8 @@ async def test_a_thousand_wait_through_crashes(data_directory: Path) -> None:
             tickets = execute(
                 server.database.url, "SELECT id FROM tickets WHERE holder = %s", f"user:{user_id}"
             )
-            status, _ = await crowd.send(user_id, "DELETE", f"/api/v1/tickets/{tickets[0][0]}")
-            assert status == 204
+            async with asyncio.timeout(SETTLED_SECONDS):
+                await buyer(user_id).cancel_ticket(tickets[0][0])
 
         for half in (range(1, SEATS // 2 + 1), range(SEATS // 2 + 1, SEATS + 1)):
             cancelling = asyncio.gather(*map(cancel, half))
@@ -113,9 +99,10 @@ async def test_a_thousand_wait_through_crashes(data_directory: Path) -> None:
         async with asyncio.timeout(SETTLED_SECONDS):
             # Nobody buys, so each offer goes on to the next.
             while crowd.check() < SEATS:
-                await crowd.send(1, "GET", f"/api/v1/screenings/{hall.id}/availability")
+                await buyer(1).scarcity(hall.id)
                 await asyncio.sleep(0.2)
         first_waiting = next(user_id for user_id, status in crowd.statuses() if status == "waiting")
-        assert await crowd.send(first_waiting, "GET", "/api/v1/waitlist/me") == (200, None)
+        entries = buyer(first_waiting).my_waitlist()
+        assert {entry.screening_id async for entry in entries} <= {hall.id}
         free = execute(server.database.url, "SELECT count(*) FROM holds WHERE status = 'active'")
         assert free == [(SEATS,)], "all seats are offered or set aside"
