@@ -228,12 +228,14 @@ class RefundRequired(Conflict, codes="refund_required"):
     Attributes:
         refund_id: the record of what is owed.
         amount: in units of the currency.
+        currency: of the amount; None for that of all prices.
         reason: code of the error that prevents the booking.
         held, booked: seats that others have, if that is why.
     """
 
     refund_id: int = 0
     amount: float = 0.0
+    currency: str | None = None
     reason: str = ""
     held: Sequence[int] = ()
     booked: Sequence[int] = ()
