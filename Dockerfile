@@ -6,6 +6,7 @@ COPY requirements/build.lock requirements/run.lock requirements/
 RUN pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r requirements/build.lock \
     && /opt/frontrow/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r requirements/run.lock
 COPY web/__init__.py web/build.py web/package.json web/package-lock.json web/.npmrc web/
+COPY web/documents/package.json web/documents/package-lock.json web/documents/.npmrc web/documents/
 RUN python -m web.build packages
 COPY . .
 RUN python -m web.build pages \

@@ -53,7 +53,7 @@ $(VENV)/.installed: $(VENV)/.dependencies setup.cfg clients/python/pyproject.tom
 	@touch $@
 
 # The virtual environment comes first, but a newer one does not make what Node has built out of date.
-web/node_modules/.package-lock.json: web/package-lock.json | $(VENV)/.dependencies
+web/node_modules/.package-lock.json: web/package-lock.json web/documents/package-lock.json | $(VENV)/.dependencies
 	$(BIN)/python -m web.build packages
 	@touch $@
 
@@ -148,7 +148,7 @@ lock: install ## update the lock files to the newest allowed dependencies
 	$(LOCK) --group build --constraints requirements/dev.lock --output-file requirements/build.lock
 
 clean: ## remove everything generated, including the demo's data
-	rm -rf web/node_modules web/dist web/src/api/schema.d.ts web/npm/node_modules web/npm/build
+	rm -rf web/node_modules web/documents/node_modules web/dist web/src/api/schema.d.ts web/npm/node_modules web/npm/build
 	rm -rf examples/node_modules examples/*/dist examples/angular/compiled
 	rm -rf $(VENV) .frontrow build dist *.egg-info .coverage htmlcov
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -36,6 +36,7 @@ from api.documents.pages import page_routes, pages, unknown_page
 from api.documents.server_pages import server_pages
 from api.documents.specifications import specifications_of
 from api.documents.static_files import client_routes
+from api.documents.viewers import viewer_routes, viewers
 from api.door.admissions import admissions
 from api.door.batches import batches
 from api.door.check_ins import check_ins
@@ -134,6 +135,7 @@ RESOURCES = (
     server_pages,
     metrics_page,
     docs_page,
+    viewers,
 )
 
 
@@ -229,7 +231,7 @@ class FrontrowApplication(ResourceApplication):
         super().__init__(
             services,
             (*RESOURCES, specifications, pages),
-            [*socket_routes, *asset_routes(), *client_routes(), *page_routes()],
+            [*socket_routes, *asset_routes(), *viewer_routes(), *client_routes(), *page_routes()],
             unknown_page,
         )
 

@@ -26,8 +26,9 @@ CONTENTS = NPM / "contents.txt"
 
 
 def install_packages() -> None:
-    """Install exactly what the lock file names."""
+    """Install exactly what the lock files of the pages and of the viewers of documents name."""
     _install(WEB)
+    _install(WEB / "documents")
 
 
 def build_pages() -> None:

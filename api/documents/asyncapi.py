@@ -25,7 +25,7 @@ def asyncapi_document(version: str, channels: Sequence[Channel], path_prefix: st
         for schema in (*channel.server_messages, *channel.client_messages)
     }
     queries = dict.fromkeys(channel.query for channel in channels)
-    return {
+    document = {
         "asyncapi": "3.0.0",
         "info": {
             "title": "Frontrow sockets",
@@ -52,6 +52,19 @@ def asyncapi_document(version: str, channels: Sequence[Channel], path_prefix: st
             "messages": {name: _message(schema) for name, schema in messages.items()},
         },
     }
+    return _with_examples(document, channels)
+
+
+def _with_examples(document: dict[str, Any], channels: Sequence[Channel]) -> dict[str, Any]:
+    """Add an example to each message of clients, from those of its required fields."""
+    components = document["components"]
+    for channel in channels:
+        for name in map(schema_name, channel.client_messages):
+            schema = components["schemas"][name]
+            required = sorted(schema["required"], key=lambda field: field != "type")
+            payload = {field: schema["properties"][field]["example"] for field in required}
+            components["messages"][name]["examples"] = [{"name": name, "payload": payload}]
+    return document
 
 
 def _channel(channel: Channel) -> dict[str, Any]:

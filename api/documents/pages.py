@@ -59,14 +59,15 @@ _PATHS: Mapping[str, tuple[str, ...]] = {
 _MEDIA_RANGE = re.compile(r"([\w!#$&^.+*-]+/[\w!#$&^.+*-]+)[^,]*?(?:;\s*q=([01](?:\.\d*)?)[^,]*)?(?=,|$)")
 _BASE = '<base href="/" />'
 _CURRENCY = '<meta name="currency" content="" />'
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
 _HEADERS = {
     # Browsers must revalidate: the HTML names the hashed files of one release.
     "Cache-Control": "no-cache",
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-        "connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'self'; form-action 'self'; "
-        "frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Referrer-Policy": "same-origin",
     "Vary": VARY,
 }
@@ -104,7 +105,7 @@ def box_office(call: Call) -> Answer:
 
 
 @lru_cache
-def page(built: Path, name: str, prefix: str, currency: str) -> Answer:
+def page(built: Path, name: str, prefix: str, currency: str, policy: str = CONTENT_SECURITY_POLICY) -> Answer:
     """The HTML of an area.
 
     Args:
@@ -112,6 +113,7 @@ def page(built: Path, name: str, prefix: str, currency: str) -> Answer:
         name: of the file.
         prefix: path prefix under which everything is served.
         currency: of all prices (ISO 4217).
+        policy: the content security policy.
 
     Returns:
         503 with a page that says how to build the pages, if they are missing.
@@ -125,7 +127,8 @@ def page(built: Path, name: str, prefix: str, currency: str) -> Answer:
         html = html.replace(placeholder, element)
     content = html.encode()
     version = hashlib.sha256(content).hexdigest()[:16]
-    return Answer(200, Body(content), {**_HEADERS, "ETag": f'"{version}"'}, "text/html; charset=utf-8")
+    headers = {**_HEADERS, "Content-Security-Policy": policy, "ETag": f'"{version}"'}
+    return Answer(200, Body(content), headers, "text/html; charset=utf-8")
 
 
 _NO_PAGES = ("/api/", "/ws/")

@@ -9,7 +9,7 @@ _HEAD = """\
 # Messages of the sockets
 
 [Sockets](../websocket.md) and [rooms](../rooms.md) say how they are used; this page lists what
-`/asyncapi.json` declares. `/docs/sockets` of every server shows the same, with a console to try them.
+`/asyncapi.json` declares. `/asyncapi` of every server shows the same, with a console to try them.
 """
 
 

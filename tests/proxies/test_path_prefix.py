@@ -32,7 +32,16 @@ DOCS_PAGE = """
 <script src="docs/page.js"></script>
 """
 FOR_MONITORING = ("/healthz", "/readyz", "/metrics")
-PATHS = ("/", "/docs", "/docs/page.js", "/docs/assets/swagger-ui.css", "/openapi.json", "/asyncapi.json")
+PATHS = (
+    "/",
+    "/docs",
+    "/docs/page.js",
+    "/redoc",
+    "/asyncapi",
+    "/docs/assets/swagger-ui.css",
+    "/openapi.json",
+    "/asyncapi.json",
+)
 MORE_PATHS = ("/client/index.js", "/api/v1/movies", "/api/public/events", "/ws/stats", "/health")
 
 
