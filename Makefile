@@ -145,6 +145,7 @@ lock: install ## update the lock files to the newest allowed dependencies
 	$(LOCK) setup.cfg --output-file requirements/run.lock
 	$(LOCK) setup.cfg --constraints requirements/run.lock --extra test --extra dev --output-file requirements/dev.lock
 	$(LOCK) setup.cfg --constraints requirements/dev.lock --extra bench --output-file requirements/bench.lock
+	$(LOCK) setup.cfg --constraints requirements/dev.lock --extra traces --output-file requirements/traces.lock
 	$(LOCK) --group build --constraints requirements/dev.lock --output-file requirements/build.lock
 
 clean: ## remove everything generated, including the demo's data

@@ -71,6 +71,7 @@ from api.rest.operation import Operation
 from api.rest.path_prefix import under
 from api.rest.routes import Routes
 from api.rest.tornado_delegate import TornadoDelegate
+from api.rest.traced_path import TracedFastPath
 from api.rooms.pages import room_pages
 from api.seats.channel_seats import channel_seats
 from api.seats.moves import ticket_moves
@@ -167,7 +168,9 @@ class ResourceApplication(Application):
             for endpoint in resource.endpoints
         ]
         self._rest = RestRouter(Routes(operations), services, self._access_log, answer_unknown)
-        self.answer_plain = FastPath(self._rest).answer
+        traces = services.traces
+        path = FastPath(self._rest) if traces is None else TracedFastPath(self._rest, traces)
+        self.answer_plain = path.answer
         super().__init__([*under(services.path_prefix, routes), Rule(AnyMatches(), self._rest)])
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:

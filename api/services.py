@@ -38,6 +38,7 @@ from engine.figures import Server
 from engine.movers import Movers
 from engine.ports import Clock, Flushing, Journal
 from engine.records import Hold, IdempotencyRecord, ReservationStatistics, StoredReservation, Ticket
+from engine.tracing import RequestTraces
 from engine.views import SeatMap
 from engine.vouched_payments import VouchedPayments
 
@@ -372,3 +373,4 @@ class Services:
     proxies: TrustedProxies = NO_PROXIES
     limits: Limits = field(default_factory=Limits)
     looks: Looks = field(default_factory=Looks)
+    traces: RequestTraces | None = None

@@ -15,6 +15,7 @@ from engine.causes import cause as present_cause
 from engine.commands import READS, Command, ReadSeats
 from engine.directory import ScreeningDirectory
 from engine.errors import EngineError, OutcomeUnknown
+from engine.tracing import TracedScreenings, Tracer
 from engine.views import SeatMap
 
 ANSWERS_KEPT = 8192
@@ -31,11 +32,13 @@ class Answering:
     Args:
         links: to the other nodes.
         directory: the screenings of this node.
+        tracer: makes spans of commands of traced requests; None if traces are switched off.
     """
 
-    def __init__(self, links: Links, directory: ScreeningDirectory) -> None:
+    def __init__(self, links: Links, directory: ScreeningDirectory, tracer: Tracer | None = None) -> None:
         self._links = links
         self._directory = directory
+        self._traced = None if tracer is None else TracedScreenings(directory, tracer, "server")
         self._actors = directory.owned.actors
         self._long = LongReplies()
         # By sender and number, in two generations: dropping the older one is cheaper than single answers.
@@ -62,6 +65,8 @@ class Answering:
         handling.request_id = None if cause is None else cause.request_id
         try:
             actor = self._actors.get(command.screening_id)
+            if self._traced is not None and cause is not None and cause.trace is not None:
+                actor = None
             reply: Any = None if actor is None else actor.ask_first(command, cause)
         except EngineError as refusal:
             self._remember(command, key, refusal)
@@ -79,7 +84,8 @@ class Answering:
         self, sender: str, command: Command, reply: "Future[Any] | None", cause: Cause | None
     ) -> bytes:
         present_cause.set(cause)
-        return self._encoded(sender, await (self._directory.ask(command) if reply is None else reply))
+        screenings = self._traced or self._directory
+        return self._encoded(sender, await (screenings.ask(command) if reply is None else reply))
 
     async def _read_seats(self, sender: str, command: ReadNewSeats) -> bytes:
         seat_map = await self._directory.ask(ReadSeats(command.screening_id))

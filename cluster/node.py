@@ -32,6 +32,7 @@ from engine.directory import ScreeningDirectory
 from engine.errors import EngineError
 from engine.figures import ServerFigures
 from engine.ports import Clock, Flushing
+from engine.tracing import Tracer
 
 log = logging.getLogger("frontrow.cluster")
 
@@ -104,6 +105,7 @@ class Node:
         layouts: Layouts,
         observer: NodeObserver,
         ask_timeout_seconds: float,
+        tracer: Tracer | None = None,
     ) -> RoutedScreenings:
         """Let this node answer for its share of the screenings. Returns those of the whole cluster.
 
@@ -112,10 +114,11 @@ class Node:
             feed: sends changes to the sockets of this server.
             clock: the time of day.
             layouts, observer, ask_timeout_seconds: as for `Forwarding` and `RoutedScreenings`.
+            tracer: as for `Answering`.
         """
         self._directory = directory
         self.peers.serve(directory, self._publisher.flush)
-        Answering(self.links, directory)
+        Answering(self.links, directory, tracer)
         self.membership.on_lease(self._lease_changed)
         self.membership.on_change(self._members_changed)
         forwarding = Forwarding(self.links, self.membership, layouts, observer)

@@ -59,7 +59,8 @@ from engine.errors import StoreUnavailable
 from engine.figures import Server as ServerView
 from engine.movers import Movers
 from engine.policy import Policy
-from engine.ports import Flushing, Publisher
+from engine.ports import Flushing, Journal, Publisher
+from engine.tracing import Decisions, TracedJournal, TracedPublisher, TracedScreenings, record_update
 from engine.vouched_payments import VouchedPayments
 from frontrow import __version__
 from frontrow.background import Recurring, run_steps
@@ -70,6 +71,7 @@ from frontrow.deliveries import LEASE_SECONDS, Deliveries, pauses_until
 from frontrow.listening import Listening, authority, listen, port_numbers
 from frontrow.mail import mail_queue_of
 from frontrow.one_server import OneServer, OwnFigures, change_log_level
+from frontrow.otel import tracer_of
 from frontrow.readiness import Readiness
 from frontrow.rooms import free_room_check_seconds, room_services_of
 from frontrow.settings import Settings
@@ -183,9 +185,16 @@ class Server:
         self._observer = MetricsObserver(self.registry, settings.metrics_screenings)
         self._clock.on_step(self._observer.clock_stepped)
         socket_metrics = SocketMetrics(self.registry)
-        self._feed = SeatFeed(self._clock, socket_metrics, tick_seconds=settings.socket_tick_ms / 1000)
+        self._tracer = tracer = tracer_of(settings, self._name.mark, self._observer)
+        decisions = Decisions()
+        self._feed = SeatFeed(
+            self._clock,
+            socket_metrics,
+            tick_seconds=settings.socket_tick_ms / 1000,
+            told=None if tracer is None else partial(record_update, tracer, decisions),
+        )
         self._journal = PostgresJournal(
-            self._direct, encode_reply, self._observer, limit=settings.journal_limit
+            self._direct, encode_reply, self._observer, limit=settings.journal_limit, tracer=tracer
         )
         self._readiness = Readiness(
             self._connector,
@@ -206,9 +215,12 @@ class Server:
             )
             node_observer = ClusterObserver(self.registry, readings)
             publisher = node.publisher(node_observer)
+        journal: Journal = self._journal
+        if tracer is not None:
+            journal, publisher = TracedJournal(journal, decisions), TracedPublisher(publisher, decisions)
         self._directory = ScreeningDirectory(
             store,
-            self._journal,
+            journal,
             publisher,
             self._observer,
             self._clock,
@@ -230,7 +242,10 @@ class Server:
                 store,
                 node_observer,
                 settings.ask_timeout_seconds,
+                tracer,
             )
+        if tracer is not None:
+            self._screenings = TracedScreenings(self._screenings, tracer)
 
         # Users and mail
         self._revocations = Revocations(self._logins, self._clock.now, settings.token_max_life_seconds)
@@ -254,6 +269,7 @@ class Server:
             private=settings.webhook_private_addresses,
             observer=self._outbox_metrics,
             now=self._clock.now,
+            tracer=tracer,
         )
         mail_rows = MailRows(self._connector)
         mails = Mails(mail_rows, self._mail_queue, site, cipher, repeats)
@@ -381,6 +397,7 @@ class Server:
             metrics_token=settings.metrics_token,
             rate_limits=RateLimits(limits),
             limits=limits,
+            traces=tracer,
         )
         self._application = FrontrowApplication(
             services,
@@ -572,8 +589,14 @@ class Server:
             self._ticket_ids.stop,
             self._connector.close,
             self._direct.close,
+            self._stop_tracing,
             seconds=seconds,
         )
+
+    async def _stop_tracing(self) -> None:
+        """Send the last spans, without blocking the event loop."""
+        if self._tracer is not None:
+            await asyncio.to_thread(self._tracer.stop)
 
     async def _metrics_page(self, accept_header: str) -> tuple[str, bytes]:
         return render(self.registry, accept_header)

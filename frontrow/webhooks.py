@@ -27,6 +27,7 @@ from api.wire import new_timestamp
 from engine.causes import present_request_id
 from engine.errors import EngineError, NotFound, StoreUnavailable
 from engine.guards import OutageLog
+from engine.tracing import Span, Tracer
 from frontrow import __version__
 from persistence.webhook_feed import WebhookFeed
 from persistence.webhook_lanes import Attempt, Figures, Lane, Sending, WebhookLanes
@@ -72,6 +73,7 @@ class WebhookSender:
         private: whether loopback and private networks are allowed.
         observer: counts attempts.
         now: the time, in seconds since the Unix epoch.
+        tracer: makes spans of requests for events of traced requests; None if traces are switched off.
 
     Attributes:
         figures: of all webhooks; may be `_FIGURES_SECONDS` old.
@@ -87,6 +89,7 @@ class WebhookSender:
         private: bool,
         observer: WebhookObserver,
         now: Callable[[], float],
+        tracer: Tracer | None = None,
     ) -> None:
         self._feed = feed
         self._lanes = lanes
@@ -95,6 +98,7 @@ class WebhookSender:
         self._private = private
         self._observer = observer
         self._now = now
+        self._tracer = tracer
         self._made_client: WebhookClient | None = None
         self._tasks: dict[asyncio.Task[None], Lane] = {}
         self._wake = asyncio.Event()
@@ -273,6 +277,18 @@ class WebhookSender:
             error = "The secret cannot be decrypted with FRONTROW_PERSONAL_DATA_KEY; make a new one"
             return Attempt(new_timestamp(now), 0, None, "", error)
         headers = signed_headers(sending.message_id, sending.body, keys, now)
+        span = self._begin_span(sending)
+        if span is not None:
+            headers["traceparent"] = span.traceparent
         response = await self._client.post(sending.url, sending.body, headers)
+        if span is not None:
+            span.end("not_delivered" if response[2] else None, response[0])
         duration_ms = round((monotonic() - began) * 1000)
         return Attempt(new_timestamp(now), duration_ms, *response)
+
+    def _begin_span(self, sending: Sending) -> Span | None:
+        """Begin the span of a request; None if the request that has caused the event is not traced."""
+        if self._tracer is None or sending.trace is None:
+            return None
+        attributes = {"http.request.method": "POST", "frontrow.event_type": sending.type}
+        return self._tracer.begin("POST webhook", kind="client", parent=sending.trace, attributes=attributes)

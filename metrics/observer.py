@@ -8,6 +8,7 @@ name, which a test checks.
 """
 
 from collections.abc import Collection, Iterable
+from threading import Lock
 
 from prometheus_client import CollectorRegistry
 
@@ -59,6 +60,8 @@ class MetricsObserver:
         self._declare_journal(declared)
         self._declare_http(declared)
         self._declare_people(declared)
+        self._declare_traces(declared)
+        self._spans_lock = Lock()
         self._command_meters: dict[str, CommandMeter] = {}
         self._route_meters: dict[tuple[str, str], RouteMeter] = {}
         declared.register(registry, self._fold)
@@ -271,3 +274,15 @@ class MetricsObserver:
         self._check_ins = declared.counter(
             "frontrow_check_ins_total", "Scans at the door, by result.", result=CHECK_INS
         )
+
+    def _declare_traces(self, declared: Declarations) -> None:
+        self._spans = declared.counter(
+            "frontrow_trace_spans_total",
+            "Spans of traces that have ended, by what became of them.",
+            result=("sent", "failed", "dropped"),
+        )
+
+    def spans_ended(self, result: str, number: int) -> None:
+        """Spans were sent, not taken by the collector, or dropped. Called by several threads."""
+        with self._spans_lock:
+            self._spans[(result,)] += number

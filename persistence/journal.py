@@ -41,6 +41,7 @@ from engine.ports import Entry, Observer, Settled
 from engine.records import IdempotencyRecord, make
 from engine.replies import Reply
 from engine.selling_errors import PaymentAlreadyUsed
+from engine.tracing import Tracer
 from persistence.connector import Connector
 from persistence.errors import (
     ConnectionLost,
@@ -55,6 +56,7 @@ from persistence.errors import (
     StatementRefused,
 )
 from persistence.journal_connection import JournalConnection, Queued
+from persistence.journal_traces import record_batch
 
 logger = logging.getLogger(__name__)
 
@@ -141,6 +143,7 @@ class PostgresJournal:
         encode_reply: encodes a reply in the form that a receipt names, as HTTP status and body.
         observer: gets every committed batch and every failure.
         limit: number of unsettled entries at which the journal is full.
+        tracer: records the batches of traced requests; None if traces are switched off.
         monotonic: a monotonic clock in seconds.
 
     Attributes:
@@ -154,10 +157,12 @@ class PostgresJournal:
         observer: Observer,
         *,
         limit: int = 100_000,
+        tracer: Tracer | None = None,
         monotonic: Callable[[], float] = monotonic,
     ) -> None:
         self._observer = guarded(observer)
         self._limit = limit
+        self._tracer = tracer
         self._monotonic = monotonic
         self._queue: deque[Queued] = deque()
         self._aside: dict[int | None, deque[Queued]] = {}
@@ -415,6 +420,8 @@ class PostgresJournal:
         ended = self._monotonic()
         writer.widen(ended - began)
         self._observer.batch_flushed(len(batch), ended - began, ended - oldest)
+        if self._tracer is not None:
+            record_batch(self._tracer, batch, began, ended)
 
     async def _write(self, writer: _Writer, queue: deque[Queued], batch: Sequence[Queued]) -> None:
         """Write the batch, which is at the head of the queue, until the outcome of every entry is certain.

@@ -40,6 +40,7 @@ from api.rest.routes import Routes
 from api.services import Services
 from engine.causes import Cause, cause
 from engine.errors import EngineError
+from engine.tracing import Span
 
 log = logging.getLogger("frontrow.api")
 
@@ -87,6 +88,7 @@ class RestRouter(Router):
         self.services = services
         self.access_log = access_log
         self.answer_unknown = answer_unknown
+        self.traces = services.traces
         self.unanswered: set[asyncio.Future[Any]] = set()
 
     def plan(
@@ -149,6 +151,7 @@ class Exchange(httputil.HTTPMessageDelegate):
     _user_id: int | None = None
     _patience: asyncio.TimerHandle | None = None
     _answered = False
+    _span: Span | None = None
 
     def __init__(
         self, router: RestRouter, plan: Plan, connection: HTTP1Connection | RequestConnection
@@ -221,6 +224,10 @@ class Exchange(httputil.HTTPMessageDelegate):
     def finish(self) -> None:
         """The request is complete: answer it, or start the work that answers it."""
         self._started_at = time.perf_counter()
+        if (traces := self._router.traces) is not None:
+            self._span = traces.begin_request(
+                self._plan.headers.get("traceparent"), self._plan.method, self._plan.route, self._request_id
+            )
         try:
             answer = self._begin()
         except Exception as error:
@@ -310,7 +317,8 @@ class Exchange(httputil.HTTPMessageDelegate):
         return Answer(204, headers=headers)
 
     async def _wait_for(self, answering: Coroutine[Any, Any, Answer]) -> None:
-        cause.set(Cause(self._request_id))
+        span = self._span
+        cause.set(Cause(self._request_id, None if span is None else span.traceparent))
         try:
             answer = await answering
         except (Exception, asyncio.CancelledError) as error:
@@ -425,6 +433,9 @@ class Exchange(httputil.HTTPMessageDelegate):
         return answer.status, (b"" if plan.method == "HEAD" else content), fields
 
     def _account_for(self, status: int) -> None:
+        if (span := self._span) is not None:
+            self._span = None
+            span.end("server_error" if status >= 500 else None, status)
         seconds = time.perf_counter() - self._started_at
         plan = self._plan
         method = plan.method if plan.method in _METHODS else "OTHER"

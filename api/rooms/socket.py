@@ -40,6 +40,7 @@ from api.ws.messages import BadMessage
 from api.ws.outbox import text_frame
 from api.ws.socket import REFUSALS, ClientSocket, CloseReason, HandshakeRequest, SocketServices
 from api.ws.socket_counts import SocketCounts
+from engine.causes import Cause
 from engine.commands import HoldSeats, ReleaseHolds
 from engine.errors import EngineError, forget_frames
 from engine.events import HoldsReleased, SeatsHeld
@@ -146,6 +147,7 @@ class RoomSocket(ClientSocket):
         "_access",
         "_address",
         "_answers",
+        "_cause",
         "_claim",
         "_client_id",
         "_guest",
@@ -162,6 +164,7 @@ class RoomSocket(ClientSocket):
     def __init__(self, services: SocketServices, shared: RoomServices) -> None:
         super().__init__(services)
         self._shared = shared
+        self._cause: Cause | None = None
         self._claim: Any = None
         self._guest = True
         self._rooms: dict[str, tuple[Room, RoomWatcher]] = {}
@@ -169,6 +172,7 @@ class RoomSocket(ClientSocket):
 
     async def enter(self, handshake: HandshakeRequest) -> None:
         """Admit the client, as a guest or as the user of its token."""
+        self._cause = Cause(handshake.request_id) if handshake.named else None
         client_id = self._client_id = handshake.path[0]
         if not _CLIENT_ID.fullmatch(client_id):
             raise BadClientId
@@ -349,7 +353,7 @@ class RoomSocket(ClientSocket):
             return self._attempt_with_lookup(request)
         outcome: Any
         try:
-            outcome = self.services.screenings.ask_active(self._command(request, room, seat_id), self.cause)
+            outcome = self.services.screenings.ask_active(self._command(request, room, seat_id), self._cause)
         except EngineError as refusal:
             outcome = refusal
             forget_frames(refusal)

@@ -89,6 +89,8 @@ class EncodedUpdate(Protocol):
         """Return the frames for `Watcher.holder`; the same object for all watchers with identical frames."""
 
 
+Told = Callable[[int, Position, int], None]
+
 Changes = Sequence[SeatsChanged]
 """Changes of one screening that may be merged into one message: oldest first, at least one."""
 
@@ -261,10 +263,11 @@ class Watcher:
 class _Audience:
     """The watchers of one screening, and the changes queued for the next update."""
 
-    __slots__ = ("_clock", "_gathered", "_observer", "_tick_seconds", "_timer", "watchers")
+    __slots__ = ("_clock", "_gathered", "_observer", "_tick_seconds", "_timer", "_told", "watchers")
 
-    def __init__(self, clock: Clock, observer: FeedObserver, tick_seconds: float) -> None:
+    def __init__(self, clock: Clock, observer: FeedObserver, tick_seconds: float, told: Told | None) -> None:
         self._clock = clock
+        self._told = told
         self._observer = observer
         self._tick_seconds = tick_seconds
         self._gathered: list[SeatsChanged] = []
@@ -305,6 +308,8 @@ class _Audience:
         watchers = tuple(self.watchers)
         for watcher in watchers:
             watcher.due = update
+        if self._told is not None and watchers:
+            self._told(watchers[0].screening_id, update.position, len(watchers))
         self._serve(iter(watchers), update.decided_at)
 
     def _serve(self, watchers: Iterator[Watcher], decided_at: float) -> None:
@@ -340,12 +345,21 @@ class SeatFeed:
         observer: counts frames.
         tick_seconds: pause after an update, during which changes are merged into the next one; 0 to merge
             none.
+        told: called with the screening, the position and the number of sockets of each update; may be None.
     """
 
-    def __init__(self, clock: Clock, observer: FeedObserver, *, tick_seconds: float = 0.020) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        observer: FeedObserver,
+        *,
+        tick_seconds: float = 0.020,
+        told: Told | None = None,
+    ) -> None:
         self._clock = clock
         self._observer = guarded(observer)
         self._tick_seconds = tick_seconds
+        self._told = told
         self._audiences: dict[int, _Audience] = {}
         self._audience_observer: AudienceObserver | None = None
 
@@ -363,7 +377,7 @@ class SeatFeed:
         """Add a watcher to its screening's audience. It gets no updates until it starts buffering."""
         audience = self._audiences.get(watcher.screening_id)
         if audience is None:
-            audience = _Audience(self._clock, self._observer, self._tick_seconds)
+            audience = _Audience(self._clock, self._observer, self._tick_seconds, self._told)
             self._audiences[watcher.screening_id] = audience
             if self._audience_observer is not None:
                 self._audience_observer.watched(watcher.screening_id)

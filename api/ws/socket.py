@@ -150,7 +150,6 @@ class ClientSocket(ABC):
         endpoint: name in the WebSocket metrics.
         refusals: close codes for exceptions raised by `enter`.
         admitted: whether the client is admitted and still connected.
-        cause: recorded with what the client's messages change, if it has named its handshake.
     """
 
     __slots__ = (
@@ -162,7 +161,6 @@ class ClientSocket(ABC):
         "_token_watch",
         "_user_id",
         "admitted",
-        "cause",
         "outbox",
         "services",
     )
@@ -178,7 +176,6 @@ class ClientSocket(ABC):
         self._bad_messages_left = services.limits.bad_messages
         self._user_id: int | None = None
         self._request_id = ""
-        self.cause: Cause | None = None
         # When the client was admitted; None before that, and once its end has been logged.
         self._opened_at: float | None = None
 
@@ -353,9 +350,9 @@ class ClientSocket(ABC):
             handshake: the handshake.
         """
         self._request_id = handshake.request_id
-        present_cause.set(Cause(handshake.request_id))
         if handshake.named:
-            self.cause = present_cause.get()
+            # The others do without: a context takes memory for as long as the socket is open.
+            present_cause.set(Cause(handshake.request_id))
         try:
             async with asyncio.timeout(self.services.limits.catch_up_seconds):
                 await self.enter(handshake)

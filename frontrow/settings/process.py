@@ -16,6 +16,7 @@ from frontrow.settings.rules import (
     SMTP_URL,
     WEB_ADDRESS,
     YES_OR_NO,
+    fraction,
     one_of,
     seconds,
     whole,
@@ -119,6 +120,24 @@ class ClusterSettings:
         "Time without heartbeats after which others take over a node's screenings; at least twice "
         "FRONTROW_NODE_HEARTBEAT_SECONDS, and the same on all nodes.",
     ] = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceSettings:
+    """Traces"""
+
+    traces_url: Annotated[
+        str,
+        WEB_ADDRESS,
+        "Where OpenTelemetry traces are sent: the URL of a collector that understands OTLP/HTTP, such as "
+        "http://127.0.0.1:4318. Needs the packages of `frontrow[traces]`. Empty: no traces.",
+    ] = ""
+    traces_share: Annotated[
+        float,
+        fraction(),
+        "Share of the requests that are traced, of those that come without a `traceparent`. With one, its "
+        "sampled flag decides.",
+    ] = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,11 @@ def one_of(*choices: str) -> Rule:
     return Rule("str", {"validate": validate.OneOf(choices)}, f"one of {', '.join(choices)}")
 
 
+def fraction() -> Rule:
+    """A number from 0 to 1."""
+    return Rule("float", {"validate": validate.Range(0, 1)}, "from 0 to 1")
+
+
 def matching(pattern: str, allowed: str) -> Rule:
     """Text that matches a regular expression completely."""
     return Rule("str", {"validate": validate.Regexp(rf"(?:{pattern})\Z")}, allowed)

@@ -20,6 +20,7 @@ from frontrow.settings.process import (
     MailSettings,
     OutboxSettings,
     ProcessSettings,
+    TraceSettings,
     WebhookSettings,
 )
 from frontrow.settings.rules import Rule
@@ -50,6 +51,7 @@ class Settings(
     ProcessSettings,
     DatabaseSettings,
     ClusterSettings,
+    TraceSettings,
     MailSettings,
     OutboxSettings,
     WebhookSettings,

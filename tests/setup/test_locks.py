@@ -15,7 +15,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
-EXTRAS = {"run.lock": ("",), "dev.lock": ("", "test", "dev")}
+EXTRAS = {"run.lock": ("",), "dev.lock": ("", "test", "dev"), "traces.lock": ("", "traces")}
 """The part of the project that each lock file is for. Packages of the other lock files are not installed
 where tests run; `make check-install` has pip check those."""
 SHOWN_COMMANDS = (
@@ -62,7 +62,7 @@ def test_a_lock_pins_everything_with_hashes_and_names_no_host(lock: Path) -> Non
 
 
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
-@pytest.mark.parametrize("lock", ["run.lock", "dev.lock"])
+@pytest.mark.parametrize("lock", EXTRAS)
 def test_a_lock_file_contains_all_dependencies(lock: str, python: str) -> None:
     environment = {**default_environment(), "python_version": python, "python_full_version": f"{python}.0"}
     versions = locked(ROOT / "requirements" / lock, environment)
@@ -119,7 +119,7 @@ def installing_commands() -> Iterator[str]:
 def test_no_command_lets_pip_resolve_anything() -> None:
     commands = list(installing_commands())
     assert {lock.name for lock in LOCKS if any(lock.name in command for command in commands)} == {
-        *("bench.lock", "build.lock", "dev.lock", "run.lock")
+        *("bench.lock", "build.lock", "dev.lock", "run.lock", "traces.lock")
     }
     for command in commands:
         if command.endswith(" ./clients/python"):

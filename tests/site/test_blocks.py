@@ -48,8 +48,10 @@ NOT_RUN = {
     "docs/tickets.md": "tests/scanner.py does the same for the tests of tickets",
     "docs/outbox.md": "statements with a gap for one's own",
     "docs/performance.md": "measures for an hour",
+    "docs/questions.md": "tests/frontrow/test_log_commands.py runs every command",
     "docs/testing.md": "runs the tests",
     "docs/watching.md": "starts containers; tests/deploy runs Prometheus with the rules",
+    "docs/traces.md": "needs a collector; tests/frontrow/collector.py is one",
 }
 """Blocks that are parsed but not run, by language or page, with the reasons."""
 
