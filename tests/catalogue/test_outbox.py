@@ -44,7 +44,9 @@ async def dead_letters_counted(house: House, number: int) -> None:
         while counts != {number}:
             await asyncio.sleep(0.05)
             page = (await house.guest.send("GET", "/metrics")).body.decode()
-            lines = [line for line in page.splitlines() if line.startswith("frontrow_outbox_dead{")]
+            lines = [
+                line for line in page.splitlines() if line.startswith('frontrow_outbox_dead{kind="mail"}')
+            ]
             counts = {float(line.split()[-1]) for line in lines}
 
 
