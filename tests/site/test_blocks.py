@@ -43,6 +43,7 @@ NOT_RUN = {
     "docs/how-to/own-page.md": "tests/web/test_own_page.py opens it; parts need a site of one's own",
     "docs/how-to/payment-provider.md": "checkout.py needs Stripe; test_guides.py runs the rest",
     "docs/client.md": "parts of pages that paint seats their own way; tests/web runs the client",
+    "clients/python/README.md": "tests/clients/test_guide.py runs it",
     "docs/component.md": "test_own_page.py and test_examples.py in tests/web open whole pages",
     "docs/python-client.md": "tests/clients/test_guide.py runs it",
     "docs/tickets.md": "tests/scanner.py does the same for the tests of tickets",
