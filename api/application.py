@@ -28,6 +28,7 @@ from api.catalogue.seats import seats
 from api.catalogue.showtimes import showtimes
 from api.catalogue.statistics import statistics
 from api.catalogue.ticket_export import exported_tickets
+from api.catalogue.ticket_transfers import ticket_transfers
 from api.catalogue.tickets import sold_tickets
 from api.catalogue.users import users
 from api.documents.docs_page import asset_routes, docs_page
@@ -84,6 +85,7 @@ RESOURCES = (
     reservations,
     tickets,
     ticket_moves,
+    ticket_transfers,
     stripe_webhooks,
     authentication,
     users,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from api.identity.accounts import AccountRows
 from api.identity.tokens import Identity
+from engine.door import ScannedCode
 
 Record = dict[str, Any]
 """A stored record, by column name."""
@@ -247,7 +248,7 @@ class CheckInRows(Protocol):
 
     async def scan(
         self,
-        code: str | int,
+        code: ScannedCode,
         screening_id: int | None,
         direction: str,
         gate: str,

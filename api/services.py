@@ -34,6 +34,7 @@ from api.workers import Workers
 from engine.box_office import BoxOffice
 from engine.causes import Cause
 from engine.commands import Command
+from engine.door import TicketIssue
 from engine.figures import Server
 from engine.movers import Movers
 from engine.ports import Clock, Flushing, Journal
@@ -78,8 +79,16 @@ class TicketReader(Protocol):
     async def to_come(self, holder: str) -> Sequence[Any]:
         """Return the holder's live tickets, not used at the door, for what has not begun."""
 
-    async def admitted_at(self, ticket_ids: Sequence[int]) -> Mapping[int, datetime]:
-        """Return when tickets were admitted at the door, by id; those that were not are absent."""
+    async def issues(self, ticket_ids: Sequence[int]) -> Mapping[int, TicketIssue]:
+        """Return what has become of tickets since they were sold, by id."""
+
+    async def history(self, ticket_id: int) -> Sequence[Record]:
+        """Return what has become of a ticket, oldest first; empty if there is none."""
+
+    async def give(
+        self, ticket_id: int, known_issue: int, to_whom: bytes, actor: str, *, by_hand: bool
+    ) -> tuple[str, float | None]:
+        """Give a ticket to somebody else; `persistence.tickets.Tickets` documents it."""
 
     async def tickets_of_payment(self, payment_id: str) -> Sequence[Ticket]:
         """Return the tickets that a payment has paid for."""

@@ -309,13 +309,14 @@ class MoveTickets(NamedTuple):
     Attributes:
         seat_ids: of the tickets now, in their order.
         to_seat_ids: where each of them goes; they are free, held by the holder or left by the same command.
-            Empty if there is an `arrival`.
+            Empty if there is an `arrival` or a `to_type_id`.
         payment_id: pays what the seats cost more in all.
         expected_total_cents: reject it if they cost another amount more (`PriceChanged`); None for any.
         actor: who gives the command, if that is not the holder.
         by_hand: neither the organiser's rules nor a payment are required.
         unvouched: nobody vouches for the payment, so it pays for nothing.
         arrival: seats of another screening that wait for the tickets.
+        to_type_id: the ticket type whose places they get, in an event.
     """
 
     screening_id: int
@@ -329,6 +330,7 @@ class MoveTickets(NamedTuple):
     by_hand: bool = False
     unvouched: bool = False
     arrival: Arrival | None = None
+    to_type_id: int | None = None
 
 
 class ReceiveTickets(NamedTuple):
@@ -337,8 +339,8 @@ class ReceiveTickets(NamedTuple):
 
     Attributes:
         tickets: as they are, in the other screening.
-        seat_ids: where each of them goes; free or held by the holder.
-        by_hand: as in `MoveTickets`.
+        seat_ids: where each of them goes; free or held by the holder. Empty if there is a `to_type_id`.
+        by_hand, to_type_id: as in `MoveTickets`.
     """
 
     screening_id: int
@@ -346,6 +348,7 @@ class ReceiveTickets(NamedTuple):
     tickets: tuple[Ticket, ...]
     seat_ids: tuple[int, ...]
     by_hand: bool = False
+    to_type_id: int | None = None
 
 
 class EndArrival(NamedTuple):

@@ -1,11 +1,42 @@
-"""What its owner may do with a ticket and the door: whichever comes first excludes the other."""
+"""The door: what a scanner has read, and what the owner of a ticket may do until it is used."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from typing import NamedTuple
 
 from engine.errors import EngineError, OutcomeUnknown, StoreUnavailable
 from engine.ports import Ledger
 from engine.selling_errors import TicketAdmitted
+
+
+class TicketIssue(NamedTuple):
+    """What has become of a ticket since it was sold.
+
+    Attributes:
+        number: how often it was given to somebody else; each time it has got a new code.
+        given_to: who has it since then; the engine does not interpret it.
+        admitted_at: when it was used at the door.
+    """
+
+    number: int = 0
+    given_to: bytes | None = None
+    admitted_at: datetime | None = None
+
+
+class ScannedCode(NamedTuple):
+    """Which ticket a scanner has read.
+
+    Attributes:
+        printed: a code as it is stored with some tickets; one with this code comes before that with the id.
+        ticket_id: the ticket.
+        issue: how often the ticket had been given to somebody else when the code was made; None if only the
+            number of the ticket is known.
+    """
+
+    printed: str | None = None
+    ticket_id: int | None = None
+    issue: int | None = 0
 
 
 @asynccontextmanager

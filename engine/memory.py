@@ -26,7 +26,7 @@ from engine.events import (
     TicketsMoved,
 )
 from engine.guards import attempt
-from engine.move_money import kept_for
+from engine.move_money import is_recorded, kept_for
 from engine.moving_errors import MoveInterrupted
 from engine.ports import Entry, LoadedScreening, Owner, Settled
 from engine.records import (
@@ -154,6 +154,8 @@ class MemoryDatabase:
 
     def _owe_cancelled(self, ticket: Ticket) -> None:
         for payment_id, cents in kept_for(ticket):
+            if not is_recorded(payment_id):
+                continue
             self.owe(
                 UnusablePayment(
                     *(payment_id, ticket.screening_id, ticket.holder, cents, "ticket_cancelled", ticket)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from engine.memory import MemoryDatabase
+from engine.places import ticket_type_of
 from engine.purchases import RESERVATION_PAYMENT
 from engine.records import Refund, Ticket, UnusablePayment
 from engine.refunds import Claim, earlier_refund
@@ -62,6 +63,9 @@ class MemoryLedger:
         if screening_id in self._database.screenings:
             info, layout = self._database.screenings[screening_id]
             prices = {seat.id: info.price_of(seat) for seat in layout.seats}
+            for seat_id in seat_ids:
+                if (kind := info.ticket_types.get(ticket_type_of(seat_id))) is not None:
+                    prices[seat_id] = kind.price_cents
         for hold, status in sorted(self._database.holds.values()):
             own = (hold.screening_id, hold.holder) == (screening_id, holder) and (held or status == "active")
             if own and hold.price_cents is not None:

@@ -15,6 +15,11 @@ Paid = tuple[tuple[str, int], ...]
 """Payments and cents, oldest first."""
 
 
+def is_recorded(payment_id: str) -> bool:
+    """Whether a payment is known. Whoever buys a reservation of places may have paid elsewhere."""
+    return not payment_id.startswith(RESERVATION_PAYMENT)
+
+
 class _Part(NamedTuple):
     ticket_id: int
     payment_id: str
@@ -22,11 +27,11 @@ class _Part(NamedTuple):
 
 
 def kept_for(ticket: Ticket) -> Paid:
-    """Return how many cents of which payments have been kept for a ticket."""
+    """Return how many cents of which payments have been kept for a ticket, even if not `is_recorded`."""
     if ticket.paid is not None:
         return ticket.paid
     payment_id = ticket.payment_id
-    if not payment_id or not ticket.price_cents or payment_id.startswith(RESERVATION_PAYMENT):
+    if not payment_id or not ticket.price_cents:
         return ()
     return ((payment_id, ticket.price_cents),)
 
@@ -65,7 +70,7 @@ def settled(
             used_cents = min(fresh_cents, missing_cents)
             _add(own, payment_id, used_cents)
             fresh_cents -= used_cents
-    return [tuple(own) for own in kept], tuple(Owed(*part) for part in spare)
+    return [tuple(own) for own in kept], tuple(Owed(*part) for part in spare if is_recorded(part.payment_id))
 
 
 def _given_up(ticket_id: int, kept: list[tuple[str, int]], price_cents: int) -> list[_Part]:

@@ -1,4 +1,4 @@
-"""Moves tickets to other seats, also of another screening, and finds the outcome of their payments.
+"""Moves tickets to other seats or places, also of another screening, and finds the outcome of their payments.
 
 Between two screenings it sends the three commands of `engine.moving`. It may stop after any of them: what has
 not been decided then never will be, and the screenings find out by themselves.
@@ -10,10 +10,11 @@ from typing import NamedTuple, cast
 
 from engine.box_office import BoxOffice
 from engine.catalogue_errors import TicketNotConfirmed
-from engine.commands import EndArrival, MoveTickets, ReceiveTickets
+from engine.commands import EndArrival, MoveTickets, ReadStock, ReceiveTickets
 from engine.door import kept_from_the_door
 from engine.errors import EngineError, NotFound, OutcomeUnknown, StoreUnavailable, is_final
 from engine.moving_errors import NothingToPay, TicketNotMovable
+from engine.places import place_id, ticket_type_of
 from engine.ports import Flushing, Ledger
 from engine.purchases import Screenings
 from engine.records import Arrival, Ticket, TicketStatus, UnusablePayment
@@ -31,8 +32,9 @@ class MoveOrder(NamedTuple):
         holder: who has the tickets.
         ticket_ids: the tickets, each once, of one booking and one screening.
         screening_id: where they go.
-        seat_ids: the seat of each, in their order, each once.
+        seat_ids: the seat of each, in their order, each once; empty if there is a ticket type.
         payment_id, expected_total_cents, actor, by_hand, unvouched: as in `MoveTickets`.
+        ticket_type_id: in an event, the ticket type whose places they get.
     """
 
     holder: str
@@ -44,6 +46,15 @@ class MoveOrder(NamedTuple):
     actor: str | None = None
     by_hand: bool = False
     unvouched: bool = False
+    ticket_type_id: int | None = None
+
+    def is_there(self, ticket: Ticket, seat_id: int) -> bool:
+        """Whether a ticket is where it shall be: in the seat, or in any place of the ticket type."""
+        if ticket.screening_id != self.screening_id:
+            return False
+        if self.ticket_type_id is None:
+            return ticket.seat_id == seat_id
+        return ticket_type_of(ticket.seat_id) == self.ticket_type_id
 
 
 class Movers:
@@ -100,14 +111,15 @@ class Movers:
 
     async def _moved(self, order: MoveOrder, tickets: Sequence[Ticket]) -> Moved:
         for ticket in tickets:
-            if ticket.seat_id < 0:
+            if (ticket.seat_id < 0) is (order.ticket_type_id is None):
                 raise TicketNotMovable(ticket.id)
             if ticket.status is not TicketStatus.CONFIRMED:
                 raise TicketNotConfirmed(ticket.id, ticket.status.value)
+        seat_ids = order.seat_ids or (0,) * len(tickets)
         wanted = [
             (ticket, seat_id)
-            for ticket, seat_id in zip(tickets, order.seat_ids, strict=True)
-            if (ticket.screening_id, ticket.seat_id) != (order.screening_id, seat_id)
+            for ticket, seat_id in zip(tickets, seat_ids, strict=True)
+            if not order.is_there(ticket, seat_id)
         ]
         payment_id = order.payment_id
         if not wanted:
@@ -115,9 +127,9 @@ class Movers:
                 await self._ledger.moved_by_payment(payment_id)
             ):
                 raise NothingToPay
-            return Moved(tuple(tickets))
+            return await self._confirmed(order)
         moving = tuple([ticket for ticket, _ in wanted])
-        seat_ids = tuple([seat_id for _, seat_id in wanted])
+        seat_ids = tuple([seat_id for _, seat_id in wanted if seat_id])
         if order.actor is None and not order.by_hand:
             for ticket in {ticket.payment_id: ticket for ticket in moving}.values():
                 await self._box_office.require_refundable(ticket)
@@ -131,6 +143,7 @@ class Movers:
             order.actor,
             order.by_hand,
             order.unvouched,
+            to_type_id=order.ticket_type_id,
         )
         if order.by_hand:
             moved = await self._carried_out(order, command, moving)
@@ -140,13 +153,28 @@ class Movers:
         there = {ticket.id: ticket for ticket in moved.tickets}
         return Moved(tuple([there.get(ticket.id, ticket) for ticket in tickets]))
 
+    async def _confirmed(self, order: MoveOrder) -> Moved:
+        """Return tickets that are where they shall be, once no earlier move can take them away any more.
+
+        Such a move may have been sent before, without an answer. The screening has to be in memory: its epoch
+        refuses what an earlier owner has not written yet.
+        """
+        await self._screenings.ask(ReadStock(order.screening_id))
+        await self._flushing.flushed(order.screening_id)
+        present = await self._tickets(order)
+        seat_ids = order.seat_ids or (0,) * len(present)
+        if not all(map(order.is_there, present, seat_ids)):
+            return await self._moved(order, present)
+        return Moved(tuple(present))
+
     async def _carried_out(
         self, order: MoveOrder, command: MoveTickets, tickets: tuple[Ticket, ...]
     ) -> Moved:
         if command.screening_id == order.screening_id:
             return cast(Moved, await self._screenings.ask(command))
         receive = ReceiveTickets(
-            *(order.screening_id, order.holder, tickets, command.to_seat_ids, order.by_hand)
+            *(order.screening_id, order.holder, tickets, command.to_seat_ids, order.by_hand),
+            order.ticket_type_id,
         )
         arrival = cast(Arrival, await self._screenings.ask(receive))
         try:
@@ -179,9 +207,10 @@ class Movers:
         if await self._ledger.moved_by_payment(payment_id):
             raise PaymentAlreadyUsed(payment_id) from refusal
         await self._flushing.flushed(order.screening_id)
-        price_cents = await self._ledger.agreed_price(
-            order.screening_id, order.holder, order.seat_ids, held=True
-        )
+        seat_ids = order.seat_ids
+        if (kind_id := order.ticket_type_id) is not None:  # all its places cost the same
+            seat_ids = tuple([place_id(kind_id, number) for number in range(1, len(tickets) + 1)])
+        price_cents = await self._ledger.agreed_price(order.screening_id, order.holder, seat_ids, held=True)
         owed_cents = 0
         if price_cents is not None:
             expected_cents = order.expected_total_cents

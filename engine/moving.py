@@ -1,4 +1,4 @@
-"""Decisions about moving tickets to other seats, of the same screening or of another one.
+"""Decisions about moving tickets to other seats or places, of the same screening or of another one.
 
 Within a screening it is one durable decision: a pending write has the seats that tickets leave and those that
 they go to. Between two screenings, perhaps of two servers, it takes three commands (`engine.movers`):
@@ -17,15 +17,24 @@ from collections.abc import Sequence
 from engine import events as ev
 from engine.catalogue_errors import TicketNotConfirmed
 from engine.commands import EndArrival, MoveTickets, ReceiveTickets
+from engine.holding import require_orderable
 from engine.move_money import settled
 from engine.moving_errors import MovesClosed, NothingToPay, PaymentRequired
+from engine.places import ticket_type_of
 from engine.records import Arrival, Hold, Ticket, TicketStatus
 from engine.replies import Moved
 from engine.sales_windows import require_on_sale
 from engine.screening_state import Decision, ScreeningState
 from engine.seat_records import Commitment, PendingWrite
 from engine.seat_states import SeatAction, SeatStatus
-from engine.selling_errors import BookingInProgress, NothingForSale, PriceChanged, TicketNotFound
+from engine.selling_errors import (
+    BookingInProgress,
+    NotEnoughTickets,
+    NothingForSale,
+    PriceChanged,
+    TicketNotFound,
+    TicketTypeNotFound,
+)
 from engine.views import SeatsChanged
 
 ARRIVAL_SECONDS = 10.0
@@ -74,11 +83,16 @@ def move_tickets(state: ScreeningState, command: MoveTickets, now: float) -> Dec
 def receive_tickets(state: ScreeningState, command: ReceiveTickets, now: float) -> Decision:
     """Keep seats for tickets of another screening."""
     _require_movable(state, command.by_hand, now)
-    wanted = state.known(command.seat_ids)
-    free = state.obtainable(command.holder, wanted)
+    ordered = None
+    if (kind_id := command.to_type_id) is not None:
+        wanted = free = _places(state, kind_id, len(command.tickets), command.by_hand, now)
+        ordered = {kind_id: len(wanted)}
+    else:
+        wanted = state.known(command.seat_ids)
+        free = state.obtainable(command.holder, wanted)
     if free and not command.by_hand:
         require_on_sale(state.rules, now)
-    state.require_within_limits(command.holder, len(free), beyond_limit=command.by_hand)
+    state.require_within_limits(command.holder, len(free), ordered=ordered, beyond_limit=command.by_hand)
     state.seq += 1
     arrival = _arrival(state, command.tickets, wanted)
     after: dict[int, Ticket | None] = {ticket.seat_id: ticket for ticket in arrival.tickets}
@@ -111,14 +125,40 @@ def _within(
     state: ScreeningState, command: MoveTickets, tickets: Sequence[Ticket], now: float
 ) -> tuple[Arrival, tuple[int, ...]]:
     """Return where tickets go within their screening, and which of the seats are free."""
-    wanted = state.known(command.to_seat_ids)
-    others = tuple(seat_id for seat_id in wanted if seat_id not in command.seat_ids)
-    free = state.obtainable(command.holder, others) if others else ()
+    if (kind_id := command.to_type_id) is not None:
+        wanted = free = _places(state, kind_id, len(tickets), command.by_hand, now)
+        if not command.by_hand:
+            number = len(wanted)
+            state.require_for_person(command.holder, number, number, {kind_id: number})
+    else:
+        wanted = state.known(command.to_seat_ids)
+        others = tuple(seat_id for seat_id in wanted if seat_id not in command.seat_ids)
+        free = state.obtainable(command.holder, others) if others else ()
     if free and not command.by_hand:
         require_on_sale(state.rules, now)
     # The holder has as many tickets afterwards as before.
     state.require_within_limits(command.holder, len(free), beyond_limit=True)
     return _arrival(state, tickets, wanted), free
+
+
+def _places(
+    state: ScreeningState, ticket_type_id: int, quantity: int, by_hand: bool, now: float
+) -> tuple[int, ...]:
+    """Return free places of a ticket type.
+
+    Raises:
+        TicketTypeNotFound: the event has no such ticket type.
+        SalesClosed, OrderLimitExceeded: it is not sold now, or not in such a quantity.
+        NotEnoughTickets: there are too few.
+    """
+    places = state.seats.places.get(ticket_type_id)
+    if places is None:
+        raise TicketTypeNotFound(ticket_type_id)
+    if not by_hand:
+        require_orderable(state, ticket_type_id, quantity, now)
+    if quantity > places.available:
+        raise NotEnoughTickets(ticket_type_id, quantity, places.available)
+    return tuple(places.next_free(quantity))
 
 
 def _arrival(state: ScreeningState, tickets: Sequence[Ticket], seat_ids: Sequence[int]) -> Arrival:
@@ -164,7 +204,10 @@ def _repeated(records: Sequence[object], command: MoveTickets) -> Decision | Non
     if not isinstance(write.reply, Moved):
         return None
     places = [(ticket.id, ticket.screening_id, ticket.seat_id) for ticket in write.reply.tickets]
-    if command.arrival is None:
+    if command.arrival is None and (kind_id := command.to_type_id) is not None:
+        places = [(ticket_id, place[0], ticket_type_of(place[1])) for ticket_id, *place in places]
+        there = [(command.screening_id, kind_id)] * len(command.ticket_ids)
+    elif command.arrival is None:
         there = [(command.screening_id, seat_id) for seat_id in command.to_seat_ids]
     else:
         there = [(ticket.screening_id, ticket.seat_id) for ticket in command.arrival.tickets]
@@ -185,7 +228,6 @@ def _own_tickets(records: Sequence[object], command: MoveTickets) -> tuple[Ticke
 
 def _require_movable(state: ScreeningState, by_hand: bool, now: float) -> None:
     """Raise if tickets cannot be moved from or to this screening now."""
-    state.require_seats()
     if state.info.free_seats:
         raise NothingForSale(state.screening_id)
     state.require_open(now, "move tickets")

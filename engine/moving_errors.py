@@ -24,17 +24,20 @@ class MovesClosed(Refused):
 
 
 class TicketNotMovable(Refused):
-    """The ticket has no seat: it is one of a number of tickets of an event."""
+    """A ticket for a seat cannot become one of a ticket type, nor the other way round."""
 
     code = "ticket_not_movable"
 
     def __init__(self, ticket_id: int) -> None:
-        super().__init__(f"Ticket {ticket_id} is not for a seat; cancel it and buy another one")
+        super().__init__(
+            f"Ticket {ticket_id} cannot be moved there: name a seat_id for a ticket with a seat, and a "
+            "ticket_type_id for a ticket of an event"
+        )
         self.ticket_id = ticket_id
 
 
 class PaymentRequired(Refused):
-    """The seats cost more than the tickets, and nobody has paid the difference.
+    """What tickets move to costs more, and nobody has paid the difference.
 
     Args:
         amount_cents: the difference.
@@ -50,7 +53,7 @@ class PaymentRequired(Refused):
             if vouched
             else "repeat this with its payment_id"
         )
-        super().__init__(f"The seats cost {amount_cents / 100:.2f} more: pay that, then {who}")
+        super().__init__(f"This costs {amount_cents / 100:.2f} more: pay that, then {who}")
         self.amount_cents = amount_cents
 
     @property
@@ -60,10 +63,10 @@ class PaymentRequired(Refused):
 
 
 class NothingToPay(Refused):
-    """A payment was named, but the seats do not cost more than the tickets."""
+    """A payment was named, but what tickets move to does not cost more."""
 
     code = "nothing_to_pay"
-    detail = "The seats do not cost more than the tickets; repeat this without payment_id"
+    detail = "This does not cost more than the tickets; repeat it without payment_id"
 
 
 class MoveInterrupted(Unavailable):

@@ -103,6 +103,13 @@ class Places:
             if number not in self._taken and number not in self._lent:
                 heappush(self._returned, number)
 
+    def next_free(self, quantity: int) -> Sequence[int]:
+        """Return ids of the first `quantity` free places, which must exist, without changing anything."""
+        assert quantity <= self.available
+        returned = sorted(set(self._returned).difference(self._taken))[:quantity]
+        numbers = (*returned, *range(self._next, self._next + quantity - len(returned)))
+        return [place_id(self._ticket_type_id, number) for number in numbers]
+
     def take(self, seat_id: int) -> None:
         """Mark a place as taken."""
         number = self._number_of(seat_id)

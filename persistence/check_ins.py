@@ -6,6 +6,7 @@ to; docs/tickets.md has its rules. Nothing here is on the path of a sale.
 
 from collections.abc import Sequence
 
+from engine.door import ScannedCode
 from persistence.catalogue.table import Record, Rows, Table, own_columns
 from persistence.catalogue.tickets import PRINTED, USER_ID, VISITED
 from persistence.columns import IDS
@@ -28,7 +29,7 @@ _SHOWN = {
             "seat_number",
             "type_name",
         ),
-        *("place", "code", "paper", "title", "starts_at", "ends_at", "time_zone"),
+        *("place", "code", "issue", "given_to", "paper", "title", "starts_at", "ends_at", "time_zone"),
     )
 } | {"account_name": "coalesce(users.full_name, guests.full_name)"}
 
@@ -49,7 +50,8 @@ SET LOCAL join_collapse_limit = 1;
 SELECT {", ".join(f"{sql} AS {name}" for name, sql in (_SCAN | _SHOWN).items())}
 FROM check_in(
     %(ticket_id)s::bigint, %(code)s, %(screening_id)s::bigint, %(direction)s, %(gate)s,
-    to_timestamp(%(at)s), %(opens_seconds)s * interval '1 s', %(actor)s, %(scanner_id)s, %(scan_id)s
+    to_timestamp(%(at)s), %(opens_seconds)s * interval '1 s', %(actor)s, %(scanner_id)s, %(scan_id)s,
+    %(issue)s
 ) AS scan
 LEFT JOIN tickets ON tickets.id = scan.found_id {_WITH_HOLDERS}
 """  # noqa: S608 - constants
@@ -115,6 +117,7 @@ DOOR_LIST = Table(
         "ticket_id": "tickets.id",
         "place": PRINTED["place"],
         "code": "tickets.code",
+        "issue": "tickets.issue",
         "admitted_at": "check_ins.admitted_at",
         "gate": "check_ins.gate",
     },
@@ -139,7 +142,7 @@ class CheckIns:
 
     async def scan(
         self,
-        code: str | int,
+        code: ScannedCode,
         screening_id: int | None,
         direction: str,
         gate: str,
@@ -150,7 +153,7 @@ class CheckIns:
         """Decide a scan, in one statement.
 
         Args:
-            code: the id of a ticket, or its printed code.
+            code: what was scanned or typed.
             screening_id: the screening or event that the gate admits to; None for any.
             direction: "in", "out" or "undo".
             gate: where.
@@ -166,10 +169,10 @@ class CheckIns:
             StoreUnavailable: the database cannot be reached.
         """
         scanner_id, scan_id = offline or (None, None)
-        is_id = isinstance(code, int)
         asked = {
-            "ticket_id": code if is_id and code in IDS else None,
-            "code": None if is_id else code,
+            "ticket_id": code.ticket_id if code.ticket_id is not None and code.ticket_id in IDS else None,
+            "code": code.printed,
+            "issue": code.issue,
             "screening_id": screening_id,
             "direction": direction,
             "gate": gate,

@@ -61,6 +61,8 @@ FROM refunds JOIN payments USING (payment_id)
 WHERE payment_id = ANY (%(payments)s) AND ticket_id = ANY (%(tickets)s::bigint[])
 """
 
+GIVEN_TO = "SELECT given_to FROM ticket_transfers WHERE ticket_id = %s AND issue = %s"
+
 _REFUND = {
     **{name: f"refunds.{name}" for name in ("amount", "currency", "payment_id", "booking_id", "reason")},
     **{name: PRINTED[name] for name in ("title", "starts_at", "time_zone")},
@@ -203,7 +205,8 @@ class MailRows:
         records = [self._booked.record(row) for row in await self._connector.run(statement, wanted)]
         for record in records:
             # The driver returns a memoryview.
-            record["paper"] = record["paper"] and bytes(record["paper"])
+            for name in ("paper", "given_to"):
+                record[name] = record[name] and bytes(record[name])
         return records
 
     async def cancelled(self, screening_id: int, at: str, after: int, limit: int) -> list[int]:
@@ -229,6 +232,11 @@ class MailRows:
         wanted = {"payments": list(payment_ids), "tickets": numbers(list(ticket_ids))}
         ((amount, vouched),) = await self._connector.run(OWED, wanted)
         return amount, vouched
+
+    async def given_to(self, ticket_id: int, issue: int) -> bytes | None:
+        """Return to whom a ticket was given with an issue, encrypted."""
+        rows = await self._connector.run(GIVEN_TO, (ticket_id, issue))
+        return bytes(rows[0][0]) if rows else None
 
     async def refund(self, refund_id: int) -> Record | None:
         """Return a refund with the address of its holder."""

@@ -56,7 +56,10 @@ SELECT (sum(price) * 100)::bigint FROM (
         WHERE holder = %(holder)s AND screening_id = %(screening_id)s AND seat_id = named.seat_id
           AND (%(held)s OR status = 'active')
         ORDER BY id DESC LIMIT 1
-    ), screenings.price + seat_types.surcharge) AS price
+    ), screenings.price + seat_types.surcharge, (
+        SELECT price FROM ticket_types
+        WHERE named.seat_id < 0 AND id = (-named.seat_id) >> 20 AND event_id = %(screening_id)s
+    )) AS price
     FROM unnest(%(seat_ids)s::bigint[]) AS named (seat_id)
     LEFT JOIN seats ON seats.id = named.seat_id
     LEFT JOIN seat_types ON seat_types.name = seats.seat_type
@@ -89,7 +92,7 @@ class Refunds:
         self, screening_id: int, holder: str, seat_ids: Sequence[int], *, held: bool
     ) -> int | None:
         """Return what seats cost a holder, in cents; see `engine.ports.Ledger`."""
-        named = numbers([seat_id for seat_id in dict.fromkeys(seat_ids) if seat_id in IDS])
+        named = numbers([seat_id for seat_id in dict.fromkeys(seat_ids) if abs(seat_id) in IDS])
         wanted = {"screening_id": screening_id, "holder": holder, "seat_ids": named, "held": held}
         rows = await self._connector.run(AGREED_PRICE, wanted) if screening_id in IDS else []
         return rows[0][0] if rows else None

@@ -129,7 +129,9 @@ WHERE screenings.id = %s
 
 EVENT = """
 SELECT extract(epoch FROM starts_at)::float8, extract(epoch FROM ends_at)::float8, max_per_user,
-       extract(epoch FROM sales_start)::float8, extract(epoch FROM sales_end)::float8, presales
+       extract(epoch FROM sales_start)::float8, extract(epoch FROM sales_end)::float8, presales,
+       CASE WHEN moves_allowed THEN coalesce(extract(epoch FROM moves_until)::float8, 'infinity')
+            ELSE '-infinity' END
 FROM events WHERE id = %s
 """
 
@@ -348,10 +350,15 @@ class PostgresStore:
             return info, layout, not has_sales
         if rows := await connection.run(EVENT, (screening_id,)):
             types = (TicketType(*row) for row in await connection.run(TICKET_TYPES, (screening_id,)))
-            starts_at, ends_at, *terms, presales = rows[0]
+            starts_at, ends_at, *terms, presales, moves_until = rows[0]
             rules = SaleRules(OrphanRule.OFF, 0.0, *terms)._replace(presales=_presales_of(presales))
             by_id = {kind.id: kind for kind in types}
-            info = ScreeningInfo(screening_id, starts_at, ends_at, 0, {}, by_id, seated=False, rules=rules)
+            info = ScreeningInfo(
+                *(screening_id, starts_at, ends_at, 0, {}, by_id),
+                seated=False,
+                rules=rules,
+                moves_until=moves_until,
+            )
             return info, NO_SEATS, False
         if await connection.run(FREE_ROOM, (screening_id,)):
             info = ScreeningInfo(screening_id, inf, inf, 0, {}, free_seats=self._free_room_seats)

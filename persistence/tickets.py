@@ -1,9 +1,9 @@
 """Reads tickets. Only committed ones are returned, since the journal writes them."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from engine.door import TicketIssue
 from engine.records import Ticket
 from persistence.columns import IDS, TICKETS, numbers, ticket_of
 from persistence.connector import Connector
@@ -45,7 +45,52 @@ TICKETS_OF_HOLDER = (
 COUNT_OF_HOLDER = "SELECT count(*) FROM tickets WHERE holder = %s"
 
 
-ADMITTED_AT = "SELECT ticket_id, admitted_at FROM check_ins WHERE ticket_id = ANY (%s::bigint[])"
+ISSUES = """
+SELECT id, issue, given_to, admitted_at
+FROM tickets LEFT JOIN check_ins ON check_ins.ticket_id = tickets.id
+WHERE id = ANY (%s::bigint[])
+"""
+
+HISTORY = """
+WITH sold AS (
+    SELECT tickets.*, coalesce(from_screening_id, tickets.screening_id) AS first_screening_id,
+           coalesce(from_seat_id, tickets.seat_id) AS first_seat_id
+    FROM tickets LEFT JOIN LATERAL (
+        SELECT from_screening_id, from_seat_id FROM ticket_moves
+        WHERE ticket_id = tickets.id ORDER BY number LIMIT 1
+    ) AS first ON true
+    WHERE id = %(ticket_id)s
+)
+SELECT at, kind, by, screening_id, seat_id, given_to FROM (
+    SELECT booked_at AS at, 0 AS place, 'sold' AS kind, coalesce(sold_by, holder) AS by,
+           first_screening_id AS screening_id, first_seat_id AS seat_id, NULL::bytea AS given_to
+    FROM sold
+    UNION ALL
+    SELECT at, 1, 'moved', actor, screening_id, seat_id, NULL
+    FROM ticket_moves WHERE ticket_id = %(ticket_id)s
+    UNION ALL
+    SELECT transfers.at, 1, 'given', transfers.actor, transfers.screening_id, sold.seat_id, transfers.given_to
+    FROM ticket_transfers AS transfers CROSS JOIN sold WHERE ticket_id = %(ticket_id)s
+    UNION ALL
+    SELECT scanned_at, 1, 'admitted', actor, scans.screening_id, sold.seat_id, NULL
+    FROM check_in_scans AS scans CROSS JOIN sold
+    WHERE ticket_id = %(ticket_id)s AND direction = 'in' AND result = 'admitted'
+    UNION ALL
+    SELECT cancelled_at, 2, 'cancelled', coalesce((
+               SELECT actor FROM screening_events AS events
+               WHERE events.screening_id = sold.screening_id AND events.at = cancelled_at
+                 AND events.kind IN ('tickets_cancelled', 'tickets_lapsed')
+               ORDER BY epoch DESC, seq DESC LIMIT 1
+           ), 'system'), screening_id, seat_id, NULL
+    FROM sold WHERE cancelled_at IS NOT NULL
+) AS happened
+ORDER BY at, place LIMIT %(limit)s
+"""
+
+HISTORY_LIMIT = 500
+"""Most events of a ticket that are shown."""
+
+GIVE = "SELECT outcome, extract(epoch FROM admitted_at)::float8 FROM give_ticket(%s, %s, %s, %s, %s)"
 
 TO_COME = """
 SELECT tickets.id, tickets.screening_id,
@@ -117,13 +162,52 @@ class Tickets:
         """
         return [TicketToCome(*row) for row in await self._connector.run(TO_COME, (holder,))]
 
-    async def admitted_at(self, ticket_ids: Sequence[int]) -> Mapping[int, datetime]:
-        """Return when tickets were admitted, by id; those that were not are absent.
+    async def issues(self, ticket_ids: Sequence[int]) -> Mapping[int, TicketIssue]:
+        """Return what has become of tickets, by id.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        return dict(await self._connector.run(ADMITTED_AT, (numbers(ticket_ids),)))
+        rows = await self._connector.run(ISSUES, (numbers(ticket_ids),))
+        return {
+            ticket_id: TicketIssue(number, given_to and bytes(given_to), admitted_at)
+            for ticket_id, number, given_to, admitted_at in rows
+        }
+
+    async def history(self, ticket_id: int) -> list[dict[str, Any]]:
+        """Return what has become of a ticket, oldest first: at, kind, by, screening_id, seat_id, given_to.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        if ticket_id not in IDS:
+            return []
+        names = ("at", "kind", "by", "screening_id", "seat_id", "given_to")
+        rows = await self._connector.run(HISTORY, {"ticket_id": ticket_id, "limit": HISTORY_LIMIT})
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    async def give(
+        self, ticket_id: int, known_issue: int, to_whom: bytes, actor: str, *, by_hand: bool
+    ) -> tuple[str, float | None]:
+        """Give a ticket to somebody else.
+
+        Args:
+            ticket_id: the ticket, which exists.
+            known_issue: its present issue, as far as the caller knows.
+            to_whom: name and address, encrypted.
+            actor: who gives it.
+            by_hand: an administrator does, whatever the organiser's rules are.
+
+        Returns:
+            `given`; `changed` if it has another issue; or the code of a refusal. And when it was admitted, in
+            seconds since the epoch.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        given = (ticket_id, known_issue, to_whom, actor, by_hand)
+        ((outcome, admitted_at),) = await self._connector.run(GIVE, given)
+        return outcome, admitted_at
 
     async def list_of_holder(
         self, holder: str, *, limit: int, offset: int, before_id: int | None = None

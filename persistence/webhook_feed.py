@@ -14,7 +14,7 @@ the changes are counted back from there. So each time is found once, even if a t
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -138,12 +138,18 @@ class _Cause(NamedTuple):
     last_epoch: int
     last_seq: int
 
-    @property
-    def is_in_order(self) -> bool:
-        """Whether it has a place among its screening's events. Tickets that arrive from another screening are
-        committed by the owner of that one, perhaps after later events.
+    def is_in_order(self, left: Collection[object]) -> bool:
+        """Whether it has a place among its screening's events.
+
+        Tickets that arrive from another screening are committed by the owner of that one, perhaps after later
+        events. If they have left a seat of the same screening, that is its event before.
+
+        Args:
+            left: epoch, number and tickets of the events about seats of the screening that were left.
         """
-        return self.seq is not None and self.kind != TicketsMoved.kind
+        if self.seq is None or self.kind != TicketsMoved.kind:
+            return self.seq is not None
+        return (self.epoch, self.seq - 1, tuple(self.ids)) in left
 
     @property
     def sold_change(self) -> int:
@@ -227,11 +233,13 @@ def _events(causes: Sequence[_Cause], tickets: Mapping[int, _Ticket]) -> Iterato
         if not cause.free_room:
             by_screening[cause.screening_id].append(cause)
     for of_one in by_screening.values():
-        placed = [((c.epoch, c.seq, c.id), c) for c in of_one if c.epoch is not None and c.is_in_order]
+        left = {(c.epoch, c.seq, tuple(c.ids)) for c in of_one if c.kind == TicketsLeft.kind}
+        in_order = [c for c in of_one if c.is_in_order(left)]
+        placed = [((c.epoch or 0, c.seq or 0, c.id), c) for c in in_order]
         placed.sort()
         first = of_one[0]
         epoch, seq = max([(first.last_epoch, first.last_seq), *(place[:2] for place, _ in placed[-1:])])
-        placed += [((epoch, seq, c.id), c) for c in of_one if not c.is_in_order]
+        placed += [((epoch, seq, c.id), c) for c in of_one if not c.is_in_order(left)]
         sold = first.sold - sum(cause.sold_change for cause in of_one)
         for (epoch, seq, _), cause in placed:
             place = {"screening_id": cause.screening_id, "epoch": epoch, "seq": seq}

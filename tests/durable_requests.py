@@ -177,6 +177,11 @@ async def _move_tickets(stage: Stage) -> DurableRequest:
     return DurableRequest(stage.buyer, "POST", "/api/v1/tickets/move", body)
 
 
+async def _give_ticket(stage: Stage) -> DurableRequest:
+    path = f"/api/v1/tickets/{await stage.ticket()}"
+    return DurableRequest(stage.buyer, "PATCH", path, {"holder_name": "Grace Hopper"})
+
+
 async def _confirm_payment(stage: Stage) -> DurableRequest:
     path = f"/api/v1/tickets/{await stage.ticket(pending=True)}/confirm-payment"
     return DurableRequest(stage.buyer, "POST", path, {"payment_id": stage.payment("confirm")})
@@ -196,7 +201,8 @@ async def _scan(stage: Stage, action: str) -> DurableRequest:
     body = {"room_id": room_id, "title": "Tonight", "price": 9, **soon}
     screening = await make(site, "/api/v1/screenings/", body)
     booked = await stage.buyer.book(screening["id"], [seat_id])
-    scanned = {"code": str(booked.json[0]["id"]), "gate": "North"}
+    ticket = await stage.buyer.ticket(booked.json[0]["id"])
+    scanned = {"code": ticket.json["code"], "gate": "North"}
     if action == "/undo":
         await stage.admin.send("POST", CHECK_IN, scanned)
     if action == "/batch":
@@ -398,6 +404,7 @@ RECIPES: Mapping[str, Recipe] = {
     "cancel_tickets": _cancel_tickets,
     "move_ticket": _move_ticket,
     "move_tickets": _move_tickets,
+    "give_ticket": _give_ticket,
     "confirm_payment": _confirm_payment,
     "update_ticket_status": _update_ticket_status,
     "purchase_reservation": _purchase,

@@ -26,7 +26,8 @@ TICKETS = [
         payment_id="pi_1",
         payment_deadline=None,
         cancelled_at=None,
-        paper=None,
+        issue=0,
+        people={},
     )
     for number in range(2)
 ]
@@ -43,6 +44,7 @@ BOOKING = Booking(
     called_off=False,
     tickets=TICKETS,
 )
+GIVEN = [TICKETS[0]._replace(issue=1, people={"holder": {"full_name": "Grace Hopper"}})]
 CANCELLED = [ticket._replace(status="cancelled") for ticket in TICKETS]
 PENDING = [ticket._replace(status="pending") for ticket in TICKETS]
 NOON = datetime(2026, 10, 1, 12, tzinfo=BERLIN)
@@ -69,6 +71,9 @@ def letters_in(language: str, site: wordings.Site = SITE) -> Mapping[str, Letter
     called_off = BOOKING._replace(tickets=CANCELLED, called_off=True)
     return {
         "booked": wordings.booked(BOOKING, TICKETS, reader, site),
+        "given": wordings.given(BOOKING, GIVEN, reader, site),
+        "given-to-you": wordings.given(BOOKING, GIVEN, reader._replace(owner=False), site),
+        "given-away": wordings.given_away(BOOKING, GIVEN, reader, site),
         "cancelled": wordings.cancelled(partly, by_buyer, reader, site),
         "cancelled-by-venue": wordings.cancelled(partly, by_venue, reader, site),
         "cancelled-unpaid": wordings.cancelled(partly, unpaid, reader, site),

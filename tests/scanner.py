@@ -29,7 +29,7 @@ def read_code(code: str, public_key: bytes) -> CodeContents:
     """
     text, _, signature = code.rpartition(".")
     form, *numbers = text.split(".")
-    complete = form == "FR1" and len(numbers) == len(CodeContents._fields)
+    complete = (form, len(numbers)) in (("FR1", 3), ("FR2", 4))
     if len(code) > 200 or not code.isascii() or not complete:
         raise ForgedCode
     try:

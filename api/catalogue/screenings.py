@@ -69,6 +69,7 @@ class ScreeningDetails(RequestSchema):
     reentry = sale_rules.reentry()
     moves_allowed = sale_rules.moves_allowed()
     moves_until = sale_rules.moves_until()
+    transfers_allowed = sale_rules.transfers_allowed()
 
 
 class ScreeningBase(Schema):
@@ -101,6 +102,7 @@ class Screening(ScreeningBase):
     reentry = fields.Boolean(required=True)
     moves_allowed = fields.Boolean(required=True)
     moves_until = Timestamp(required=True, allow_none=True)
+    transfers_allowed = fields.Boolean(required=True)
     cancelled_at = Timestamp(
         required=True,
         allow_none=True,

@@ -13,7 +13,8 @@ from typing import Any
 from marshmallow import fields, validate
 
 from api.papers.cipher import Cipher
-from api.papers.papers import people_on
+from api.papers.papers import people_on, printed_code
+from api.papers.ticket_codes import TicketCodes
 from api.rest.endpoint import Access, Answer, Call, Resource
 from api.rest.fields import RequestSchema, Timestamp, identifier_in_query
 from api.rows import Listed, Rows
@@ -69,28 +70,29 @@ async def export_tickets(call: Call, **wanted: Any) -> Answer:
         200,
         headers={"Content-Disposition": 'attachment; filename="tickets.csv"', "Cache-Control": "no-store"},
         media_type=MEDIA_TYPE,
-        stream=_lines(rows, wanted, first, services.cipher),
+        stream=_lines(rows, wanted, first, services.cipher, services.ticket_codes),
     )
 
 
 async def _lines(
-    rows: Rows, wanted: Mapping[str, Any], page: Listed, cipher: Cipher
+    rows: Rows, wanted: Mapping[str, Any], page: Listed, cipher: Cipher, codes: TicketCodes
 ) -> AsyncGenerator[bytes, None]:
     """Yield the file piece by piece, beginning with a page."""
     yield (BYTE_ORDER_MARK + csv_of([COLUMNS])).encode()
     while True:
         if page.records:
-            yield csv_of(_cells(record, cipher) for record in page.records).encode()
+            yield csv_of(_cells(record, cipher, codes) for record in page.records).encode()
         if page.last is None:
             return
         page = await rows.listed(wanted, limit=PAGE_TICKETS, after=page.last, counted=False)
 
 
-def _cells(record: Mapping[str, Any], cipher: Cipher) -> list[Any]:
+def _cells(record: Mapping[str, Any], cipher: Cipher, codes: TicketCodes) -> list[Any]:
     """Return the cells of a ticket."""
-    people = people_on(record["paper"], record["code"], cipher)
+    people = people_on(record, cipher)
     values = {
         **record,
+        "code": printed_code(record, codes),
         "user_id": user_id_of(record["holder"]),
         "payment_id": record["payment_id"] and providers_id(record["payment_id"]),
         **{f"{who}_{name}": people.get(who, {}).get(name) for who in ("buyer", "holder") for name in _PERSON},

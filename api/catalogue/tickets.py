@@ -6,6 +6,7 @@ from marshmallow import Schema, fields, validate
 
 from api.catalogue.collection import Collection
 from api.errors import TooManyAttempts
+from api.papers.papers import people_on, printed_code
 from api.rest.endpoint import Access, Call, Document, Resource, dump
 from api.rest.fields import RequestSchema, Timestamp, identifier_in_query, text
 from api.rest.paging import Page, sorting
@@ -67,7 +68,13 @@ class TicketList(Page):
 
 
 def _shown(call: Call, record: Record) -> Record:
-    return {**record, **{name: shown(call, record[name]) for name in ("holder", "sold_by")}}
+    services, stored = call.services, {**record, "ticket_id": record["id"]}
+    return {
+        **record,
+        **{name: shown(call, record[name]) for name in ("holder", "sold_by")},
+        "code": printed_code(stored, services.ticket_codes),
+        "holder_name": people_on(stored, services.cipher).get("holder", {}).get("full_name"),
+    }
 
 
 collection = Collection(sold_tickets, "ticket", TicketEntry, lambda catalogue: catalogue.tickets)
@@ -183,8 +190,9 @@ class CodeKeys(CodeKey):
 async def get_code_key(call: Call) -> dict[str, Any]:
     """Get the public keys for verifying ticket QR codes offline.
 
-    A code is `FR1.<ticket id>.<screening id>.<seat id>.<signature>`; the signature covers everything before
-    the last dot.
+    A code is `FR1.<ticket id>.<screening id>.<seat id>.<signature>`, or, if the ticket was given to somebody
+    else, `FR2.<ticket id>.<screening id>.<seat id>.<issue>.<signature>`. The signature covers everything
+    before the last dot.
     """
     codes = call.services.ticket_codes
     return {**codes.public_jwk, "old_keys": codes.old_public_jwks}

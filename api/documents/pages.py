@@ -43,6 +43,7 @@ _PATHS: Mapping[str, tuple[str, ...]] = {
         "/reset-password",
         "/my-tickets",
         "/account",
+        "/my-tickets/{ticket_id}/move",
     ),
     _OPERATIONS: (
         "/ops",

@@ -7,6 +7,8 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from api.door.scans import GATE_LIMIT, ScannedTicket, shown_at_the_door
+from api.papers.papers import printed_code
+from api.papers.ticket_codes import TicketCodes
 from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump_all
 from api.rest.fields import Timestamp, text
 from api.rest.paging import PAGING_HEADERS, Page, Window, paged
@@ -106,6 +108,14 @@ class DoorTicket(Schema):
     """A ticket that may be admitted, for scanners that will be offline."""
 
     ticket_id = fields.Integer(required=True, metadata={"example": 2001})
+    issue = fields.Integer(
+        required=True,
+        metadata={
+            "description": "How often the ticket was given to somebody else; QR codes of other issues are "
+            "void.",
+            "example": 0,
+        },
+    )
     place = fields.String(required=True, allow_none=True, metadata={"example": "Row A, seat 1"})
     code_sha256 = fields.String(
         required=True,
@@ -133,10 +143,11 @@ async def list_door_tickets(call: Call, screening_id: int, window: Window) -> An
     It has neither names nor codes: a list that is lost makes no ticket. Follow the cursor of each page.
     """
     found = await _listed(call, call.services.check_ins.door_list, window, screening_id)
-    documents = dump_all(DoorTicket, map(_with_digest, found.records))
+    codes = call.services.ticket_codes
+    documents = dump_all(DoorTicket, [_with_digest(record, codes) for record in found.records])
     return paged(call, window, documents, found.total, found.last)
 
 
-def _with_digest(record: Record) -> Record:
-    printed = (record["code"] or str(record["ticket_id"])).replace("-", "")
+def _with_digest(record: Record, codes: TicketCodes) -> Record:
+    printed = printed_code(record, codes).replace("-", "")
     return {**record, "code_sha256": sha256(printed.encode()).hexdigest()}

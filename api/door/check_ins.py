@@ -13,6 +13,7 @@ from marshmallow import fields, validate
 from api.door.errors import (
     SCAN_REFUSALS,
     AlreadyAdmitted,
+    CodeReplaced,
     NotAdmitted,
     NotInside,
     ReentryNotAllowed,
@@ -80,7 +81,7 @@ class Admission(ScannedTicket):
             TooEarly,
             ScreeningOver,
         ),
-        *(NotAdmitted, NotInside, ReentryNotAllowed),
+        *(CodeReplaced, NotAdmitted, NotInside, ReentryNotAllowed),
     ),
     durable=True,
     encrypted=True,
@@ -102,7 +103,7 @@ async def check_in(call: Call, code: str, gate: str, screening_id: int | None, d
     service=CHECK_IN_SERVICE,
     body=Undo,
     answers=Admission,
-    refusals=(UnknownCode, NotAdmitted, WrongScreening),
+    refusals=(UnknownCode, CodeReplaced, NotAdmitted, WrongScreening),
     durable=True,
     encrypted=True,
 )

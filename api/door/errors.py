@@ -4,7 +4,7 @@ ApiError
 ├── UnknownCode 404
 └── ScanRefused 409
     ├── AlreadyAdmitted, TicketUnpaid, TicketIsCancelled, WrongScreening, TooEarly, ScreeningOver
-    └── NotAdmitted, NotInside, ReentryNotAllowed
+    └── CodeReplaced, NotAdmitted, NotInside, ReentryNotAllowed
 """
 
 from collections.abc import Mapping
@@ -77,6 +77,13 @@ class ScreeningOver(ScanRefused):
     says = "Too late: {title} ended {ends}"
 
 
+class CodeReplaced(ScanRefused):
+    """The ticket was given to somebody else, who has a new code."""
+
+    code = "code_replaced"
+    says = "This ticket was given to somebody else; only the code that they have admits"
+
+
 class NotAdmitted(ScanRefused):
     """The ticket has not been admitted, so there is no admission to undo and no visitor to let out."""
 
@@ -102,7 +109,7 @@ SCAN_REFUSALS: Mapping[str, type[ScanRefused]] = {
     refusal.code: refusal
     for refusal in (
         *(AlreadyAdmitted, TicketUnpaid, TicketIsCancelled, WrongScreening, TooEarly, ScreeningOver),
-        *(NotAdmitted, NotInside, ReentryNotAllowed),
+        *(CodeReplaced, NotAdmitted, NotInside, ReentryNotAllowed),
     )
 }
 """The refusals about a known ticket, by code."""

@@ -12,11 +12,12 @@ from api.rest.endpoint import Call, dump
 from api.rest.fields import Timestamp, Trimmed, text
 from api.rest.local_times import TimeZoneName
 from api.rows import Record
+from engine.door import ScannedCode
 
 CODE_LIMIT, GATE_LIMIT = 300, 60
 DIRECTIONS = ("in", "out")
 
-_QR_FORM = "FR1."
+_QR_FORM = re.compile(r"FR[0-9]+\.", re.ASCII)
 _TICKET_ID = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
@@ -51,19 +52,23 @@ def direction_field() -> fields.String:
     )
 
 
-def ticket_named(call: Call, code: str) -> str | int | None:
-    """Return the ticket id or the printed code that a scanner has read; None if it is not one of ours.
+def ticket_named(call: Call, code: str) -> ScannedCode | None:
+    """Return which ticket a scanner has read; None if it is not one of ours.
 
     Args:
         call: the request.
         code: what was scanned or typed.
     """
-    scanned = code.strip()
-    if scanned.startswith(_QR_FORM):
-        contents = call.services.ticket_codes.contents(scanned)
-        return contents and contents.ticket_id
+    scanned, codes = code.strip(), call.services.ticket_codes
+    if _QR_FORM.match(scanned):
+        contents = codes.contents(scanned)
+        return contents and ScannedCode(ticket_id=contents.ticket_id, issue=contents.issue)
     typed = spelled(scanned)
-    return int(typed) if _TICKET_ID.fullmatch(typed) else typed or None
+    if _TICKET_ID.fullmatch(typed):
+        return ScannedCode(ticket_id=int(typed), issue=None)
+    if (found := codes.printed.read(typed)) is not None:
+        return ScannedCode(typed, *found)
+    return ScannedCode(typed) if typed else None
 
 
 class ScannedTicket(Schema):
@@ -110,7 +115,7 @@ def scanned_ticket(call: Call, record: Record) -> Mapping[str, Any]:
 
 def shown_at_the_door(call: Call, record: Record) -> Record:
     """Return a record with what the staff sees of the ticket and its holder."""
-    people = people_on(record["paper"], record["code"], call.services.cipher)
+    people = people_on(record, call.services.cipher)
     return {
         **record,
         "seat_id": record["seat_id"] if record["event_id"] is None else None,

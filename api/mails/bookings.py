@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from api.mails.calendar_entry import Visit
 from api.mails.languages import Words
 from api.mails.letters import Occasion, TicketLine, one_line
+from api.papers.cipher import Cipher
+from api.papers.papers import people_on, printed_code
 from api.papers.ticket_codes import CodeContents, TicketCodes
 from api.venue_time import local_time
 
@@ -21,7 +23,9 @@ class BookedTicket(NamedTuple):
         row_label, seat_number: of a seat; empty for an event.
         kind: name of the ticket type of an event; empty for a seat.
         code: for reading aloud.
-        paper: buyer and holder, encrypted; None without.
+        issue: how often it was given to somebody else.
+        people: `buyer`, `holder` and their `language`, as far as they are known.
+        first_holder: who was named at the purchase of a ticket of an event.
     """
 
     id: int
@@ -35,7 +39,9 @@ class BookedTicket(NamedTuple):
     payment_id: str | None
     payment_deadline: datetime | None
     cancelled_at: datetime | None
-    paper: bytes | None
+    issue: int
+    people: Mapping[str, Any]
+    first_holder: Mapping[str, Any] = {}
 
     def place(self, words: Words) -> str:
         """Return the seat or the kind of ticket."""
@@ -111,14 +117,19 @@ class Booking(NamedTuple):
 
     def contents_of_code(self, ticket: BookedTicket) -> CodeContents:
         """Return what the QR code of a ticket says."""
-        return CodeContents(ticket.id, self.screening_id, ticket.seat_id)
+        return CodeContents(ticket.id, self.screening_id, ticket.seat_id, ticket.issue)
 
 
-def bookings_of(records: Iterable[Record]) -> list[Booking]:
+def bookings_of(records: Iterable[Record], codes: TicketCodes, cipher: Cipher) -> list[Booking]:
     """Group rows of tickets (`persistence.catalogue.tickets.PRINTED`) into bookings, in their order.
 
     A booking whose tickets have been moved to several screenings comes once for each of them. The calendar
     entry of the booking is that of its first ticket that stands.
+
+    Args:
+        records: the rows.
+        codes: makes the codes of tickets.
+        cipher: decrypts who has them.
     """
     grouped: dict[int, dict[int, list[Record]]] = {}
     for record in records:
@@ -131,7 +142,7 @@ def bookings_of(records: Iterable[Record]) -> list[Booking]:
         for screening_id, part in by_screening.items():
             is_first = screening_id == first["screening_id"]
             entry = str(booking_id) if is_first else f"{booking_id}-{screening_id}"
-            bookings.append(_booking(part)._replace(entry=entry))
+            bookings.append(_booking(part, codes, cipher)._replace(entry=entry))
     return bookings
 
 
@@ -181,7 +192,7 @@ def _place(record: Record) -> str:
     return ", ".join(filter(None, map(one_line, parts)))
 
 
-def _booking(records: Sequence[Record]) -> Booking:
+def _booking(records: Sequence[Record], codes: TicketCodes, cipher: Cipher) -> Booking:
     first = records[0]
     return Booking(
         id=first["booking_id"],
@@ -202,13 +213,15 @@ def _booking(records: Sequence[Record]) -> Booking:
                 row_label=record["row_label"] or "",
                 seat_number=record["seat_number"],
                 kind=record["type_name"] or "",
-                code=record["code"],
+                code=printed_code(record, codes),
                 price=record["price"],
                 status=record["status"],
                 payment_id=record["payment_id"],
                 payment_deadline=record["payment_deadline"],
                 cancelled_at=record["cancelled_at"],
-                paper=record["paper"],
+                issue=record["issue"],
+                people=people_on(record, cipher),
+                first_holder=people_on({**record, "given_to": None}, cipher).get("holder", {}),
             )
             for record in records
         ],

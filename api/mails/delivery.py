@@ -20,10 +20,11 @@ from api.mails import refunds, wordings
 from api.mails.bookings import Booking, bookings_of, occasion_of, place_in
 from api.mails.languages import Words, chosen_language, words_in
 from api.mails.letters import Letter, message_of
-from api.mails.recipients import OWNER, Recipient, recipients_of
+from api.mails.recipients import FORMER, OWNER, Recipient, recipients_of
 from api.mails.wordings import Reader, Site
 from api.papers.cipher import Cipher
 from api.papers.mail import Mailer
+from api.papers.papers import person_given
 from api.venue_time import local_time
 from engine.catalogue_errors import NoMailAddress
 from engine.causes import present_request_id
@@ -56,6 +57,8 @@ class MailRows(Protocol):
 
     async def owed(self, payment_ids: Iterable[str], ticket_ids: Iterable[int]) -> tuple[Decimal, bool]: ...
 
+    async def given_to(self, ticket_id: int, issue: int) -> bytes | None: ...
+
     async def refund(self, refund_id: int) -> Record | None: ...
 
     async def held(self, screening_id: int, holder: str, until: str) -> Record | None: ...
@@ -87,6 +90,7 @@ class Mails:
             "payment_ending": self._booking,
             "cancelled": self._cancelled,
             "moved": self._moved,
+            "given": self._booking,
             "refund_owed": self._refund,
             "refund_settled": self._refund,
             "hold_ending": self._hold,
@@ -114,7 +118,7 @@ class Mails:
             TooManyAttempts: the confirmation has been requested too often.
         """
         records = await self._rows.bookings([booking_id])
-        found = [(booking, records[0]) for booking in bookings_of(records)]
+        found = [(booking, records[0]) for booking in self._bookings(records)]
         if not any(recipient.reader.owner for one in found for recipient in self._recipients(*one)):
             raise NoMailAddress
         self._repeats.attempt(str(booking_id))
@@ -179,7 +183,10 @@ class Mails:
         if found is None:
             return
         letters = []
-        for recipient in self._recipients(*found):
+        recipients = self._recipients(*found)
+        if payload["cause"] == "given":
+            recipients += await self._former(payload, found[0], recipients)
+        for recipient in recipients:
             if payload.get("again") and not recipient.reader.owner:
                 continue
             if payload.get("role", recipient.role) == recipient.role:
@@ -208,6 +215,8 @@ class Mails:
             return wordings.booked(booking, confirmed, reader, site) if confirmed else None
         if payload["cause"] == "cancelled":
             return await self._cancellation(payload, recipient)
+        if payload["cause"] == "given":
+            return self._transfer(payload, recipient)
         if payload["cause"] == "moved":
             move = wordings.Move(
                 payload["revision"],
@@ -222,6 +231,18 @@ class Mails:
         if not pending or not reader.owner or (recipient.role == OWNER and not contact["reminders"]):
             return None
         return wordings.payment_ending(booking, deadline, reader, site)
+
+    def _transfer(self, payload: Record, recipient: Recipient) -> Letter | None:
+        """Return the letter about a ticket that was given to somebody else, or None if it does not stand."""
+        booking, reader, site = recipient.booking, recipient.reader, self._site
+        given = [t for t in booking.of_status("confirmed") if t.id == payload["ticket_id"]]
+        if not given:
+            return None
+        if recipient.role == FORMER:
+            return wordings.given_away(booking, given, reader, site)
+        if given[0].issue != payload["issue"]:
+            return None  # it was given away again, which has a mail of its own
+        return wordings.given(booking, given, reader, site)
 
     async def _cancellation(self, payload: Record, recipient: Recipient) -> Letter | None:
         booking, at = recipient.booking, datetime.fromisoformat(payload["at"])
@@ -297,13 +318,34 @@ class Mails:
     async def _read(self, booking_id: int, screening_id: int | None = None) -> tuple[Booking, Record] | None:
         """Return a booking, perhaps its tickets for one screening, and the address of its owner."""
         records = await self._rows.bookings([booking_id])
-        for booking in bookings_of(records):
+        for booking in self._bookings(records):
             if screening_id in (None, booking.screening_id):
                 return booking, records[0]
         return None
 
     def _recipients(self, booking: Booking, contact: Record) -> list[Recipient]:
-        return recipients_of(booking, contact, self._cipher, self._site.language)
+        return recipients_of(booking, contact, self._site.language)
+
+    async def _former(
+        self, payload: Record, booking: Booking, present: Sequence[Recipient]
+    ) -> list[Recipient]:
+        """Return who had a ticket before it was given away, unless a present recipient has the address."""
+        ticket = next((t for t in booking.tickets if t.id == payload["ticket_id"]), None)
+        if ticket is None:
+            return []
+        person = ticket.first_holder
+        if payload["issue"] > 1:
+            given_to = await self._rows.given_to(ticket.id, payload["issue"] - 1)
+            person = person_given(given_to, ticket.id, self._cipher) if given_to else {}
+        email = person.get("email") or ""
+        if not email or email.casefold() in {recipient.email.casefold() for recipient in present}:
+            return []
+        language = chosen_language(ticket.people.get("language"), self._site.language)
+        reader = Reader(person["full_name"], words_in(language), owner=False)
+        return [Recipient(FORMER, email, reader, booking)]
+
+    def _bookings(self, records: Sequence[Record]) -> list[Booking]:
+        return bookings_of(records, self._site.codes, self._cipher)
 
     def _reader(self, contact: Record) -> Reader:
         language = chosen_language(contact["language"], self._site.language)

@@ -1,6 +1,6 @@
 """Who gets a mail about a booking: its owner, the buyer of event tickets, and the holder of each ticket.
 
-The addresses of buyers and holders are encrypted in the tickets (`api.public.purchases`). Nobody gets the
+The addresses of buyers and holders are encrypted in the tickets (`api.papers.papers`). Nobody gets the
 same mail twice: who has several roles gets the mail of the first.
 """
 
@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from api.mails.bookings import Booking
 from api.mails.languages import chosen_language, words_in
 from api.mails.wordings import Reader
-from api.papers.cipher import Cipher
-from api.papers.papers import people_on
 
 OWNER, BUYER = "owner", "buyer"
+FORMER = "former"
+"""Who had a ticket before it was given to somebody else."""
 
 
 class Recipient(NamedTuple):
@@ -32,19 +32,16 @@ class Recipient(NamedTuple):
     booking: Booking
 
 
-def recipients_of(
-    booking: Booking, contact: Mapping[str, Any], cipher: Cipher, language: str
-) -> list[Recipient]:
+def recipients_of(booking: Booking, contact: Mapping[str, Any], language: str) -> list[Recipient]:
     """Return everybody to write to about a booking, each address once.
 
     Args:
         booking: the booking.
         contact: `email`, `full_name` and `language` of its owner; the address is None if there is none.
-        cipher: decrypts what the tickets have of their buyer and holders.
         language: of people whose language is unknown.
     """
     found: dict[str, Recipient] = {}
-    for recipient in _all(booking, contact, cipher, language):
+    for recipient in _all(booking, contact, language):
         known = found.setdefault(recipient.email.casefold(), recipient)
         if known is not recipient and not known.reader.owner:
             # Several tickets for one holder.
@@ -55,21 +52,18 @@ def recipients_of(
     return list(found.values())
 
 
-def _all(booking: Booking, contact: Mapping[str, Any], cipher: Cipher, language: str) -> Iterator[Recipient]:
-    papers = [
-        (ticket, paper)
-        for ticket in booking.tickets
-        if (paper := people_on(ticket.paper, ticket.code, cipher))
-    ]
-    browser = chosen_language(papers[0][1].get("language") if papers else None, language)
+def _all(booking: Booking, contact: Mapping[str, Any], language: str) -> Iterator[Recipient]:
+    bought = [ticket.people for ticket in booking.tickets if "buyer" in ticket.people]
+    browser = chosen_language(bought[0].get("language") if bought else None, language)
     if contact["email"]:
         words = words_in(chosen_language(contact["language"], browser))
         yield Recipient(OWNER, contact["email"], Reader(contact["full_name"], words), booking)
-    for _, paper in papers[:1]:
-        buyer = paper["buyer"]
+    for buyer in [people["buyer"] for people in bought[:1]]:
         yield Recipient(BUYER, buyer["email"], Reader(buyer["full_name"], words_in(browser)), booking)
-    for ticket, paper in papers:
-        holder = paper["holder"]
+    for ticket in booking.tickets:
+        holder = ticket.people.get("holder", {})
+        if not holder.get("email"):
+            continue
         reader = Reader(holder["full_name"], words_in(browser), owner=False)
         yield Recipient(f"holder-{ticket.id}", holder["email"], reader, booking._replace(tickets=[ticket]))
 

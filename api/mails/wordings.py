@@ -46,6 +46,16 @@ class Site(NamedTuple):
         return f"{self.url()}/{kind}/{booking.screening_id}"
 
 
+def shown_name(name: str) -> str:
+    """Return the name of a person as a mail shows it; empty if it must not.
+
+    Buyers choose names, and the mail may go to somebody else: a name must not look like our text, nor carry a
+    link, which mail programs make of anything that looks like one.
+    """
+    shown = one_line(name)
+    return "" if len(shown) > _NAME_SHOWN or _LINK.search(shown) else shown
+
+
 class Reader(NamedTuple):
     """Who reads the letter.
 
@@ -61,10 +71,8 @@ class Reader(NamedTuple):
 
     @property
     def greeting(self) -> str:
-        # The buyer chooses the name, and the mail may go to somebody else: it must not look like our text,
-        # nor carry a link, which mail programs make of anything that looks like one.
-        name = one_line(self.name)
-        if not name or len(name) > _NAME_SHOWN or _LINK.search(name):
+        name = shown_name(self.name)
+        if not name:
             return self.words.text("Hello,")
         return self.words.text("Hello %(name)s,", name=name)
 
@@ -85,6 +93,55 @@ def booked(booking: Booking, tickets: Sequence[BookedTicket], reader: Reader, si
         button=site.my_tickets(words) if reader.owner else None,
         closing=words.text("Each QR code admits one person. Show it at the door, on paper or on a screen."),
         visit=booking.visit(words, site.currency, site.sender),
+    )
+
+
+def given(booking: Booking, tickets: Sequence[BookedTicket], reader: Reader, site: Site) -> Letter:
+    """A ticket was given to somebody else: for its owner, and for whoever has it now."""
+    words, title = reader.words, booking.shown_title(reader.words)
+    if reader.owner:
+        heading = words.text("Your ticket has a new holder")
+        name = shown_name(tickets[0].people.get("holder", {}).get("full_name", ""))
+        if name:
+            happened = words.text("This ticket for %(title)s is for %(name)s now.", title=title, name=name)
+        else:
+            happened = words.text("This ticket for %(title)s is for somebody else now.", title=title)
+    else:
+        heading = words.text("You have got a ticket")
+        happened = words.text("This ticket for %(title)s was given to you.", title=title)
+    return Letter(
+        subject=words.text("A ticket for %(title)s", title=title),
+        heading=heading,
+        tone="good",
+        paragraphs=[
+            reader.greeting,
+            happened,
+            words.text("Only the QR code below admits. Earlier ones of this ticket are void."),
+        ],
+        occasion=booking.occasion(words),
+        tickets=lines_with_codes(booking, tickets, words, site.currency, site.codes),
+        button=site.my_tickets(words) if reader.owner else None,
+        closing=words.text("Each QR code admits one person. Show it at the door, on paper or on a screen."),
+        visit=None if reader.owner else booking.visit(words, site.currency, site.sender),
+    )
+
+
+def given_away(booking: Booking, tickets: Sequence[BookedTicket], reader: Reader, site: Site) -> Letter:
+    """For whoever had a ticket until it was given to somebody else."""
+    words, title = reader.words, booking.shown_title(reader.words)
+    return Letter(
+        subject=words.text("Not your ticket any more: %(title)s", title=title),
+        heading=words.text("Somebody else has this ticket now"),
+        tone="bad",
+        paragraphs=[
+            reader.greeting,
+            words.text("The ticket for %(title)s that you had was given to somebody else.", title=title),
+            words.text("If you did not expect this, please ask whoever bought the ticket."),
+        ],
+        occasion=booking.occasion(words),
+        tickets=[line._replace(details="") for line in lines_of(tickets, words, site.currency)],
+        void=True,
+        closing=words.text("Your QR code admits nobody any more."),
     )
 
 

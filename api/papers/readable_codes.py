@@ -13,6 +13,9 @@ GROUP = 4
 TICKET_CHARACTERS = 15
 """Random characters in a ticket code: 67 bits, enough to avoid collisions and guessing."""
 
+TICKET_CODES = len(ALPHABET) ** TICKET_CHARACTERS
+"""How many ticket codes there are."""
+
 _SHORTEST = 2 * GROUP - 1
 
 
@@ -32,6 +35,26 @@ def code_of(number: int) -> str:
 def new_ticket_code() -> str:
     """Return a random code for a ticket."""
     return _written([secrets.randbelow(len(ALPHABET)) for _ in range(TICKET_CHARACTERS)])
+
+
+def ticket_code_of(number: int) -> str:
+    """Return the code of a number below `TICKET_CODES`; distinct numbers have distinct codes."""
+    values = []
+    for _ in range(TICKET_CHARACTERS):
+        number, value = divmod(number, len(ALPHABET))
+        values.append(value)
+    return _written(values[::-1])
+
+
+def number_of(ticket_code: str) -> int | None:
+    """Return the number of a ticket code as `spelled` returns it; None if it is misspelled."""
+    values = [ALPHABET.find(character) for character in ticket_code.replace("-", "")]
+    if len(values) != TICKET_CHARACTERS + 1 or min(values) < 0 or _check(values[:-1]) != values[-1]:
+        return None
+    number = 0
+    for value in values[:-1]:
+        number = number * len(ALPHABET) + value
+    return number
 
 
 def spelled(typed: str) -> str:

@@ -6,6 +6,10 @@ A code is one line of ASCII, short enough for a small QR symbol:
 
 Everything before the last dot is signed with Ed25519 (RFC 8032); the signature is base64url without
 padding. The public key is enough to verify a code, but not to create one. `FR1` is the version of the format.
+A ticket that was given to somebody else has a new code, which says how often that has happened:
+
+    FR2.<ticket id>.<screening id>.<seat id>.<issue>.<signature>
+
 docs/tickets.md describes what a scanner does.
 """
 
@@ -19,19 +23,28 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-FORM = "FR1"
+from api.papers.printed_codes import PrintedCodes
 
+FORM, FORM_OF_GIVEN = "FR1", "FR2"
+
+_PLACE = r"(?:\.[0-9]{1,19}){2}\.-?[0-9]{1,19}"
 _CODE = re.compile(
-    rf"(?P<text>{FORM}(?:\.[0-9]{{1,19}}){{2}}\.-?[0-9]{{1,19}})\.(?P<signature>[\w-]{{86}})", re.ASCII
+    rf"(?P<text>{FORM}{_PLACE}|{FORM_OF_GIVEN}{_PLACE}\.[1-9][0-9]{{0,2}})\.(?P<signature>[\w-]{{86}})",
+    re.ASCII,
 )
 
 
 class CodeContents(NamedTuple):
-    """The contents of a code."""
+    """The contents of a code.
+
+    Attributes:
+        issue: how often the ticket was given to somebody else; below `ISSUES_LIMIT`.
+    """
 
     ticket_id: int
     screening_id: int
     seat_id: int
+    issue: int = 0
 
 
 class TicketCodes:
@@ -40,15 +53,21 @@ class TicketCodes:
     Args:
         seed: 32 secret bytes. The same seed gives the same key, so codes stay valid across restarts.
         old_seeds: seeds of earlier keys, whose codes are still valid.
+
+    Attributes:
+        printed: the codes printed under QR codes.
     """
 
     def __init__(self, seed: bytes, old_seeds: Sequence[bytes] = ()) -> None:
+        self.printed = PrintedCodes((seed, *old_seeds))
         self._key, *self._old_keys = [
             Ed25519PrivateKey.from_private_bytes(each) for each in (seed, *old_seeds)
         ]
 
     def code(self, contents: CodeContents) -> str:
-        text = ".".join((FORM, *map(str, contents)))
+        """Return the QR code of a ticket."""
+        form, numbers = (FORM_OF_GIVEN, contents) if contents.issue else (FORM, contents[:-1])
+        text = ".".join((form, *map(str, numbers)))
         return f"{text}.{_encoded(self._key.sign(text.encode()))}"
 
     def contents(self, code: str) -> CodeContents | None:

@@ -27,6 +27,7 @@ _DATES = {
     "ends_at": "endDate",
     "sales_start": "salesStart",
     "sales_end": "salesEnd",
+    "moves_until": "movesUntil",
 }
 
 admin_events = Resource("/api/admin/events", tag="Events")
@@ -64,6 +65,9 @@ class EventDetails(Input):
     presales = sale_rules.presales(PresaleOfEvent)
     max_per_user = sale_rules.max_per_user()
     reentry = sale_rules.reentry()
+    moves_allowed = sale_rules.moves_allowed()
+    moves_until = sale_rules.moves_until()
+    transfers_allowed = sale_rules.transfers_allowed()
     invited_user_ids = fields.List(Id(), validate=validate.Length(0, INVITED_LIMIT))
 
 
@@ -73,6 +77,9 @@ class AdminEvent(PublicEvent):
     private = fields.Boolean(required=True)
     invited_user_ids = fields.List(Id(), required=True)
     reentry = fields.Boolean(required=True)
+    moves_allowed = fields.Boolean(required=True)
+    moves_until = Timestamp(required=True, allow_none=True)
+    transfers_allowed = fields.Boolean(required=True)
     closed_at = Timestamp(required=True, allow_none=True)
     created_at = Timestamp(required=True)
     updated_at = Timestamp(required=True)

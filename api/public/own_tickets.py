@@ -13,7 +13,7 @@ from api.mails.bookings import bookings_of
 from api.mails.calendar_entry import MEDIA_TYPE as CALENDAR
 from api.mails.calendar_entry import calendar_of
 from api.mails.languages import words_in
-from api.papers.papers import people_on
+from api.papers.papers import people_on, printed_code
 from api.papers.ticket_pictures import MEDIA_TYPES, TicketPicture
 from api.public.purchases import code_contents
 from api.public.shapes import SIZE_LIMIT, ByGuest, CamelCaseSchema, ListQuery, identifier, listed_content
@@ -26,6 +26,7 @@ from api.rows import Record
 from api.sales.selling import find_ticket
 from engine import selling_errors as errors
 from engine.catalogue_errors import TicketNotConfirmed
+from engine.places import ticket_type_of
 from engine.records import TicketStatus
 
 own_tickets = Resource("/api/public/tickets", tag="Guests")
@@ -33,6 +34,14 @@ own_tickets = Resource("/api/public/tickets", tag="Guests")
 
 def _of_screening(record: dict[str, Any]) -> str | None:
     return None if record["event_id"] else str(record["screening_id"])
+
+
+def _seat(record: dict[str, Any]) -> str | None:
+    return None if record["event_id"] else str(record["seat_id"])
+
+
+def _ticket_type(record: dict[str, Any]) -> str | None:
+    return str(ticket_type_of(record["seat_id"])) if record["event_id"] else None
 
 
 class ShownTicket(CamelCaseSchema):
@@ -59,13 +68,20 @@ class ShownTicket(CamelCaseSchema):
     called_off = fields.Boolean(
         required=True, metadata={"description": "Whether the venue has cancelled the screening."}
     )
+    price = Money(required=True)
+    code = fields.String(
+        required=True,
+        metadata={"description": "Printed under the QR code.", "example": "7K4M-2XPD-9RTA-CW3E"},
+    )
     holder_name = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "Whom it is for; only event tickets have one.", "example": "Ada Byron"},
+        metadata={
+            "description": "Who has it, if that is known: the person named at the purchase of an event's "
+            "ticket, or the last one to whom it was given.",
+            "example": "Grace Hopper",
+        },
     )
-    price = Money(required=True)
-    code = fields.String(required=True, metadata={"description": "For reading aloud."})
     payment_deadline = Timestamp(
         required=True, allow_none=True, metadata={"description": "When a pending ticket lapses."}
     )
@@ -78,6 +94,14 @@ class ShownTicket(CamelCaseSchema):
     event_id = fields.String(
         required=True, allow_none=True, metadata={"description": "Only event tickets have one."}
     )
+    seat_id = fields.Function(
+        _seat, required=True, metadata={"type": ["string", "null"], "description": "Null for events."}
+    )
+    ticket_type_id = fields.Function(
+        _ticket_type,
+        required=True,
+        metadata={"type": ["string", "null"], "description": "Only event tickets have one."},
+    )
 
 
 class OwnTickets(ListQuery, ByGuest):
@@ -89,13 +113,17 @@ async def list_shown_tickets(call: Call, window: Window) -> Content:
     """List the caller's tickets with title, place and time, newest booking first."""
     rows = call.services.catalogue.shown_tickets
     return await listed_content(
-        call, window, rows, {"holder": call.buyer}, ShownTicket, shown=partial(_with_holder, call)
+        call, window, rows, {"holder": call.buyer}, ShownTicket, shown=partial(_shown, call)
     )
 
 
-def _with_holder(call: Call, record: Record) -> Record:
-    holder = people_on(record["paper"], record["code"], call.services.cipher).get("holder", {})
-    return {**record, "holder_name": holder.get("full_name")}
+def _shown(call: Call, record: Record) -> Record:
+    holder = people_on(record, call.services.cipher).get("holder", {})
+    return {
+        **record,
+        "code": printed_code(record, call.services.ticket_codes),
+        "holder_name": holder.get("full_name"),
+    }
 
 
 @own_tickets.get(
@@ -115,7 +143,8 @@ async def get_ticket_calendar(call: Call, ticket_id: int) -> Answer:
     records, _ = await call.services.catalogue.shown_tickets.page(wanted, limit=SIZE_LIMIT, offset=0)
     if not records:
         raise errors.TicketNotFound(ticket_id)
-    site, bookings = call.services.site, bookings_of(records)
+    services, site = call.services, call.services.site
+    bookings = bookings_of(records, services.ticket_codes, services.cipher)
     booking = next(booking for booking in bookings if booking.screening_id == ticket.screening_id)
     words = words_in(call.accepted_language or site.language)
     content = calendar_of(booking.visit(words, site.currency, site.sender))
@@ -126,7 +155,8 @@ async def get_ticket_calendar(call: Call, ticket_id: int) -> Answer:
 def _declare_picture(kind: str) -> None:
     async def picture(call: Call, ticket_id: int) -> Answer:
         ticket = await find_ticket(call, ticket_id, call.buyer, confirmed=True)
-        code = call.services.ticket_codes.code(code_contents(ticket))
+        issues = await call.services.tickets.issues([ticket_id])
+        code = call.services.ticket_codes.code(code_contents(ticket, issues[ticket_id]))
         drawn = await call.services.workers.run(lambda: TicketPicture(code).drawn(kind))
         return Answer(200, Body(drawn, compressible=kind == "svg"), media_type=MEDIA_TYPES[kind])
 

@@ -14,7 +14,7 @@ from marshmallow import ValidationError, fields, validate
 from api.errors import InvalidInput
 from api.identity.errors import AccountRequired, NotAuthenticated
 from api.papers.cipher import Cipher
-from api.papers.papers import new_paper, people_on
+from api.papers.papers import new_paper, people_on, printed_code
 from api.papers.ticket_codes import CodeContents, TicketCodes
 from api.papers.ticket_pictures import TicketPicture
 from api.public.errors import (
@@ -36,10 +36,11 @@ from api.public.reserving import (
 from api.public.shapes import ByGuest, CamelCaseSchema, Input, identifier
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import Timestamp, email_address, text
-from api.sales.selling import expected_total_field, is_unvouched
+from api.sales.selling import expected_total_field, is_unvouched, stored_with
 from api.wire import cents_or_none, counted, holder_of, price, timestamp
 from engine import selling_errors as errors
 from engine.commands import PlaceOrder
+from engine.door import TicketIssue
 from engine.places import ticket_type_of
 from engine.records import Ticket, TicketStatus
 from engine.rule_errors import PersonLimitExceeded
@@ -198,8 +199,9 @@ async def purchase_reservation(
         raise ReservationConverted from error
     except errors.ReservationNotHeld as error:
         raise await error_after_refusal(call, reservation_id) from error
+    issues = await call.services.tickets.issues([ticket.id for ticket in tickets])
     bought = await call.services.workers.run(
-        ticket_documents, tickets, call.services.cipher, call.services.ticket_codes
+        ticket_documents, tickets, issues, call.services.cipher, call.services.ticket_codes
     )
     return {
         "reservation": reservation_document(call, present._replace(status="converted"), offer),
@@ -218,20 +220,27 @@ def _wrong_number(quantity: int) -> InvalidInput:
     return InvalidInput({"ticketHolders": [f"The reservation has {tickets}; name one person for each."]})
 
 
-def ticket_documents(tickets: Sequence[Ticket], cipher: Cipher, codes: TicketCodes) -> list[dict[str, Any]]:
+def ticket_documents(
+    tickets: Sequence[Ticket], issues: Mapping[int, TicketIssue], cipher: Cipher, codes: TicketCodes
+) -> list[dict[str, Any]]:
     """Return the response documents of tickets. Takes milliseconds per ticket; run it in a worker."""
-    return [_ticket_document(ticket, cipher, codes) for ticket in tickets]
+    return [_ticket_document(ticket, issues[ticket.id], cipher, codes) for ticket in tickets]
 
 
-def _ticket_document(ticket: Ticket, cipher: Cipher, codes: TicketCodes) -> dict[str, Any]:
+def _ticket_document(
+    ticket: Ticket, issue: TicketIssue, cipher: Cipher, codes: TicketCodes
+) -> dict[str, Any]:
+    stored = stored_with(ticket, issue)
+    # Its name is unknown if it was encrypted with a key that is no longer in use.
+    holder = people_on(stored, cipher).get("holder", {})
     document: dict[str, Any] = {
         "id": str(ticket.id),
-        "code": ticket.code,
+        "code": printed_code(stored, codes),
         "status": ticket.status.value.upper(),
         "ticketTypeId": str(ticket_type_of(ticket.seat_id)),
         "price": price(ticket.price_cents),
         "bookedAt": timestamp(ticket.booked_at),
-        "holder": {"fullName": _name_of_holder(ticket, cipher)},
+        "holder": {"fullName": holder.get("full_name")},
     }
     if ticket.payment_deadline is not None:
         # It admits nobody before it is paid for.
@@ -242,7 +251,7 @@ def _ticket_document(ticket: Ticket, cipher: Cipher, codes: TicketCodes) -> dict
             "qrCodePng": None,
             "qrCodeSvg": None,
         }
-    code = codes.code(code_contents(ticket))
+    code = codes.code(code_contents(ticket, issue))
     picture = TicketPicture(code)
     return document | {
         "qrCode": code,
@@ -251,12 +260,6 @@ def _ticket_document(ticket: Ticket, cipher: Cipher, codes: TicketCodes) -> dict
     }
 
 
-def _name_of_holder(ticket: Ticket, cipher: Cipher) -> str | None:
-    """Return the name of the ticket holder; None if it was encrypted with a key no longer in use."""
-    people = people_on(ticket.paper, ticket.code, cipher)
-    return people["holder"]["full_name"] if people else None
-
-
-def code_contents(ticket: Ticket) -> CodeContents:
+def code_contents(ticket: Ticket, issue: TicketIssue) -> CodeContents:
     """Return what the QR code of a ticket says."""
-    return CodeContents(ticket.id, ticket.screening_id, ticket.seat_id)
+    return CodeContents(ticket.id, ticket.screening_id, ticket.seat_id, issue.number)

@@ -118,10 +118,11 @@ async def listed_content(
         rows: the records.
         wanted: filter values by name.
         shape: of an entry.
-        shown: returns a record as its reader sees it.
+        shown: returns a record as it is shown.
     """
     found = await rows.listed(wanted, limit=window.limit, offset=window.offset, after=window.after(call))
-    return content_of(call, window, dump_all(shape, map(shown, found.records)), found.total or 0, found.last)
+    documents = dump_all(shape, map(shown, found.records))
+    return content_of(call, window, documents, found.total or 0, found.last)
 
 
 def content_of(call: Call, window: Window, documents: Sequence[Any], total: int, last: Key | None) -> Content:

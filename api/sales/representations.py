@@ -121,7 +121,22 @@ class TicketSold(Schema):
     seat_id = _id(42, allow_none=True)
     event_id = _of_event(fields.Integer, 17)
     ticket_type_id = _of_event(fields.Integer, 5)
-    code = _of_event(fields.String, "7K4M-2XPD-9RTA-CW3E")
+    code = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "What is printed under the QR code. Absent where tickets for seats are sold or "
+            "moved; read the ticket to get it.",
+            "example": "7K4M-2XPD-9RTA-CW3E",
+        },
+    )
+    holder_name = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "Who has it, if that is known: the person named at the purchase of an event's "
+            "ticket, or the last one to whom it was given. Absent where tickets are sold or moved.",
+            "example": "Grace Hopper",
+        },
+    )
     price = fields.Float(required=True, metadata={"example": 15.99, "description": "Exact to the cent."})
     status = _one_of(tuple(TicketStatus))
     booked_at = _timestamp("2026-01-26T18:25:00.000Z")

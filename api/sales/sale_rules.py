@@ -165,6 +165,16 @@ def moves_until() -> VenueTimestamp:
     )
 
 
+def transfers_allowed() -> fields.Boolean:
+    """Whether owners may give their tickets to others, in a request."""
+    return fields.Boolean(
+        metadata={
+            "description": "Whether owners may give their tickets to somebody else; true by default. "
+            "Administrators always may."
+        }
+    )
+
+
 def require_window(
     whole: Mapping[str, Any], end_field: str = "sales_end", start_field: str = "sales_start"
 ) -> None:

@@ -1,6 +1,6 @@
 """Shared by all sales of tickets: who buys, the payment field, and tickets by id."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate
@@ -8,10 +8,13 @@ from marshmallow import ValidationError, fields, validate
 from api.errors import InvalidInput
 from api.identity.errors import AccountRequired, ServiceRequired
 from api.identity.tokens import FIRST_GUEST_ID
+from api.papers.papers import people_on, printed_code
 from api.rest.endpoint import Call
 from api.rest.fields import Identifier, Total, printable
-from api.wire import holder_of
+from api.sales.representations import ticket_document
+from api.wire import holder_of, timestamp
 from engine.catalogue_errors import TicketNotConfirmed
+from engine.door import TicketIssue
 from engine.purchases import RESERVATION_PAYMENT
 from engine.records import Ticket, TicketStatus
 from engine.selling_errors import TicketNotFound
@@ -104,6 +107,34 @@ async def find_ticket(call: Call, ticket_id: int, holder: str, *, confirmed: boo
     if confirmed and ticket.status is not TicketStatus.CONFIRMED:
         raise TicketNotConfirmed(ticket_id, ticket.status.value)
     return ticket
+
+
+async def shown_tickets(call: Call, tickets: Sequence[Ticket]) -> list[dict[str, Any]]:
+    """Return the documents of tickets as they are now: with their codes, and who has them."""
+    issues = await call.services.tickets.issues([ticket.id for ticket in tickets])
+    return [_shown(call, ticket, issues.get(ticket.id, TicketIssue())) for ticket in tickets]
+
+
+def _shown(call: Call, ticket: Ticket, issue: TicketIssue) -> dict[str, Any]:
+    services, stored = call.services, stored_with(ticket, issue)
+    document = ticket_document(ticket) | {
+        "code": printed_code(stored, services.ticket_codes),
+        "holder_name": people_on(stored, services.cipher).get("holder", {}).get("full_name"),
+    }
+    if issue.admitted_at is not None:
+        document["admitted_at"] = timestamp(issue.admitted_at.timestamp())
+    return document
+
+
+def stored_with(ticket: Ticket, issue: TicketIssue) -> dict[str, Any]:
+    """Return what is stored with a ticket, as `api.papers.papers` reads it."""
+    return {
+        "ticket_id": ticket.id,
+        "code": ticket.code,
+        "paper": ticket.paper,
+        "issue": issue.number,
+        "given_to": issue.given_to,
+    }
 
 
 def payment_field(metadata: Mapping[str, str] | None = None, **options: Any) -> fields.String:

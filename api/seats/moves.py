@@ -1,7 +1,8 @@
-"""`/api/v1/tickets/…/move`: other seats, or another screening, for tickets that are sold."""
+"""`/api/v1/tickets/…/move`: other seats, ticket types or screenings for tickets that are sold."""
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from marshmallow import ValidationError, validates_schema
 
@@ -34,6 +35,10 @@ _REFUSALS = (
     errors.ScreeningStarted,
     errors.ScreeningCancelled,
     errors.SeatsUnavailable,
+    errors.TicketTypeNotFound,
+    errors.NotEnoughTickets,
+    errors.OrderLimitExceeded,
+    errors.SalesClosed,
     errors.HoldLimitExceeded,
     rule_errors.PersonLimitExceeded,
     rule_errors.NotOnSale,
@@ -56,13 +61,31 @@ class _Move(RequestSchema):
     screening_id = Identifier(
         load_default=None,
         allow_none=True,
-        metadata={"description": "The screening to move to; by default the present one.", "example": 124},
+        metadata={
+            "description": "The screening or event to move to; by default the present one, or that of the "
+            "ticket type.",
+            "example": 124,
+        },
+    )
+    ticket_type_id = Identifier(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "In place of a seat, for tickets of events: the ticket type to move to."},
     )
     payment_id = payment_field(
         {"description": "Pays what the new seats cost more."}, load_default=None, allow_none=True
     )
     expected_total = expected_total_field(5.0)
     user_id = customer_field()
+
+
+def _require_place(data: Mapping[str, Any], seats: str) -> None:
+    """Raise ValidationError unless a request says where tickets shall go."""
+    if data["ticket_type_id"] is not None:
+        if data[seats] is not None:
+            raise ValidationError("Name seats or a ticket type.", seats)
+    elif data[seats] is None and data["screening_id"] is None:
+        raise ValidationError("Required if there is no screening_id and no ticket_type_id.", seats)
 
 
 class TicketMove(_Move):
@@ -74,8 +97,7 @@ class TicketMove(_Move):
 
     @validates_schema
     def _somewhere(self, data: dict[str, Any], **_: Any) -> None:
-        if data["seat_id"] is None and data["screening_id"] is None:
-            raise ValidationError("Required if there is no screening_id.", "seat_id")
+        _require_place(data, "seat_id")
 
 
 class TicketIds(SeatIds):
@@ -101,10 +123,8 @@ class TicketMoves(_Move):
         tickets, seats = data["ticket_ids"], data["seat_ids"]
         if len(set(tickets)) < len(tickets):
             raise ValidationError("Name each ticket once.", "ticket_ids")
-        if seats is None:
-            if data["screening_id"] is None:
-                raise ValidationError("Required if there is no screening_id.", "seat_ids")
-        elif len(set(seats)) < len(seats) or len(seats) != len(tickets):
+        _require_place(data, "seat_ids")
+        if seats is not None and (len(set(seats)) < len(seats) or len(seats) != len(tickets)):
             raise ValidationError("Name a seat for each ticket, each once.", "seat_ids")
 
 
@@ -121,22 +141,22 @@ async def move_ticket(
     ticket_id: int,
     seat_id: int | None,
     screening_id: int | None,
+    ticket_type_id: int | None,
     payment_id: str | None,
     expected_total: Decimal | None,
     user_id: int | None,
 ) -> Document:
-    """Move a ticket to another seat, or to another screening, in one step.
+    """Move a ticket to another seat, to another screening, or to another ticket type, in one step.
 
-    The ticket keeps its id. It is where it was, or where it shall be, whatever happens in between. A dearer
-    seat needs a payment of the difference: without one the response is 409 `payment_required` with `amount`.
-    If the seat is cheaper, the difference is owed. Repeating the request changes nothing. Holders may move
-    tickets if `moves_allowed` of both screenings says so; administrators may move the tickets of others, and
-    need no payment.
+    The ticket keeps its id. It is where it was, or where it shall be, whatever happens in between. If that is
+    dearer, it needs a payment of the difference: without one the response is 409 `payment_required` with
+    `amount`. If it is cheaper, the difference is owed. Repeating the request changes nothing. Holders may
+    move tickets if `moves_allowed` of both screenings or events says so; administrators may move the tickets
+    of others, and need no payment.
     """
     seat_ids = None if seat_id is None else (seat_id,)
-    moved = await _move(
-        call, (ticket_id,), seat_ids, screening_id, payment_id, cents_or_none(expected_total), user_id
-    )
+    to = _Destination(screening_id, seat_ids, ticket_type_id)
+    moved = await _move(call, (ticket_id,), to, payment_id, cents_or_none(expected_total), user_id)
     return ticket_document(moved[0])
 
 
@@ -153,6 +173,7 @@ async def move_tickets(
     ticket_ids: tuple[int, ...],
     seat_ids: tuple[int, ...] | None,
     screening_id: int | None,
+    ticket_type_id: int | None,
     payment_id: str | None,
     expected_total: Decimal | None,
     user_id: int | None,
@@ -162,17 +183,37 @@ async def move_tickets(
     A seat may pass from one of the tickets to another. What some of them become cheaper pays for what others
     become dearer; `amount`, `expected_total` and the payment are about the difference of the sums.
     """
-    moved = await _move(
-        call, ticket_ids, seat_ids, screening_id, payment_id, cents_or_none(expected_total), user_id
-    )
+    to = _Destination(screening_id, seat_ids, ticket_type_id)
+    moved = await _move(call, ticket_ids, to, payment_id, cents_or_none(expected_total), user_id)
     return [ticket_document(ticket) for ticket in moved]
+
+
+class _Destination(NamedTuple):
+    """Where tickets shall go, as the request says it."""
+
+    screening_id: int | None
+    seat_ids: tuple[int, ...] | None
+    ticket_type_id: int | None
+
+
+async def _place(call: Call, tickets: Sequence[Ticket], to: _Destination) -> tuple[int, tuple[int, ...]]:
+    """Return the screening or event that tickets shall go to, and the seats."""
+    if to.ticket_type_id is not None:
+        offer = await call.services.offers.find(str(to.ticket_type_id), call.identity)
+        if to.screening_id not in (None, offer.event_id):
+            raise InvalidInput({"screening_id": ["The ticket type is of another event."]})
+        return offer.event_id, ()
+    first = tickets[0]
+    if first.seat_id < 0 and to.seat_ids is None:
+        raise InvalidInput({"ticket_type_id": ["Required for tickets of an event."]})
+    seat_ids = to.seat_ids or tuple([ticket.seat_id for ticket in tickets])
+    return first.screening_id if to.screening_id is None else to.screening_id, seat_ids
 
 
 async def _move(
     call: Call,
     ticket_ids: tuple[int, ...],
-    seat_ids: tuple[int, ...] | None,
-    screening_id: int | None,
+    to: _Destination,
     payment_id: str | None,
     expected_cents: int | None,
     user_id: int | None,
@@ -192,12 +233,12 @@ async def _move(
     order = MoveOrder(
         first.holder,
         ticket_ids,
-        first.screening_id if screening_id is None else screening_id,
-        tuple(ticket.seat_id for ticket in tickets) if seat_ids is None else seat_ids,
+        *await _place(call, tickets, to),
         payment_id,
         expected_cents,
         call.holder if call.admin and call.holder != first.holder else service,
         by_hand=call.admin,
         unvouched=is_unvouched(call) and not call.admin,
+        ticket_type_id=to.ticket_type_id,
     )
     return (await call.services.movers.move(order)).tickets

@@ -1,9 +1,8 @@
 """`/api/v1/tickets`: booking seats, and the caller's tickets."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from decimal import Decimal
 from functools import partial
-from typing import Any
 
 from api.errors import InvalidInput
 from api.identity.errors import AccountRequired
@@ -11,7 +10,7 @@ from api.rest.endpoint import Answer, Ask, Call, Document, Resource
 from api.rest.fields import Flag, RequestSchema, TicketIdsInQuery, identifier_in_query
 from api.rest.paging import PAGING_HEADERS, Page, Window, cut, paged
 from api.sales.receipts import TICKET, TICKETS_CREATED
-from api.sales.representations import TicketSold, ticket_document
+from api.sales.representations import TicketSold
 from api.sales.selling import (
     PAYMENTS_SERVICE,
     customer,
@@ -22,12 +21,12 @@ from api.sales.selling import (
     payment_field,
     require_known,
     service_of,
+    shown_tickets,
 )
 from api.seats.reservations import SeatSelection, SeatsOfScreening
-from api.wire import cents_or_none, timestamp
+from api.wire import cents_or_none
 from engine import selling_errors as errors
 from engine.commands import BookSeats
-from engine.records import Ticket
 from engine.replies import Booked
 from engine.rule_errors import NotOnSale, PersonLimitExceeded, WouldStrandSeat
 
@@ -176,24 +175,14 @@ async def list_tickets(call: Call, window: Window) -> Answer:
         call.holder, limit=window.limit + 1, offset=window.offset, before_id=window.before_id(call)
     )
     shown, last = cut(rows, window, lambda ticket: ticket.id)
-    return paged(call, window, await _documents(call, shown), total, last)
+    return paged(call, window, await shown_tickets(call, shown), total, last)
 
 
 @tickets.get("/{ticket_id}", answers=TicketSold, refusals=(errors.TicketNotFound,))
 async def get_ticket(call: Call, ticket_id: int) -> Document:
     """Get one of the caller's tickets."""
-    (document,) = await _documents(call, [await find_ticket(call, ticket_id, call.holder)])
+    (document,) = await shown_tickets(call, [await find_ticket(call, ticket_id, call.holder)])
     return document
-
-
-async def _documents(call: Call, tickets: Sequence[Ticket]) -> list[dict[str, Any]]:
-    """Return the documents of tickets, with when they were admitted at the door."""
-    admitted = await call.services.tickets.admitted_at([ticket.id for ticket in tickets])
-    return [
-        ticket_document(ticket)
-        | ({"admitted_at": timestamp(admitted[ticket.id].timestamp())} if ticket.id in admitted else {})
-        for ticket in tickets
-    ]
 
 
 class OfCustomer(RequestSchema):

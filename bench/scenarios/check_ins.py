@@ -15,8 +15,10 @@ _TICKETS = 200_000
 _FIRST_TICKET = 1_000_000
 
 _SELL = """
-INSERT INTO tickets (screening_id, id, booking_id, holder, price, status, booked_at, confirmed_at)
-SELECT %s, n, n, 'user:' || n, 10, 'confirmed', now(), now() FROM generate_series(%s, %s) AS n
+INSERT INTO tickets (
+    screening_id, id, booking_id, holder, price, status, booked_at, confirmed_at, number_admits
+)
+SELECT %s, n, n, 'user:' || n, 10, 'confirmed', now(), now(), true FROM generate_series(%s, %s) AS n
 """
 _OPEN = """
 UPDATE screenings SET starts_at = now() + interval '1 h', ends_at = now() + interval '3 h' WHERE id = %s

@@ -72,6 +72,7 @@ SCREENINGS = Table(
         "reentry": "screenings.reentry",
         "moves_allowed": "screenings.moves_allowed",
         "moves_until": "screenings.moves_until",
+        "transfers_allowed": "screenings.transfers_allowed",
         "cancelled_at": "screenings.cancelled_at",
         "created_at": "screenings.created_at",
         "updated_at": "screenings.updated_at",

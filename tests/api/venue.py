@@ -6,7 +6,6 @@ For states that a real database cannot be put into on demand: stalled, full, unr
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from tornado.testing import bind_unused_port
@@ -31,6 +30,7 @@ from api.ws.totals import OwnTotals
 from engine.box_office import BoxOffice
 from engine.catalogue_errors import NoMailAddress
 from engine.directory import ScreeningDirectory
+from engine.door import TicketIssue
 from engine.errors import StoreUnavailable
 from engine.memory import (
     ManualClock,
@@ -79,8 +79,8 @@ class Readers:
     async def tickets_of_payment(self, payment_id: str) -> Sequence[Ticket]:
         return await self._ledger.tickets_of_payment(payment_id)
 
-    async def admitted_at(self, ticket_ids: Sequence[int]) -> Mapping[int, datetime]:
-        return {}
+    async def issues(self, ticket_ids: Sequence[int]) -> Mapping[int, TicketIssue]:
+        return dict.fromkeys(ticket_ids, TicketIssue())
 
     async def lookup(self, scope: str, key: str) -> IdempotencyRecord | None:
         self.lookups += 1

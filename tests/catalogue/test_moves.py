@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from tests.api.caller import TICKETS, Caller, Response
-from tests.box_office import ADA, Guest, make_event, make_type
+from tests.box_office import ADA, Guest, data, make_event, make_type
 from tests.catalogue.conftest import OpenHouse
+from tests.catalogue.people import open_accounts
 from tests.catalogue.programme import SCREENINGS, add_seats, hour, make, make_room, make_screening
 from tests.house import House
 
@@ -72,7 +73,8 @@ async def test_a_ticket_moves_to_another_seat_and_keeps_its_id(house: House) -> 
     assert (statuses[halls.seats[0]], statuses[halls.seats[1]]) == ("available", "booked")
     assert (await move(halls.ada, ticket, seat_id=halls.seats[1])).json == moved.json
     await house.restart()
-    assert (await house.user(7).ticket(ticket["id"])).json == moved.json
+    shown = (await house.user(7).ticket(ticket["id"])).json
+    assert shown == {**moved.json, "code": shown["code"], "holder_name": None}
     assert (await halls.statuses(halls.first))[halls.seats[1]] == "booked"
     again = await house.user(7).book(halls.first, [halls.seats[0]], payment_id="P")
     assert (again.status, again.json) == (201, [moved.json])
@@ -233,6 +235,7 @@ async def test_the_organiser_decides_whether_holders_move_tickets(house: House) 
 
 async def test_a_payment_that_needs_a_voucher_is_the_services_to_name(open_house: OpenHouse) -> None:
     house = await open_house(payments="vouched")
+    open_accounts(house, 7)
     halls = await halls_of(house)
     service = Caller(house.base_url, house.tokens.issue_to_service("payments", ttl_seconds=3600))
     body = {"screening_id": halls.first, "seat_ids": [halls.seats[0]], "payment_id": "P", "user_id": 7}
@@ -247,11 +250,89 @@ async def test_a_payment_that_needs_a_voucher_is_the_services_to_name(open_house
     assert [(one["payment_id"], one["amount"], one["vouched_by"]) for one in found] == [("Q", 5.0, "service")]
 
 
-async def test_tickets_without_a_seat_do_not_move(house: House) -> None:
-    event = await make_event(house)
-    buyer = Guest(house, "session-1", house.token(7))
-    bought = await buyer.purchase(await buyer.reserved(await make_type(house, event)), ADA)
-    assert bought.status == 201, bought.body
-    (ticket,) = (await buyer.my_tickets()).json
-    refused = await move(buyer, ticket, screening_id=int(event))
-    assert told(refused) == (409, "ticket_not_movable")
+class Fair:
+    """Two events: standing places at 25.50 in both, and in the first one two on the balcony at 40."""
+
+    def __init__(self, house: House, events: Sequence[str], standing: Sequence[int], balcony: int) -> None:
+        self.house, self.events, self.standing, self.balcony = house, events, standing, balcony
+        self.ada = Guest(house, "session-of-ada", house.token(7))
+
+    async def bought(self, quantity: int = 1) -> list[int]:
+        reservation = await self.ada.reserved(str(self.standing[0]), quantity)
+        bought = data(await self.ada.purchase(reservation, *[ADA] * quantity))
+        return [int(ticket["id"]) for ticket in bought["tickets"]]
+
+    async def sold(self) -> list[int]:
+        kinds = (*self.standing, self.balcony)
+        return [(await self.ada.left(str(kind)))["sold"] for kind in kinds]
+
+
+async def fair_of(house: House, **details: object) -> Fair:
+    events = [await make_event(house, **details) for _ in range(2)]
+    standing = [int(await make_type(house, event)) for event in events]
+    balcony = await make_type(house, events[0], "Balcony", price=40, capacity=2)
+    return Fair(house, events, standing, int(balcony))
+
+
+async def test_tickets_of_ticket_types_move_to_other_types_and_events(house: House) -> None:
+    fair = await fair_of(house)
+    first, second = await fair.bought(2)
+    before = (await fair.ada.ticket(first)).json
+    refused = await move(fair.ada, first, ticket_type_id=fair.balcony)
+    assert (told(refused), refused.json["amount"]) == ((409, "payment_required"), 14.5)
+    body = {"ticket_type_id": fair.balcony, "payment_id": "Q", "expected_total": 14.5}
+    moved = await move(fair.ada, first, **body)
+    assert (moved.status, moved.json["price"], moved.json["ticket_type_id"]) == (200, 40, fair.balcony)
+    assert (await move(fair.ada, first, **body)).json == moved.json
+    assert await fair.sold() == [1, 0, 1]
+    both = {"ticket_ids": [first, second], "ticket_type_id": fair.standing[1]}
+    mixed = await fair.ada.send("POST", f"{TICKETS}/move", both)
+    assert [ticket["event_id"] for ticket in mixed.json] == [int(fair.events[1])] * 2, mixed.body
+    assert (await fair.ada.send("POST", f"{TICKETS}/move", both)).json == mixed.json
+    assert await fair.sold() == [0, 2, 0]
+    owed = (await house.admin.send("GET", "/api/v1/admin/refunds?payment_id=Q")).json
+    assert [(refund["reason"], refund["amount"]) for refund in owed] == [("ticket_moved", 14.5)]
+    now = (await fair.ada.ticket(first)).json
+    assert (now["code"], now["holder_name"]) == (before["code"], ADA["fullName"])
+    await house.restart()
+    fair.ada = Guest(house, "session-of-ada", house.token(7))
+    assert await fair.sold() == [0, 2, 0]
+    assert (await fair.ada.cancel_ticket(first)).status == 204
+    assert await fair.sold() == [0, 1, 0]
+
+
+async def test_a_payment_for_places_that_cannot_be_had_is_owed(house: House) -> None:
+    fair = await fair_of(house)
+    (ticket,) = await fair.bought()
+    other = Guest(house, "session-of-bob")
+    await other.reserved(str(fair.balcony), 2)
+    refused = await move(fair.ada, ticket, ticket_type_id=fair.balcony, payment_id="Q")
+    assert told(refused) == (409, "refund_required"), refused.body
+    assert (refused.json["reason"], refused.json["amount"]) == ("not_enough_tickets", 14.5)
+    assert await fair.sold() == [1, 0, 0]
+
+
+async def test_refusals_to_move_places(house: House) -> None:
+    fair = await fair_of(house)
+    halls = await halls_of(house)
+    (ticket,), (seat,) = await fair.bought(), await halls.sold(halls.seats[0])
+    bob = house.user(8)
+    there = {"ticket_type_id": fair.standing[1]}
+    assert told(await move(bob, ticket, **there)) == (404, "ticket_not_found")
+    assert told(await move(fair.ada, ticket, ticket_type_id=999_999)) == (404, "ticket_type_not_found")
+    for body in (
+        {"screening_id": int(fair.events[1])},
+        {"screening_id": int(fair.events[0]), **there},
+        {"seat_id": halls.seats[1], **there},
+        {"ticket_type_id": "x"},
+    ):
+        assert (await move(fair.ada, ticket, **body)).status == 422, body
+    assert told(await move(fair.ada, ticket, seat_id=halls.seats[1])) == (409, "ticket_not_movable")
+    assert told(await move(fair.ada, seat, **there)) == (409, "ticket_not_movable")
+    path = f"/api/admin/events/{fair.events[1]}"
+    closed = await house.admin.send("PATCH", path, {"movesAllowed": False})
+    if closed.status == 405:
+        closed = await house.admin.send("PUT", path, {"movesAllowed": False})
+    assert data(closed)["movesAllowed"] is False
+    assert told(await move(fair.ada, ticket, **there)) == (409, "moves_closed")
+    assert (await move(house.admin, ticket, **there)).status == 200

@@ -114,9 +114,9 @@ COMMANDS: tuple[Any, ...] = (
     ),
     commands.CancelTickets(7, "user:8", (801, 802), (42, 43), "admin:1"),
     commands.MoveTickets(
-        7, "user:8", (802,), (43,), (), "pay-2", 349, "service:payments", True, True, ARRIVAL
+        7, "user:8", (802,), (43,), (), "pay-2", 349, "service:payments", True, True, ARRIVAL, 3
     ),
-    commands.ReceiveTickets(9, "user:8", (SOLD,), (51,), True),
+    commands.ReceiveTickets(9, "user:8", (SOLD,), (51,), True, 3),
     commands.EndArrival(9, 4, 31, (MOVED,)),
     commands.ReleaseLapsed(7),
     commands.ReadSeats(7),

@@ -108,6 +108,10 @@ class Hall:
         assert outcome.write_id is not None
         return self.screening.abort(outcome.write_id, self.now)
 
+    def place_of(self, ticket_id: int) -> int:
+        """The seat or place of a ticket."""
+        return next(t.seat_id for t in self.screening._state.seats.tickets() if t.id == ticket_id)
+
     def map(self) -> SeatMap:
         reply = self.screening.handle(ReadSeats(1), self.now).reply
         assert isinstance(reply, SeatMap)

@@ -1,9 +1,9 @@
-"""Seeded simulation of moves between screenings of two servers, while journals stall and servers die.
+"""Seeded simulation of moves between screenings and events, while journals stall and servers die.
 
-One seed is one history. Each server owns one screening; a move is coordinated by either. A server may die
-after any step, and what its journal had queued may still be written later, as PostgreSQL does with a
-transaction that it has received. In the end each ticket is in one seat, each seat has one ticket, the
-screenings show what the database has, and every cent that was paid is kept or owed. A failing seed replays:
+One seed is one history. Each server owns one screening or event; a move is coordinated by any. A server may
+die after any step, and what its journal had queued may still be written later, as PostgreSQL does with a
+transaction that it has received. In the end each ticket is in one seat or place, each of them has one ticket,
+all show what the database has, and every cent that was paid is kept or owed. A failing seed replays:
 `SIMULATION_SEEDS=42:43 make test ARGS=tests/engine/test_move_simulation.py`.
 """
 
@@ -16,7 +16,16 @@ from typing import Any
 import pytest
 
 from engine.box_office import BoxOffice
-from engine.commands import BookSeats, Command, HoldSeats, ReadSeats, ReleaseLapsed
+from engine.commands import (
+    BookSeats,
+    Command,
+    HoldPlaces,
+    HoldSeats,
+    PlaceOrder,
+    ReadSeats,
+    ReadStock,
+    ReleaseLapsed,
+)
 from engine.directory import ScreeningDirectory
 from engine.errors import BadEntry, EngineError, OutcomeUnknown
 from engine.memory import (
@@ -33,8 +42,9 @@ from engine.move_money import kept_for
 from engine.movers import MoveOrder, Movers
 from engine.moving import ARRIVAL_SECONDS
 from engine.moving_errors import PaymentRequired
+from engine.places import ticket_type_of
 from engine.policy import Policy
-from engine.records import Ticket, TicketStatus
+from engine.records import Ticket, TicketStatus, TicketType
 from engine.replies import Moved
 from engine.selling_errors import RefundRequired
 from engine.views import SeatMap
@@ -43,6 +53,11 @@ from tests.engine.seeds import name_of, outcomes_of, slices
 
 SCREENINGS = (1, 2)
 SEATS = 6
+EVENTS = {3: (31, 32), 4: (41, 42)}
+"""Events with the ids of their ticket types."""
+PLACES = 3
+"""Capacity of each ticket type."""
+HOLD_SECONDS = 300.0
 HOLDERS = [f"user:{number}" for number in range(4)]
 ROUNDS = 30
 SEEDS_PER_TEST = 50
@@ -103,12 +118,19 @@ class World:
             info = make_info(screening_id)._replace(price_cents=1000 + 250 * screening_id)
             info = info._replace(surcharges_cents={"vip": 349})
             self.database.add_screening(info, make_layout(SEATS))
-        self.nodes = {screening_id: Node(self, screening_id) for screening_id in SCREENINGS}
+        for event_id, kinds in EVENTS.items():
+            types = {kind: TicketType(kind, 500 + 100 * kind, PLACES, max_per_order=2) for kind in kinds}
+            info = make_info(event_id)._replace(ticket_types=types, seated=False)
+            self.database.add_screening(info, make_layout(0))
+        self.nodes = {screening_id: Node(self, screening_id) for screening_id in (*SCREENINGS, *EVENTS)}
 
     async def ask(self, command: Command) -> Any:
         """Ask the owner of a screening. If it dies meanwhile, the outcome is unknown."""
         node = self.nodes[command.screening_id]
-        task = node.run(node.directory.ask(command))
+        return await self._answer(node.run(node.directory.ask(command)))
+
+    async def _answer(self, task: "asyncio.Task[Any]") -> Any:
+        """The answer of a server, unless it dies meanwhile."""
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -117,15 +139,16 @@ class World:
             raise
 
     async def flushed(self, screening_id: int | None = None) -> None:
-        for number in SCREENINGS:
-            await self.nodes[number].journal.flushed()
+        for number in (*SCREENINGS, *EVENTS):
+            node = self.nodes[number]
+            await self._answer(node.run(node.journal.flushed()))
 
     def start_client(self) -> None:
         idle = [holder for holder in HOLDERS if holder not in self.busy]
         if idle:
             holder = self.rng.choice(idle)
             self.busy.add(holder)
-            node = self.nodes[self.rng.choice(SCREENINGS)]
+            node = self.nodes[self.rng.choice(list(self.nodes))]
             node.run(self.act(node, holder)).add_done_callback(lambda _: self.busy.discard(holder))
 
     async def act(self, node: Node, holder: str) -> None:
@@ -137,12 +160,26 @@ class World:
         try:
             if own and rng.random() < 0.7:
                 first = rng.choice(own)
-                order = [t for t in own if t[1:3] == first[1:3]][: len(seats)]
-                await self.move(node, holder, order, screening_id, seats[: len(order)])
+                tickets = [t for t in own if t[1:3] == first[1:3]][: len(seats)]
+                order = MoveOrder(holder, tuple([t.id for t in tickets]), screening_id, seats[: len(tickets)])
+                if first.seat_id < 0:
+                    event_id = rng.choice(list(EVENTS))
+                    kind = rng.choice(EVENTS[event_id])
+                    order = order._replace(screening_id=event_id, seat_ids=(), ticket_type_id=kind)
+                await self.move(node, order)
             elif own and rng.random() < 0.2:
                 ticket = rng.choice(own)
                 self.places.pop(ticket.id, None)
                 await node.box_office.cancel(holder, ticket.id)
+            elif rng.random() < 0.4:
+                event_id = rng.choice(list(EVENTS))
+                wanted = PlaceOrder(rng.choice(EVENTS[event_id]), len(seats))
+                held = await self.ask(HoldPlaces(event_id, holder, (wanted,), HOLD_SECONDS))
+                reservation_id, payment_id = held.reservations[0][0][1], f"pay-{self.payments.take(1)}"
+                booked = await self.ask(
+                    BookSeats(event_id, holder, (), payment_id, held_only=True, reservation_id=reservation_id)
+                )
+                self.told(booked.tickets)
             elif rng.random() < 0.3:
                 await self.ask(HoldSeats(screening_id, holder, seats))
             else:
@@ -155,14 +192,10 @@ class World:
             if isinstance(refusal, RefundRequired):
                 self.refunds.add(refusal.refund_id)
 
-    async def move(
-        self, node: Node, holder: str, tickets: list[Ticket], screening_id: int, seats: tuple[int, ...]
-    ) -> None:
+    async def move(self, node: Node, order: MoveOrder) -> None:
         """Move tickets of an order; pay if it is dearer; repeat it now and then."""
-        ids = tuple(ticket.id for ticket in tickets)
-        for ticket_id in ids:
+        for ticket_id in order.ticket_ids:
             self.places.pop(ticket_id, None)  # until the outcome is known
-        order = MoveOrder(holder, ids, screening_id, seats)
         try:
             moved = await node.movers.move(order)
         except PaymentRequired as required:
@@ -170,9 +203,10 @@ class World:
                 payment_id=f"more-{self.payments.take(1)}", expected_total_cents=required.amount_cents
             )
             moved = await node.movers.move(order)
-        assert [ticket[2:4] for ticket in moved.tickets] == [(screening_id, seat) for seat in seats]
+        seats = order.seat_ids or (0,) * len(order.ticket_ids)
+        assert all(map(order.is_there, moved.tickets, seats))
         self.told(moved.tickets)
-        self.outcomes["moved"] += 1
+        self.outcomes["moved" if order.ticket_type_id is None else "moved to another type"] += 1
         if self.rng.random() < 0.3:
             assert await node.movers.move(order) == Moved(moved.tickets), "a repeat has another answer"
 
@@ -216,10 +250,10 @@ class World:
         raise AssertionError(f"{self.busy} were never answered")
 
     async def settle(self) -> None:
-        """Let everybody finish, and the screenings find out what has become of moves."""
+        """Let everybody finish, holds lapse, and the screenings find out what has become of moves."""
         for _ in range(3):
             await self.drain()
-            self.clock.advance(ARRIVAL_SECONDS + 1)
+            self.clock.advance(max(ARRIVAL_SECONDS, HOLD_SECONDS) + 1)
             for _ in range(50):
                 await asyncio.sleep(0)
         await self.drain()
@@ -238,6 +272,12 @@ class World:
             assert shown == {t.seat_id: t.holder for t in live if t.screening_id == screening_id}
             for view in seats.views.values():
                 assert view.status != "reserved" or view.expires_at is not None, "a seat is kept for ever"
+        for event_id, kinds in EVENTS.items():
+            stock = await self.ask(ReadStock(event_id))
+            sold = Counter(ticket_type_of(t.seat_id) for t in live if t.screening_id == event_id)
+            for kind in kinds:
+                assert (stock.ticket_types[kind].sold, stock.ticket_types[kind].reserved) == (sold[kind], 0)
+                assert sold[kind] <= PLACES
         for ticket_id, place in self.places.items():
             assert self.database.tickets[ticket_id][2:4] == place, "an acknowledged move was lost"
         self.check_money()
@@ -283,7 +323,7 @@ async def simulate(seed: int) -> Counter[str]:
         if chance < 0.15:
             world.clock.advance(world.rng.choice([1.0, 6.0, 11.0, 301.0]))
         elif chance < 0.25:
-            await world.kill(world.rng.choice(SCREENINGS))
+            await world.kill(world.rng.choice(list(world.nodes)))
         elif chance < 0.3:
             await world.check()
     await world.check()
@@ -297,3 +337,4 @@ async def simulate(seed: int) -> Counter[str]:
 async def test_seeds(seeds: range) -> None:
     outcomes = await outcomes_of(simulate, seeds)
     assert outcomes["moved"] > len(seeds), outcomes
+    assert outcomes["moved to another type"] > len(seeds), outcomes

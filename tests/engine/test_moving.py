@@ -9,21 +9,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.catalogue_errors import TicketNotConfirmed
-from engine.commands import CancelTicket, EndArrival, MoveTickets, ReceiveTickets
+from engine.commands import (
+    BookSeats,
+    CancelTicket,
+    EndArrival,
+    HoldPlaces,
+    MoveTickets,
+    PlaceOrder,
+    ReadStock,
+    ReceiveTickets,
+)
 from engine.errors import EngineError
 from engine.events import TicketsLeft, TicketsMoved
 from engine.move_money import kept_for, settled
 from engine.moving_errors import MovesClosed, NothingToPay, PaymentRequired
-from engine.records import Arrival, Owed, Ticket, TicketStatus
+from engine.records import Arrival, Owed, Ticket, TicketStatus, TicketType
 from engine.replies import Moved
+from engine.rule_errors import PersonLimitExceeded
 from engine.screening_state import Decision
 from engine.selling_errors import (
     BookingInProgress,
+    NotEnoughTickets,
     PriceChanged,
     ScreeningStarted,
     SeatsNotFound,
     SeatsUnavailable,
     TicketNotFound,
+    TicketTypeNotFound,
 )
 from tests.engine.conftest import NOW, PRICE_CENTS, Hall
 
@@ -226,6 +238,117 @@ def test_another_ticket_than_the_awaited_one_does_not_move() -> None:
     arrival = two.receive([first], 5)
     with pytest.raises(TicketNotFound):
         move(two.here, [second], arrival=arrival)
+
+
+STANDING, BALCONY, LAST = 1, 2, 3
+
+
+def fair(screening_id: int = 1, **options: object) -> Hall:
+    """An event: four standing places at 12.50, balcony places at 17.50, and one last place at 7.50."""
+    types = {
+        STANDING: TicketType(STANDING, PRICE_CENTS, 4, 2),
+        BALCONY: TicketType(BALCONY, PRICE_CENTS + 500, 4, 2, max_per_user=2),
+        LAST: TicketType(LAST, PRICE_CENTS - 500, 1, 2),
+    }
+    return Hall(seats=0, screening_id=screening_id, ticket_types=types, seated=False, **options)  # type: ignore[arg-type]
+
+
+def admitted(
+    hall: Hall, kind: int, number: int = 1, holder: str = ALICE, payment_id: str = "pi_1"
+) -> tuple[Ticket, ...]:
+    """Buy places of a ticket type."""
+    reserved = hall.do(HoldPlaces(hall.screening.info.id, holder, (PlaceOrder(kind, number),), 300.0)).reply
+    reservation_id = reserved.reservations[0][0].reservation_id  # type: ignore[union-attr]
+    booking = BookSeats(
+        *(hall.screening.info.id, holder, (), payment_id), held_only=True, reservation_id=reservation_id
+    )
+    tickets: tuple[Ticket, ...] = hall.settle(hall.do(booking)).reply.tickets  # type: ignore[union-attr]
+    return tickets
+
+
+def move_to_type(hall: Hall, tickets: Sequence[Ticket], kind: int, **options: object) -> Decision:
+    return move(hall, tickets, to_type_id=kind, **options)
+
+
+def left(hall: Hall, kind: int) -> tuple[int, int]:
+    """How many places of a ticket type are sold, and how many are free."""
+    level = hall.do(ReadStock(hall.screening.info.id)).reply.ticket_types[kind]  # type: ignore[union-attr]
+    return level.sold, level.available
+
+
+def test_places_move_to_another_ticket_type() -> None:
+    hall = fair()
+    tickets = admitted(hall, STANDING, 2)
+    with pytest.raises(PaymentRequired) as required:
+        move_to_type(hall, tickets, BALCONY)
+    assert required.value.amount == 10.0
+    assert left(hall, BALCONY) == (0, 4)
+    outcome = move_to_type(hall, tickets, BALCONY, payment_id="pi_2", expected_total_cents=1000)
+    again = move_to_type(hall, tickets, BALCONY, payment_id="pi_2", expected_total_cents=1000)
+    assert (again.write_id, again.reply) == (outcome.write_id, outcome.reply)
+    assert (left(hall, STANDING), left(hall, BALCONY)) == ((2, 2), (0, 2))
+    hall.settle(outcome)
+    assert (left(hall, STANDING), left(hall, BALCONY)) == ((0, 4), (2, 2))
+    assert [ticket.id for ticket in outcome.reply.tickets] == [ticket.id for ticket in tickets]
+    back = move_to_type(hall, outcome.reply.tickets, STANDING)
+    assert [(owed.payment_id, owed.amount_cents) for owed in back.events[1].owed] == [("pi_2", 500)] * 2
+    hall.abort(back)
+    assert (left(hall, STANDING), left(hall, BALCONY)) == ((0, 4), (2, 2))
+
+
+def test_places_that_cannot_be_had_refuse_the_move() -> None:
+    hall = fair()
+    tickets = admitted(hall, STANDING, 2)
+    for kind, error in ((LAST, NotEnoughTickets), (99, TicketTypeNotFound)):
+        with pytest.raises(error):
+            move_to_type(hall, tickets, kind)
+    admitted(hall, BALCONY, payment_id="pi_2")
+    with pytest.raises(PersonLimitExceeded):
+        move_to_type(hall, tickets, BALCONY, payment_id="pi_3")
+    move_to_type(hall, tickets, BALCONY, actor="user:1", by_hand=True)
+    closed = fair(moves_until=-inf)
+    with pytest.raises(MovesClosed):
+        move_to_type(closed, admitted(closed, STANDING), LAST)
+    other = Hall()
+    with pytest.raises(TicketTypeNotFound):
+        move_to_type(other, sold(other, 1), STANDING)
+
+
+def test_what_was_paid_elsewhere_is_not_owed_but_the_difference_is() -> None:
+    hall = fair()
+    tickets = admitted(hall, STANDING, payment_id="reservation:1-1")
+    dearer = move_to_type(hall, tickets, BALCONY, payment_id="pi_2")
+    hall.settle(dearer)
+    cheapest = move_to_type(hall, dearer.reply.tickets, LAST)
+    assert [owed[1:] for owed in cheapest.events[1].owed] == [("pi_2", 500)]
+
+
+def test_places_that_were_given_back_are_used_again_once() -> None:
+    """A move takes places that purchases would choose next."""
+    hall = fair()
+    for number in range(3):
+        first = admitted(hall, STANDING, 2, payment_id=f"pi_{number}")
+        outcome = move_to_type(hall, first, BALCONY, payment_id=f"more_{number}")
+        hall.settle(outcome)
+        hall.settle(move_to_type(hall, outcome.reply.tickets, STANDING))
+        for ticket in first:
+            cancelled = hall.do(CancelTicket(1, ALICE, ticket.id, hall.place_of(ticket.id)))
+            hall.settle(cancelled)
+    for number in range(2):
+        admitted(hall, STANDING, 2, payment_id=f"last_{number}")
+    assert left(hall, STANDING) == (4, 0)
+
+
+def test_places_move_to_another_event() -> None:
+    here, there = fair(), fair(2)
+    tickets = admitted(here, STANDING, 2)
+    arrival = there.do(ReceiveTickets(2, ALICE, tickets, (), to_type_id=STANDING)).reply
+    assert isinstance(arrival, Arrival)
+    assert (left(here, STANDING), left(there, STANDING)) == ((2, 2), (0, 2))
+    outcome = move(here, tickets, arrival=arrival, to_type_id=STANDING)
+    here.settle(outcome)
+    there.do(EndArrival(2, arrival.epoch, arrival.seq, outcome.reply.tickets))
+    assert (left(here, STANDING), left(there, STANDING)) == ((0, 4), (2, 2))
 
 
 CENTS = st.sampled_from([0, 500, 1250, 1599])

@@ -54,8 +54,6 @@ async def test_a_payment_of_a_provider_confirms_the_tickets(database_url: str, t
 
 REFUSED = [
     *("would_strand_seat", "person_limit_exceeded", "sales_closed", "already_admitted"),
-    # Only the reader has tickets with these numbers.
-    *("ticket_not_found", "ticket_not_found"),
 ]
 """Codes of the refusals that docs/selling.md shows, in their order."""
 

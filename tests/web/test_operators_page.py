@@ -304,7 +304,7 @@ async def test_tickets_are_checked_in_at_the_door(browser: Browser, stage: Stage
     soon = "UPDATE screenings SET starts_at = now() + interval '1 h', ends_at = now() + interval '3 h'"
     execute(stage.house.database_url, soon)
     booked = (await stage.ada.book(stage.screening_id, stage.seat_ids[:2])).json
-    first, second = (str(ticket["id"]) for ticket in booked)
+    first, second = [(await stage.ada.ticket(ticket["id"])).json["code"] for ticket in booked]
     page = await stage.open(browser, f"/ops/check-in/{stage.screening_id}")
     await page.shows("0 of 2 admitted")
     await page.shows("Ready")

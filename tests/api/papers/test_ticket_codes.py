@@ -16,6 +16,14 @@ def test_a_code_contains_its_ticket() -> None:
     assert read_code(CODE, key_of(CODES)) == TICKET
 
 
+def test_the_code_of_a_ticket_that_was_given_away_says_how_often() -> None:
+    given = TICKET._replace(issue=2)
+    code = CODES.code(given)
+    assert code.startswith("FR2.2001.123.42.2.")
+    assert read_code(code, key_of(CODES)) == CODES.contents(code) == given
+    assert CODES.contents(code.replace(".2.", ".3.")) is None
+
+
 def test_equal_seeds_give_equal_keys_and_other_seeds_other_keys() -> None:
     assert TicketCodes(b"a seed of thirty-two secret byte").code(TICKET) == CODE
     with pytest.raises(ForgedCode):

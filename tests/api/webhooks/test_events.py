@@ -8,7 +8,7 @@ from persistence.webhook_feed import _PUBLISHING
 from tests.api.caller import Caller
 from tests.api.webhooks.conftest import Integration
 from tests.box_office import Guest, make_event, make_type
-from tests.catalogue.programme import hour
+from tests.catalogue.programme import hour, make_screening
 from tests.database import execute, locked
 
 pytestmark = pytest.mark.gen_test(timeout=120)
@@ -190,3 +190,34 @@ async def test_a_settled_refund_is_sent(integration: Integration) -> None:
     assert settled.data["status"] == "settled"
     assert (settled.data["reference"], settled.data["refund_id"]) == ("re_1", owed.data["refund_id"])
     assert settled.place >= owed.place
+
+
+async def test_a_move_is_sent_with_the_seats_that_are_left_and_those_that_are_taken(
+    integration: Integration,
+) -> None:
+    await integration.add("booking.moved")
+    house, seats = integration.house, integration.seat_ids
+    user, first = house.user(), integration.screening_id
+    room = (await house.guest.send("GET", f"/api/v1/screenings/{first}")).json["room_id"]
+    second = await make_screening(house, room, 23)
+    tickets = await integration.buy(*seats[:2], payment_id="pay-1")
+    ids = [ticket["id"] for ticket in tickets]
+    for body in ({"seat_ids": seats[2:4]}, {"screening_id": second}):
+        moved = await user.send("POST", "/api/v1/tickets/move", {"ticket_ids": ids, **body})
+        assert moved.status == 200, moved.body
+    receiver = integration.receiver
+    await receiver.until(lambda: len(receiver.got) == 4)
+    told = [
+        (got.data["screening_id"], got.data["status"], tuple(got.data["seat_ids"])) for got in receiver.got
+    ]
+    # Events of one screening come in their order, those of two screenings in any.
+    assert [one for one in told if one[0] == first] == [
+        (first, "left", tuple(seats[:2])),
+        (first, "confirmed", tuple(seats[2:4])),
+        (first, "left", tuple(seats[2:4])),
+    ]
+    assert [one for one in told if one[0] == second] == [(second, "confirmed", tuple(seats[2:4]))]
+    for got in receiver.got:
+        assert got.type == "booking.moved"
+        assert (got.data["booking_id"], got.data["ticket_ids"]) == (tickets[0]["booking_id"], ids)
+        assert "user:7" not in got.body

@@ -20,6 +20,10 @@ const CheckoutPage = later(async () => (await import('./checkout')).CheckoutPage
 const EventPage = later(async () => (await import('./event')).EventPage);
 const MyTicketsPage = later(async () => (await import('./my_tickets')).MyTicketsPage);
 const AccountPage = later(async () => (await import('./my_account')).AccountPage);
+const MovePage = later(async () => {
+  const [page] = await Promise.all([import('./move'), import('../seats/index')]);
+  return page.MovePage;
+});
 const account = (): Promise<typeof import('./account')> => import('./account');
 const LogInPage = later(async () => (await account()).LogInPage);
 const RegisterPage = later(async () => (await account()).RegisterPage);
@@ -79,6 +83,7 @@ function BoxOffice() {
         <Route path="/screenings/:id/checkout">{about((id) => <CheckoutPage id={id} />)}</Route>
         <Route path="/events/:id">{about((id) => <EventPage id={id} checkout={false} />)}</Route>
         <Route path="/events/:id/checkout">{about((id) => <EventPage id={id} checkout />)}</Route>
+        <Route path="/my-tickets/:id/move">{about((id) => <MovePage id={id} />)}</Route>
         <Route path="/my-tickets">
           <MyTicketsPage />
         </Route>

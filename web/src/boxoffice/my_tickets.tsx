@@ -11,6 +11,7 @@ import { user } from '../common/session';
 import { acceptLink, credentials, fetchFile } from './customer';
 import { fieldOf, useSending } from './form';
 import { Refunds } from './refunds';
+import { Giving } from './giving';
 import { isUpcoming, ownBookings, ownRefunds, type Booking, type OwnTicket } from './tickets';
 import { salesRules } from './rules';
 import { useTitle } from './title';
@@ -25,10 +26,11 @@ export function MyTicketsPage() {
 }
 
 function MyTickets() {
-  const fresh = new URLSearchParams(useSearch()).get('new');
+  const asked = new URLSearchParams(useSearch());
+  const [fresh, moved] = [asked.get('new'), asked.get('moved')];
   const [, navigate] = useLocation();
   const [badLink, setBadLink] = useState(false);
-  const [cancelled, setCancelled] = useState('');
+  const [happened, setHappened] = useState(moved ? 'Your ticket is moved. Its QR code is a new one.' : '');
   const bookings = useLoaded(async () => {
     const link = /^#guest=(.+)$/.exec(location.hash)?.[1];
     if (link) {
@@ -42,15 +44,15 @@ function MyTickets() {
     const [{ mailsSent }, listed, refunds] = await Promise.all([salesRules(), ownBookings(), ownRefunds()]);
     return { mailsSent, listed, refunds };
   }, []);
-  const changed = (name: string): void => {
-    setCancelled(name);
+  const changed = (told: string): void => {
+    setHappened(told);
     bookings.reload();
     scrollTo(0, 0);
   };
   return (
     <div class="narrow stack">
       <h1>My tickets</h1>
-      {cancelled && <Notice tone="good">{cancelled} is cancelled. If it was paid, the money will be paid back.</Notice>}
+      {happened && <Notice tone="good">{happened}</Notice>}
       {badLink && <Notice tone="bad">This link has expired. Request a new one below.</Notice>}
       <Shown loaded={bookings}>
         {({ mailsSent, listed, refunds }) => {
@@ -94,7 +96,7 @@ function MyTickets() {
   );
 }
 
-function BookingCard({ booking, changed }: { booking: Booking; changed: (name: string) => void }) {
+function BookingCard({ booking, changed }: { booking: Booking; changed: (told: string) => void }) {
   const first = booking.tickets[0]!;
   const valid = booking.tickets.filter(({ status }) => status === 'confirmed');
   const sending = useSending();
@@ -194,9 +196,9 @@ function TicketEntry({
   ticket: OwnTicket;
   name: string;
   usable: boolean;
-  changed: (name: string) => void;
+  changed: (told: string) => void;
 }) {
-  const [dialog, setDialog] = useState<'' | 'code' | 'cancel'>('');
+  const [dialog, setDialog] = useState<'' | 'code' | 'cancel' | 'give'>('');
   const valid = ticket.status === 'confirmed' && usable;
   const cancellable = usable && (ticket.status === 'confirmed' || ticket.status === 'pending');
   return (
@@ -208,16 +210,10 @@ function TicketEntry({
       )}
       <div class="stack stack-tight">
         <b>{name}</b>
-        {ticket.holderName && <span>{ticket.holderName}</span>}
         <span class="muted">
-          {formatPrice(ticket.price)}
-          {ticket.eventId !== null && (
-            <>
-              {' · '}
-              <span class="mono">{ticket.code}</span>
-            </>
-          )}
+          {formatPrice(ticket.price)} · <span class="mono">{ticket.code}</span>
         </span>
+        {ticket.holderName && <span class="muted">For {ticket.holderName}</span>}
         <span>
           <span class={`badge badge-${TONE[ticket.status]}`}>{STATUS[ticket.status]}</span>
           {ticket.status === 'pending' && ticket.paymentDeadline && (
@@ -226,9 +222,24 @@ function TicketEntry({
         </span>
       </div>
       {cancellable && (
-        <button type="button" class="button button-quiet" onClick={() => setDialog('cancel')}>
-          Cancel<span class="visually-hidden"> {name}</span>
-        </button>
+        <div class="row ticket-actions">
+          {valid && !ticket.admittedAt && (
+            <>
+              <Link href={`/my-tickets/${ticket.id}/move`} class="button button-quiet">
+                Move<span class="visually-hidden"> {name}</span>
+              </Link>
+              <button type="button" class="button button-quiet" onClick={() => setDialog('give')}>
+                Give<span class="visually-hidden"> {name}</span> to somebody else
+              </button>
+            </>
+          )}
+          <button type="button" class="button button-quiet" onClick={() => setDialog('cancel')}>
+            Cancel<span class="visually-hidden"> {name}</span>
+          </button>
+        </div>
+      )}
+      {dialog === 'give' && (
+        <Giving ticket={ticket} name={name} close={() => setDialog('')} done={(holder) => changed(`${name} is for ${holder} now.`)} />
       )}
       {dialog === 'code' && (
         <Dialog title={name} close={() => setDialog('')}>
@@ -250,7 +261,7 @@ function TicketEntry({
   );
 }
 
-function Cancelling({ ticket, name, close, changed }: { ticket: OwnTicket; name: string; close: () => void; changed: (name: string) => void }) {
+function Cancelling({ ticket, name, close, changed }: { ticket: OwnTicket; name: string; close: () => void; changed: (told: string) => void }) {
   const sending = useSending();
   return (
     <Dialog title={`Cancel ${name}?`} close={close}>
@@ -270,7 +281,7 @@ function Cancelling({ ticket, name, close, changed }: { ticket: OwnTicket; name:
                 api.DELETE('/api/v1/tickets/{ticket_id}', { params: { path }, headers: credentials(ticket.token) }),
               );
               close();
-              changed(name);
+              changed(`${name} is cancelled. If it was paid, the money will be paid back.`);
             })
           }
         >

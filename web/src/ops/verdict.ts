@@ -24,6 +24,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   wrong_screening: 'Wrong screening',
   too_early: 'Too early',
   screening_over: 'Over',
+  code_replaced: 'Given away',
   unknown_code: 'Unknown code',
   not_admitted: 'Not admitted',
   not_inside: 'Not inside',

@@ -656,7 +656,9 @@ export class FrontrowSeats extends Base implements FrontrowSeatsElement {
     const { id } = hall.plan.seats[index]!;
     if (states.isPending(index)) return;
     const look = states.known(index);
-    if (look === Look.Mine) await this.release([id]);
+    const free = look === Look.Mine || look === Look.Available;
+    if (free && this.hasAttribute('pick')) this.#emit('pick', { seat: this.#infoOf(index) });
+    else if (look === Look.Mine) await this.release([id]);
     else if (look === Look.Available) await this.hold([id]);
     else this.#taken(index);
   }

@@ -68,6 +68,8 @@ export interface FrontrowSeatsEvents {
   hold: CustomEvent<{ seats: SeatInfo[] }>;
   /** The user has given seats back. */
   release: CustomEvent<{ seats: SeatInfo[] }>;
+  /** With the attribute `pick`: the user has chosen a seat, which is not reserved. */
+  pick: CustomEvent<{ seat: SeatInfo }>;
   /** Reservations of the user have ended without the user's doing: `early` if an operator has released them. */
   expiry: CustomEvent<{ seats: SeatInfo[]; early: boolean }>;
   /** Reservations of the user end soon, unless they are extended. */

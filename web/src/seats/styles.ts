@@ -133,6 +133,7 @@ canvas { display: block; }
   display: grid; gap: 0.75rem; align-content: start; padding: 1rem; border: 1px solid var(--line); border-radius: var(--radius);
   min-width: 0; grid-template-columns: minmax(0, 1fr);
 }
+:host([pick]) :is(.cart, [part=best]) { display: none; }
 .cart h2 { margin: 0; font-size: 1.125rem; line-height: 1.3; font-weight: 650; }
 .cart p { margin: 0; }
 .cart ul { display: grid; gap: 0.25rem; margin: 0; padding: 0; list-style: none; max-height: 15rem; overflow: auto; }
@@ -150,7 +151,7 @@ canvas { display: block; }
 .waiting label { display: flex; gap: 0.5rem; align-items: center; }
 .waiting select { min-height: 2.25rem; border: 1px solid var(--line); border-radius: calc(var(--radius) * 0.7); background: var(--background); color: inherit; font: inherit; }
 @container (min-width: 44rem) {
-  .component { grid-template-columns: minmax(0, 1fr) 17rem; }
+  :host(:not([pick])) .component { grid-template-columns: minmax(0, 1fr) 17rem; }
 }
 @container (max-width: 43.99rem) {
   /* Where the cart is below the hall, it stays in view as soon as there is something in it. */
