@@ -28,6 +28,12 @@ _PAGE = b"""\
 <title>Frontrow API</title>
 <link rel="icon" type="image/png" sizes="32x32" href="docs/assets/favicon-32x32.png">
 <link rel="stylesheet" href="docs/assets/swagger-ui.css">
+<style>
+.samples .opblock-section-header { gap: 0.5rem; }
+.samples button[aria-pressed="true"] { background: #3b4151; color: #fff; }
+.samples pre { background: #1c1a23; color: #f3f1f7; margin: 1rem 1.25rem; overflow: auto; padding: 1rem; }
+.samples code { font-family: monospace; }
+</style>
 </head>
 <body>
 <div id="api"></div>
@@ -37,15 +43,7 @@ _PAGE = b"""\
 </html>
 """
 
-_SCRIPT = b"""\
-SwaggerUIBundle({
-  url: "openapi.json",
-  dom_id: "#api",
-  deepLinking: true,
-  displayRequestDuration: true,
-  persistAuthorization: true,
-});
-"""
+_SCRIPT = (files("api.documents") / "docs_page.js").read_bytes()
 
 
 @docs_page.get("", access=Access.PUBLIC, media_type="text/html")

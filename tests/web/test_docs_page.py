@@ -47,6 +47,10 @@ async def test_authorize_takes_a_user_name_and_a_password(house: House) -> None:
         await page.evaluate("document.querySelector('.close-modal').click()")
         await page.evaluate(f"document.querySelector('{_GET_ME} .opblock-summary-control').click()")
         await page.until(f"!!document.querySelector('{_GET_ME} .try-out__btn')", _PATIENCE_SECONDS)
+        sample = f"document.querySelector('{_GET_ME} .samples pre').textContent"
+        assert f"curl {house.base_url}/api/v1/auth/me" in await page.evaluate(sample)
+        await page.click_on("button", "Python")
+        await page.until(f"{sample}.includes('import httpx')")
         await page.evaluate(f"document.querySelector('{_GET_ME} .try-out__btn').click()")
         await page.until(f"!!document.querySelector('{_GET_ME} button.execute')", _PATIENCE_SECONDS)
         await page.evaluate(f"document.querySelector('{_GET_ME} button.execute').click()")
