@@ -1,6 +1,5 @@
 """What the pages tell a reader to type works, against a real server."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -48,39 +47,6 @@ async def test_a_payment_of_a_provider_confirms_the_tickets(database_url: str, t
         ran = await run_commands(page, house.base_url, tmp_path, environment)
         assert ran.output.split("\n", 1)[0] == "booked"
         assert ran.output.count("confirmed") == 2
-    finally:
-        await house.close()
-
-
-REFUSED = [
-    *("would_strand_seat", "person_limit_exceeded", "sales_closed", "already_admitted"),
-]
-"""Codes of the refusals that docs/selling.md shows, in their order."""
-
-
-async def test_commands_of_selling_do_what_the_page_says(database_url: str, tmp_path: Path) -> None:
-    house = DemoHouse(database_url, tmp_path, check_in_opens_seconds=7 * 86_400)
-    await house.open()
-    try:
-        settings, *page = (block for block in blocks("docs/selling.md") if block.language == "sh")
-        usual = {"orphan_rule": "off", "max_per_user": None, "sales_start": None, "sales_end": None}
-        refused: list[str] = []
-        # Each part of the page begins with a screening as it was, and with readers who hold nothing.
-        for number, block in enumerate(page, 1000):
-            environment = {
-                "TOKEN": house.token(number, admin=True),
-                "TOKEN_OF_ADMIN": house.token(number, admin=True),
-                "TOKEN_OF_ONE": house.token(number + 1000),
-                "TOKEN_OF_ANOTHER": house.token(number + 2000),
-                "TOKEN_OF_SCANNER": house.tokens.issue_to_service("check-in", ttl_seconds=3600),
-            }
-            ran = await run_commands((settings, block), house.base_url, tmp_path, environment)
-            codes = re.findall(r'"code":"(\w+)"', ran.output)
-            assert len(codes) == len(ran.refused), ran
-            refused += codes
-            await house.user(number).cancel_reservations(1)
-            await house.admin.send("PUT", "/api/v1/screenings/1", {**usual, "presales": []})
-        assert refused == REFUSED
     finally:
         await house.close()
 

@@ -81,6 +81,7 @@ async def test_a_late_payment_is_refunded_even_if_the_seats_are_available(venue:
             "retryable": False,
             "reason": "not_held",
             "amount": 15.99,
+            "currency": None,
             "refund_id": 1,
             "held": [],
             "booked": [],
