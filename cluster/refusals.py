@@ -21,7 +21,14 @@ from engine.errors import EngineError
 _Ids = tuple[int, ...]
 _Limit = {"limit": int, "held": int, "requested": int}
 _Window = {"sales_start": float | None, "sales_end": float | None}
-_Refund = {"held": _Ids, "booked": _Ids, "refund_id": int, "amount": float, "reason": str}
+_Refund = {
+    "held": _Ids,
+    "booked": _Ids,
+    "refund_id": int,
+    "amount": float,
+    "currency": str | None,
+    "reason": str,
+}
 
 ATTRIBUTES: Mapping[type[EngineError], Mapping[str, Any]] = {
     errors.Overloaded: {"screening_id": int},
