@@ -6,6 +6,7 @@ import orjson
 from marshmallow import fields, validate
 
 from api.identity.channels import CODE_CHARACTERS
+from api.rest.fields import storable
 
 ACCESS_CODE = "access_code"
 """The argument of the code; handlers do not get it."""
@@ -26,7 +27,8 @@ class AccessCode(fields.String):
             "`X-Access-Code` instead."
         )
         # Without an example, bodies in the documentation have no code: a wrong one would be refused.
-        super().__init__(validate=validate.Length(1, CODE_CHARACTERS), metadata={"description": description})
+        rules = [validate.Length(1, CODE_CHARACTERS), storable]
+        super().__init__(validate=rules, metadata={"description": description})
 
 
 def without_code(body: bytes) -> bytes:

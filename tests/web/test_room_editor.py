@@ -199,7 +199,7 @@ async def test_sold_seats_stand_in_the_way_until_they_are_kept(
     await imported(page, file)
     await page.shows("hall.csv is in the drawing now: 2 seats.")
     await editor.click("button", "Publish…")
-    await page.shows("One seat is sold or reserved and cannot be removed")
+    await page.shows("sold or reserved and cannot be removed")
     await page.shows(f"row {first['row_label']} seat {first['seat_number']} (reserved)")
     await accessible(page)
     await page.picture("obstacles")
