@@ -27,8 +27,9 @@ class AccessCode(fields.String):
             "`X-Access-Code` instead."
         )
         # Without an example, bodies in the documentation have no code: a wrong one would be refused.
-        rules = [validate.Length(1, CODE_CHARACTERS), storable]
-        super().__init__(validate=rules, metadata={"description": description})
+        super().__init__(
+            validate=(validate.Length(1, CODE_CHARACTERS), storable), metadata={"description": description}
+        )
 
 
 def without_code(body: bytes) -> bytes:

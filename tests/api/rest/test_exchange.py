@@ -95,7 +95,7 @@ async def test_head_is_get_without_a_body(venue: Venue) -> None:
     [
         ("GET", f"{RESERVATIONS}/reserve", {"POST", "OPTIONS"}),
         ("DELETE", AVAILABILITY, {"GET", "HEAD", "OPTIONS"}),
-        ("PUT", f"{TICKETS}/2001", {"GET", "DELETE", "HEAD", "OPTIONS"}),
+        ("PUT", f"{TICKETS}/2001", {"GET", "DELETE", "PATCH", "HEAD", "OPTIONS"}),
         ("BREW", "/", {"GET", "HEAD", "OPTIONS"}),
     ],
 )

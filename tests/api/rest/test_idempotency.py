@@ -135,7 +135,8 @@ async def test_a_booking_that_times_out_continues_and_can_be_queried_with_its_ke
     await asyncio.sleep(0)
     told = await user.book(SCREENING, [42], key="k1")
     assert (told.status, told.json[0]["status"], told.headers[REPLAYED]) == (201, "confirmed", "true")
-    assert told.json == (await user.my_tickets()).json
+    (mine,) = (await user.my_tickets()).json
+    assert told.json[0].items() <= mine.items()
 
 
 async def test_a_booking_without_a_key_times_out_too(
