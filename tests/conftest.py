@@ -99,6 +99,11 @@ def io_loop(request: pytest.FixtureRequest) -> Iterator[IOLoop]:
     """
     with asyncio.Runner(loop_factory=getattr(request, "param", None)) as runner:
         # A runner only does this itself for loops that it creates.
-        asyncio.set_event_loop(runner.get_loop())
+        asyncio.set_event_loop(loop := runner.get_loop())
         yield IOLoop.current()
+        # A connection whose client has gone as the test ended may not know it yet. Left open, it would be
+        # reported by the garbage collector in some later test.
+        for transport in list(getattr(loop, "_transports", {}).values()):
+            transport.abort()
+        runner.run(asyncio.sleep(0))
     asyncio.set_event_loop(None)

@@ -30,7 +30,8 @@ async def of_two_owners(
     """Return two halls that different nodes own, and these nodes."""
     owners = []
     for hall in halls:
-        await nodes.bookable_again(hall, OTHER)
+        # It tries any seat of the hall; the first row is for the moves.
+        await nodes.bookable_again(hall._replace(first_seat_id=hall.seat_ids[10]), OTHER)
         owner = nodes.owner_of(hall)
         assert owner is not None
         owners.append((hall, owner))
