@@ -83,7 +83,7 @@ class TicketReader(Protocol):
         """Return what has become of tickets since they were sold, by id."""
 
     async def history(self, ticket_id: int) -> Sequence[Record]:
-        """Return what has become of a ticket, oldest first; empty if there is none."""
+        """Return the history of a ticket, oldest first; empty if there is no such ticket."""
 
     async def give(
         self, ticket_id: int, known_issue: int, to_whom: bytes, actor: str, *, by_hand: bool

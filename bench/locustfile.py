@@ -51,7 +51,7 @@ EXPECTED = frozenset(
 
 
 class Run:
-    """What all visitors of a process share.
+    """State shared by all visitors of a process.
 
     Attributes:
         screenings: ids of the screenings to visit.

@@ -175,7 +175,7 @@ class Tickets:
         }
 
     async def history(self, ticket_id: int) -> list[dict[str, Any]]:
-        """Return what has become of a ticket, oldest first: at, kind, by, screening_id, seat_id, given_to.
+        """Return the history of a ticket, oldest first: at, kind, by, screening_id, seat_id, given_to.
 
         Raises:
             StoreUnavailable: the database cannot be reached.

@@ -19,13 +19,15 @@ refunds = Resource("/api/v1/admin/refunds", tag="Refunds")
 STATUS = validate.OneOf(["owed", "settled"])
 
 
-def refund_amount() -> Money:
-    return Money(required=True, metadata={"example": 25.5})
+class RefundOf(Schema):
+    """What buyers and administrators see of a refund."""
 
-
-def refund_reason() -> fields.String:
-    """Why something is owed."""
-    return fields.String(
+    id = fields.Integer(required=True, metadata={"example": 31})
+    payment_id = fields.String(required=True, metadata={"example": "stripe_pi_1234567890"})
+    vouched_by = vouched_by_field()
+    amount = Money(required=True, metadata={"example": 25.5})
+    currency = fields.String(required=True, metadata={"example": "EUR"})
+    reason = fields.String(
         required=True,
         metadata={
             "description": "`ticket_cancelled`, `ticket_moved` (to a cheaper seat), or the code of the error "
@@ -33,17 +35,6 @@ def refund_reason() -> fields.String:
             "example": "ticket_cancelled",
         },
     )
-
-
-class Refund(Schema):
-    """A refund for a payment, owed or settled."""
-
-    id = fields.Integer(required=True)
-    payment_id = fields.String(required=True, metadata={"example": "stripe_pi_1234567890"})
-    vouched_by = vouched_by_field()
-    amount = refund_amount()
-    currency = fields.String(required=True, metadata={"example": "EUR"})
-    reason = refund_reason()
     status = fields.String(required=True, validate=STATUS)
     screening_id = fields.Integer(required=True)
     booking_id = fields.Integer(required=True, allow_none=True)
@@ -52,6 +43,18 @@ class Refund(Schema):
         allow_none=True,
         metadata={"description": "The ticket that it is for; null if the payment has issued no tickets."},
     )
+    owed_at = Timestamp(required=True)
+    settled_at = Timestamp(required=True, allow_none=True)
+    reference = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "How it was paid back, e.g. the provider's id.", "example": "re_1234567890"},
+    )
+
+
+class Refund(RefundOf):
+    """A refund for a payment, owed or settled."""
+
     holder = holder_field()
     user_id = fields.Integer(required=True, allow_none=True)
     email = fields.String(
@@ -62,9 +65,6 @@ class Refund(Schema):
             "example": "ada@home.example",
         },
     )
-    owed_at = Timestamp(required=True)
-    settled_at = Timestamp(required=True, allow_none=True)
-    reference = fields.String(required=True, allow_none=True)
 
 
 class RefundList(Page):

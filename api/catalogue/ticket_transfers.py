@@ -77,8 +77,8 @@ async def give_ticket(call: Call, ticket_id: int, holder_name: str, holder_email
     """Give a ticket to another person.
 
     The ticket keeps its seat and its owner, who may still cancel it, and gets a new `code` and QR code; the
-    earlier ones are void. The new ticket is sent to the owner and to `holder_email`, if there is one; whoever
-    had it before is told. Repeating the request changes nothing. Owners may do this until the ticket was used
+    earlier ones are void. The new ticket is sent to the owner and to `holder_email`, if there is one; the
+    former holder is told. Repeating the request changes nothing. Owners may do this until the ticket was used
     at the door or the screening is over, if `transfers_allowed` of the screening or event says so;
     administrators always may.
     """

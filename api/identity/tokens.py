@@ -211,7 +211,7 @@ class Tokens:
 
     @property
     def issues(self) -> bool:
-        """Whether this server issues tokens itself, and does not only verify those of another service."""
+        """True if this server issues tokens; False if it only verifies those of another service."""
         return isinstance(self._key, bytes)
 
     def _signed(self, claims: dict[str, Any], ttl_seconds: int, issued_at: float | None = None) -> str:

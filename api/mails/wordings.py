@@ -97,7 +97,7 @@ def booked(booking: Booking, tickets: Sequence[BookedTicket], reader: Reader, si
 
 
 def given(booking: Booking, tickets: Sequence[BookedTicket], reader: Reader, site: Site) -> Letter:
-    """A ticket was given to somebody else: for its owner, and for whoever has it now."""
+    """A ticket was given to somebody else: to its owner and to its new holder."""
     words, title = reader.words, booking.shown_title(reader.words)
     if reader.owner:
         heading = words.text("Your ticket has a new holder")
@@ -127,7 +127,7 @@ def given(booking: Booking, tickets: Sequence[BookedTicket], reader: Reader, sit
 
 
 def given_away(booking: Booking, tickets: Sequence[BookedTicket], reader: Reader, site: Site) -> Letter:
-    """For whoever had a ticket until it was given to somebody else."""
+    """A ticket was given to somebody else: to its former holder."""
     words, title = reader.words, booking.shown_title(reader.words)
     return Letter(
         subject=words.text("Not your ticket any more: %(title)s", title=title),
@@ -136,7 +136,7 @@ def given_away(booking: Booking, tickets: Sequence[BookedTicket], reader: Reader
         paragraphs=[
             reader.greeting,
             words.text("The ticket for %(title)s that you had was given to somebody else.", title=title),
-            words.text("If you did not expect this, please ask whoever bought the ticket."),
+            words.text("If you did not expect this, please ask the buyer of the ticket."),
         ],
         occasion=booking.occasion(words),
         tickets=[line._replace(details="") for line in lines_of(tickets, words, site.currency)],

@@ -225,8 +225,8 @@ class WatchedSeat(RequestSchema):
 async def notify_when_free(call: Call, screening_id: int, seat_id: int, mail: bool) -> Document:
     """Ask to be told when a seat is free.
 
-    When the seat becomes free for everybody, the server tells the person who has asked first, on the socket
-    of the screening, and nobody else. The seat is not reserved. `DELETE /api/v1/waitlist/{id}` withdraws the
+    When the seat becomes free for everybody, the server tells only the first person who asked, on the socket
+    of the screening. The seat is not reserved. `DELETE /api/v1/waitlist/{id}` withdraws the
     request.
     """
     joined: Waiting = await call.ask(WatchSeat(screening_id, call.holder, seat_id, mail))

@@ -57,7 +57,7 @@ def _made(call: Call, held: SeatsHeld | Held) -> Document:
 
 
 def _warning(held: SeatsHeld | Held) -> dict[str, Any]:
-    """What the screening warns of: seats that are left alone, and what to choose instead."""
+    """The warning of a screening: the seats that would be left alone, and other choices."""
     if not held.stranded:
         return {}
     return {"stranded": held.stranded, "alternatives": held.alternatives}

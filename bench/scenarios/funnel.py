@@ -1,4 +1,4 @@
-"""What sells: the funnel of one screening with many reservations, and of all of them."""
+"""Time to compute the sales funnel of one screening with many reservations, and of all screenings."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -12,7 +12,7 @@ import shutil
 import string
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
@@ -65,7 +65,7 @@ class Stage:
                     inside.mkdir(parents=True, exist_ok=True)
                     yield path
 
-    def run(self, command: str, *, user: str = "0", environment: Mapping[str, str] = {}) -> str:
+    def run(self, command: str, *, user: str = "0") -> str:
         """Run a shell command in the stage, in a network of its own if it is not root's.
 
         Returns:
@@ -92,7 +92,6 @@ class Stage:
             },
             "HOME": "/root" if user == "0" else "/",
             **self.environment,
-            **environment,
         }
         enter = ["chroot", f"--userspec={user}", str(self.root), "/usr/bin/env", "-i"]
         enter += [f"{name}={value}" for name, value in variables.items()]
