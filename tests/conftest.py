@@ -104,6 +104,7 @@ def io_loop(request: pytest.FixtureRequest) -> Iterator[IOLoop]:
         # A connection whose client has gone as the test ended may not know it yet. Left open, it would be
         # reported by the garbage collector in some later test.
         for transport in list(getattr(loop, "_transports", {}).values()):
-            transport.abort()
+            if not transport.is_closing() or transport.get_write_buffer_size():
+                transport.abort()
         runner.run(asyncio.sleep(0))
     asyncio.set_event_loop(None)
