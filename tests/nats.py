@@ -12,10 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from cluster.nats_server import BINARY, NatsServer
+from cluster.nats_server import BINARY, CONFIGURATION, NatsServer
 from tests.processes import end
 
 _running: list[NatsServer] = []
+
+
+def _patient(configuration: str) -> str:
+    """Return a configuration with which NATS keeps the clients of a process that does nothing for a while."""
+    hasty = 'write_deadline: "2s"\nping_interval: "1s"\n'
+    assert hasty in configuration
+    return configuration.replace(hasty, 'write_deadline: "60s"\nping_interval: "60s"\n')
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +30,9 @@ def nats_server() -> Iterator[NatsServer]:
     """The NATS server of this test run. Tests that stop it have their own (`own_nats_server`)."""
     with tempfile.TemporaryDirectory(prefix="frontrow-test-") as path:
         server = NatsServer(Path(path))
-        asyncio.run(server.start())
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("cluster.nats_server.CONFIGURATION", _patient(CONFIGURATION))
+            asyncio.run(server.start())
         _running.append(server)
         yield server
         _running.remove(server)

@@ -1,19 +1,15 @@
 """The examples are compiled with the npm package from its tarball, and choose seats in Chromium."""
 
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tornado.httpserver import HTTPServer
-from tornado.testing import bind_unused_port
-from tornado.web import Application, StaticFileHandler
 
 from tests.house import House
 from tests.site.blocks import ALL, PROJECT
 from tests.web.browser import Browser
 from tests.web.examples_install import EXAMPLES, installed_packages
+from tests.web.folder_server import served
 from tests.web.halls import demo_screening, open_hall
 from tests.web.npm_project import NPM, TARBALL, run_node, unpack
 
@@ -39,20 +35,6 @@ async def build(example: str, folder: Path) -> Path:
     unpack(TARBALL, examples / "node_modules")
     await run_node(examples / example, NPM, "run", "build", "--silent")
     return examples
-
-
-@asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[str]:
-    """A web server for a folder, on another port than the house. Yields its origin."""
-    pages = Application([("/(.*)", StaticFileHandler, {"path": str(folder)})])
-    server = HTTPServer(pages)
-    socket, port = bind_unused_port()
-    server.add_socket(socket)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.stop()
-        await server.close_all_connections()
 
 
 @pytest.mark.parametrize("example", PAGES)

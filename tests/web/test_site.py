@@ -7,13 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tornado.httpserver import HTTPServer
-from tornado.testing import bind_unused_port
-from tornado.web import Application, StaticFileHandler
 
 from api.application import RESOURCES
 from tests.site.blocks import PROJECT
 from tests.web.browser import Browser
+from tests.web.folder_server import served
 
 pytestmark = pytest.mark.gen_test(timeout=420)
 
@@ -37,12 +35,9 @@ async def test_the_site_is_whole(tmp_path: Path, browser: Browser) -> None:
     for resource in RESOURCES:
         for endpoint in resource.endpoints:
             assert f'id="{endpoint.name.replace("_", "-")}"' in described, endpoint.name
-    server = HTTPServer(Application([(r"/(.*)", StaticFileHandler, {"path": str(tmp_path)})]))
-    socket, port = bind_unused_port()
-    server.add_socket(socket)
-    page = await browser.open(f"http://127.0.0.1:{port}/explanation.html")
-    await page.until("document.querySelectorAll('div.mermaid').length === 4")
-    await page.load(f"http://127.0.0.1:{port}/index.html")
-    await page.fill("Search", "epoch")
-    await page.until("!!document.querySelector('.md-search-result__link')")
-    server.stop()
+    async with served(tmp_path) as site:
+        page = await browser.open(f"{site}/explanation.html")
+        await page.until("document.querySelectorAll('div.mermaid').length === 4")
+        await page.load(f"{site}/index.html")
+        await page.fill("Search", "epoch")
+        await page.until("!!document.querySelector('.md-search-result__link')")
