@@ -58,7 +58,8 @@ def _all(booking: Booking, contact: Mapping[str, Any], language: str) -> Iterato
     if contact["email"]:
         words = words_in(chosen_language(contact["language"], browser))
         yield Recipient(OWNER, contact["email"], Reader(contact["full_name"], words), booking)
-    for buyer in [people["buyer"] for people in bought[:1]]:
+    # Guests whom an administrator serves at the counter may have no address.
+    for buyer in [people["buyer"] for people in bought[:1] if people["buyer"]["email"]]:
         yield Recipient(BUYER, buyer["email"], Reader(buyer["full_name"], words_in(browser)), booking)
     for ticket in booking.tickets:
         holder = ticket.people.get("holder", {})

@@ -95,6 +95,17 @@ async def test_buyer_and_holders_of_event_tickets_get_their_tickets(house: House
     assert inbox.empty
 
 
+async def test_a_guest_at_the_counter_needs_no_address(house: House, inbox: Inbox) -> None:
+    event_id = await make_event(house)
+    order = {"ticket_type_id": int(await make_type(house, event_id)), "quantity": 2}
+    guest = {"full_name": "Ada Byron"}
+    path = f"/api/v1/ops/screenings/{event_id}/sales"
+    sold = await house.admin.send("POST", path, {**order, "guest": guest})
+    assert sold.status == 201, sold.body
+    await all_sent(house)
+    assert inbox.empty
+
+
 async def test_mails_are_in_the_language_of_the_browser(house: House, inbox: Inbox) -> None:
     await bought(house, BOB, language="ja, es-CO;q=0.9, en;q=0.8")
     found = await mails(inbox, 2)

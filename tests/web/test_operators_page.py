@@ -10,6 +10,7 @@ import pytest
 from tornado.ioloop import IOLoop
 
 from tests.api.caller import Caller
+from tests.box_office import make_event, make_type
 from tests.catalogue.members import AUTH, PASSWORD, Member, member
 from tests.catalogue.programme import add_seats, make_room, make_screening
 from tests.database import execute
@@ -217,6 +218,44 @@ async def test_a_customer_at_the_counter_is_served(browser: Browser, stage: Stag
         (12.5, "counter", None),
         (0, None, "Press"),
     }
+
+
+async def test_tickets_of_an_event_are_sold_by_quantity(browser: Browser, stage: Stage) -> None:
+    event_id = await make_event(stage.house)
+    kind = await make_type(stage.house, event_id, capacity=10)
+    page = await stage.open(browser, f"/ops/screenings/{event_id}")
+    await page.click_on("button", "Sell Standing…")
+    await page.shows("Sell 1 ticket by hand")
+    await page.fill("How many", "101", "spinbutton")
+    await page.shows("Enter a number from 1 to 100.")
+    await page.fill("How many", "11", "spinbutton")
+    await page.click_on("button", "New guest")
+    await page.fill("Name", "Cleo Counter")
+    await page.click_on("button", "Card")
+    page.allow("status of 409")
+    await page.click_on("button", "Sell to Cleo Counter")
+    await page.shows("Not enough tickets: 11 requested, 10 tickets are left")
+    await page.fill("How many", "2", "spinbutton")
+    await looked_at(page, "ops-counter-tickets")
+    await page.click_on("button", "Sell to Cleo Counter")
+    await page.shows("2 tickets sold to Cleo Counter for €51.00.")
+
+    await page.click_on("button", "Reserve Standing…")
+    assert await page.all("button", "New guest") == []
+    await page.fill("How many", "3", "spinbutton")
+    await page.fill("Account", "bob@home.example")
+    await page.click_on("button", "Find")
+    await page.click_on("button", "Reserve for Bob Example")
+    await page.shows("3 tickets reserved for Bob Example.")
+    row = "document.querySelector('.table-frame tbody tr').innerText"
+    await page.until(f"/2\\s+3\\s+0\\s+5/.test({row})")
+    await looked_at(page, "ops-tickets")
+    await page.resize(320, 800)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+    listed = await stage.house.admin.send("GET", f"/api/v1/tickets/?screening_id={event_id}")
+    assert [(one["price"], one["vouched_by"]) for one in listed.json] == [(25.5, "counter")] * 2
+    own = await stage.bob.send("GET", "/api/public/reservations")
+    assert [(one["ticketType"]["id"], one["quantity"]) for one in own.json["data"]] == [(kind, 3)]
 
 
 _KEEP_FILES = """

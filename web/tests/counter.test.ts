@@ -9,26 +9,31 @@ const HOLDER: Customer = { kind: 'holder' };
 
 describe('a sale at the counter', () => {
   test('names the customer in one way', () => {
-    expect(saleOf([1, 2], ACCOUNT, null)).toEqual({ seat_ids: [1, 2], user_id: 7 });
-    expect(saleOf([1], GUEST, null)).toEqual({ seat_ids: [1], guest: { full_name: 'Bob Booth' } });
-    expect(saleOf([1], { ...GUEST, email: 'bob@home.example' }, null)).toEqual({
+    expect(saleOf({ seat_ids: [1, 2] }, ACCOUNT, null)).toEqual({ seat_ids: [1, 2], user_id: 7 });
+    expect(saleOf({ seat_ids: [1] }, GUEST, null)).toEqual({ seat_ids: [1], guest: { full_name: 'Bob Booth' } });
+    expect(saleOf({ seat_ids: [1] }, { ...GUEST, email: 'bob@home.example' }, null)).toEqual({
       seat_ids: [1],
       guest: { full_name: 'Bob Booth', email: 'bob@home.example' },
     });
-    expect(saleOf([1], HOLDER, '~a')).toEqual({ seat_ids: [1], holder: '~a' });
+    expect(saleOf({ seat_ids: [1] }, HOLDER, '~a')).toEqual({ seat_ids: [1], holder: '~a' });
+  });
+
+  test('is of seats, or of tickets by quantity', () => {
+    const goods = { ticket_type_id: 5, quantity: 2 };
+    expect(saleOf(goods, ACCOUNT, null, 'cash')).toEqual({ ...goods, user_id: 7, paid: { method: 'cash' } });
   });
 
   test('takes over what somebody else holds', () => {
-    expect(saleOf([1], ACCOUNT, '~a')).toMatchObject({ take_over: '~a' });
-    expect(saleOf([1], ACCOUNT, 'user:7')).not.toHaveProperty('take_over');
-    expect(saleOf([1], GUEST, 'user:7')).toMatchObject({ take_over: 'user:7' });
+    expect(saleOf({ seat_ids: [1] }, ACCOUNT, '~a')).toMatchObject({ take_over: '~a' });
+    expect(saleOf({ seat_ids: [1] }, ACCOUNT, 'user:7')).not.toHaveProperty('take_over');
+    expect(saleOf({ seat_ids: [1] }, GUEST, 'user:7')).toMatchObject({ take_over: 'user:7' });
   });
 
   test('says how it is paid, or why it is not', () => {
-    expect(saleOf([1], ACCOUNT, null, 'cash', ' ')).toMatchObject({ paid: { method: 'cash' } });
-    expect(saleOf([1], ACCOUNT, null, 'card', ' 4711 ')).toMatchObject({ paid: { method: 'card', reference: '4711' } });
-    expect(saleOf([1], ACCOUNT, null, 'gift', 'Press')).toMatchObject({ price: 0, reason: 'Press' });
-    expect(saleOf([1], ACCOUNT, null, 'none', 'left over')).toEqual({ seat_ids: [1], user_id: 7 });
+    expect(saleOf({ seat_ids: [1] }, ACCOUNT, null, 'cash', ' ')).toMatchObject({ paid: { method: 'cash' } });
+    expect(saleOf({ seat_ids: [1] }, ACCOUNT, null, 'card', ' 4711 ')).toMatchObject({ paid: { method: 'card', reference: '4711' } });
+    expect(saleOf({ seat_ids: [1] }, ACCOUNT, null, 'gift', 'Press')).toMatchObject({ price: 0, reason: 'Press' });
+    expect(saleOf({ seat_ids: [1] }, ACCOUNT, null, 'none', 'left over')).toEqual({ seat_ids: [1], user_id: 7 });
   });
 
   test('waits until enough is said', () => {

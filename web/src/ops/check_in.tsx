@@ -8,6 +8,7 @@ import { useLoaded } from '../common/loading';
 import { Field, Shown } from '../common/pieces';
 import { Choices } from './lists';
 import { formatCount } from './numbers';
+import { Unanswered } from './unanswered';
 import { accepted, refused, type Verdict } from './verdict';
 import './ops.css';
 
@@ -31,7 +32,7 @@ export function CheckInPage({ id }: { id: number | null }) {
   const [sound, setSound] = useState(false);
   const [scans, setScans] = useState<readonly Scan[]>([]);
   const counter = useRef(0);
-  const unanswered = useRef(new Map<string, string>());
+  const unanswered = useRef(new Unanswered('scan'));
   const form = useRef<HTMLFormElement>(null);
   const [last] = scans;
 
@@ -53,25 +54,13 @@ export function CheckInPage({ id }: { id: number | null }) {
     setScans((known) => [scan, ...known].sort((a, b) => b.number - a.number).slice(0, SHOWN_SCANS));
   };
   const scan = (scanned: string): Promise<void> => {
-    // The same scan again, if the one before got no answer: it may have admitted the ticket.
     const body = { code: scanned, gate: gate.trim(), direction, screening_id: id };
-    const sent = JSON.stringify(body);
-    const key = unanswered.current.get(sent) ?? `scan-${Date.now()}-${Math.random().toString(36).slice(2)}`;
-    unanswered.current.set(sent, key);
     return decide(
       scanned,
-      async () => {
-        try {
-          const ticket = await answered(
-            api.POST('/api/v1/check-in', { params: { header: { 'Idempotency-Key': key } }, body }),
-          );
-          unanswered.current.delete(sent);
-          return accepted(ticket);
-        } catch (error) {
-          if (error instanceof Problem && !error.serverAway) unanswered.current.delete(sent);
-          throw error;
-        }
-      },
+      () =>
+        unanswered.current.send(body, async (key) =>
+          accepted(await answered(api.POST('/api/v1/check-in', { params: { header: { 'Idempotency-Key': key } }, body }))),
+        ),
       true,
     );
   };

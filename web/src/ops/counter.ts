@@ -5,7 +5,10 @@ import type { Person } from './hall';
 
 export type Sale = components['schemas']['SaleByHand'];
 
-/** Who gets the seats: an account, a guest who is new, or who holds them already. */
+/** What is sold: seats of a screening, or tickets of an event by quantity. */
+export type Goods = { seat_ids: readonly number[] } | { ticket_type_id: number; quantity: number };
+
+/** Who gets the goods: an account, a guest who is new, or who holds the seats already. */
 export type Customer =
   | { kind: 'account'; person: Person | null }
   | { kind: 'guest'; name: string; email: string }
@@ -26,7 +29,7 @@ export function isComplete(customer: Customer, payment: Payment, about: string):
  * @param holder who holds some of the seats; somebody else takes them over
  */
 export function saleOf(
-  seatIds: readonly number[],
+  goods: Goods,
   customer: Customer,
   holder: string | null,
   payment: Payment = 'none',
@@ -34,7 +37,7 @@ export function saleOf(
 ): Sale {
   const said = about.trim();
   return {
-    seat_ids: [...seatIds],
+    ...goods,
     ...whoOf(customer, holder),
     ...(payment === 'gift' ? { price: 0, reason: said } : {}),
     ...(payment === 'cash' || payment === 'card' ? { paid: { method: payment, ...(said ? { reference: said } : {}) } } : {}),

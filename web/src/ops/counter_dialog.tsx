@@ -1,75 +1,86 @@
-// The form for customers at the counter: reserve, sell or give away seats, also those that somebody holds.
+// The form for customers at the counter: reserve, sell or give away seats, also those that somebody holds, or tickets of
+// an event by quantity.
 
+import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { answered, api } from '../api/client';
 import { Problem } from '../api/problem';
 import { formatPrice } from '../common/format';
 import { Field } from '../common/pieces';
 import { Ask, seats, type Holding } from './actions';
-import { isComplete, saleOf, type Customer, type Payment } from './counter';
+import { isComplete, saleOf, type Customer, type Goods, type Payment } from './counter';
 import type { Person } from './hall';
 import { Choices } from './lists';
+import { Unanswered } from './unanswered';
 
 const PAYMENTS: Record<Payment, string> = { none: 'Not recorded', cash: 'Cash', card: 'Card', gift: 'Given away' };
 
 /**
- * @param what whether the seats are sold or only reserved
- * @param holdings who holds some of the seats; with one of them the seats can be taken over
+ * @param what whether the goods are sold or only reserved
+ * @param named the goods by number and kind, such as "2 seats"
+ * @param holding who holds some of the seats; the customer takes them over
+ * @param guests whether a guest who is new can have them
+ * @param children what the form begins with
  */
 export function AskCounter({
   what,
   screeningId,
-  seatIds,
-  names,
-  holdings,
+  goods,
+  named,
+  holding,
+  guests = true,
+  ready = true,
   done,
   close,
+  children,
 }: {
   what: 'sell' | 'reserve';
   screeningId: number;
-  seatIds: readonly number[];
-  names: string;
-  holdings: readonly Holding[];
+  goods: Goods;
+  named: string;
+  holding?: Holding | undefined;
+  guests?: boolean;
+  ready?: boolean;
   done: (said: string) => void;
   close: () => void;
+  children: ComponentChildren;
 }) {
   const [customer, setCustomer] = useState<Customer>({ kind: 'account', person: null });
   const [payment, setPayment] = useState<Payment>('none');
   const [about, setAbout] = useState('');
-  // The same key if it is sent again after a lost answer, so that nothing is sold twice.
-  const [key] = useState(() => `by-hand-${Date.now()}-${Math.random().toString(36).slice(2)}`);
-  const holding = holdings.length === 1 ? holdings[0] : undefined;
+  const [unanswered] = useState(() => new Unanswered('by-hand'));
   const who = nameOfCustomer(customer, holding);
   const verb = what === 'sell' ? (payment === 'gift' ? 'Give' : 'Sell') : 'Reserve';
-  const kinds = { account: 'Account', guest: 'New guest', ...(holding ? { holder: holding.who } : {}) } as Record<
-    Customer['kind'],
-    string
-  >;
+  const kinds = {
+    account: 'Account',
+    ...(guests ? { guest: 'New guest' } : {}),
+    ...(holding ? { holder: holding.who } : {}),
+  } as Record<Customer['kind'], string>;
 
   async function act(): Promise<string> {
-    const params = { path: { screening_id: screeningId }, header: { 'Idempotency-Key': key } };
-    const body = saleOf(seatIds, customer, holding?.holder ?? null, payment, about);
-    if (what === 'reserve') {
-      const held = await answered(api.POST('/api/v1/ops/screenings/{screening_id}/reservations', { params, body }));
-      return `${seats(held.reservations.length)} reserved for ${who}.`;
-    }
-    const tickets = await answered(api.POST('/api/v1/ops/screenings/{screening_id}/sales', { params, body }));
-    const total = tickets.reduce((sum, ticket) => sum + Number(ticket.price), 0);
-    return payment === 'gift'
-      ? `${seats(tickets.length)} given to ${who}.`
-      : `${seats(tickets.length)} sold to ${who} for ${formatPrice(total)}.`;
+    const body = saleOf(goods, customer, holding?.holder ?? null, payment, about);
+    return unanswered.send(body, async (key) => {
+      const params = { path: { screening_id: screeningId }, header: { 'Idempotency-Key': key } };
+      if (what === 'reserve') {
+        await answered(api.POST('/api/v1/ops/screenings/{screening_id}/reservations', { params, body }));
+        return `${named} reserved for ${who}.`;
+      }
+      const tickets = await answered(api.POST('/api/v1/ops/screenings/{screening_id}/sales', { params, body }));
+      const total = tickets.reduce((sum, ticket) => sum + Number(ticket.price), 0);
+      return payment === 'gift' ? `${named} given to ${who}.` : `${named} sold to ${who} for ${formatPrice(total)}.`;
+    });
   }
 
   return (
     <Ask
-      title={what === 'sell' ? `Sell ${seats(seatIds.length)} by hand` : `Reserve ${seats(seatIds.length)}`}
+      title={what === 'sell' ? `Sell ${named} by hand` : `Reserve ${named}`}
       button={who ? `${verb} ${what === 'sell' ? 'to' : 'for'} ${who}` : verb}
-      ready={isComplete(customer, payment, about)}
+      ready={ready && isComplete(customer, payment, about)}
       close={close}
       done={done}
       act={act}
     >
-      <p>{names}</p>
+      {children}
       <Choices
         label="Customer"
         choices={kinds}

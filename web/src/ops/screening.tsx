@@ -20,6 +20,7 @@ import { formatAge, formatCount, formatRate } from './numbers';
 import { Freshness } from './overview';
 import { Playback, useHistory } from './playback';
 import { SeatPanel } from './seat_panel';
+import { TicketsPanel } from './tickets_panel';
 
 type Details = components['schemas']['OperatedDetails'];
 
@@ -78,6 +79,7 @@ function Screening({ details }: { details: Details }) {
       ) : (
         <LiveCharts details={details} />
       )}
+      {played === null && details.kind === 'event' && <TicketsPanel eventId={id} />}
       {played === null && <FunnelPanel screeningId={id} />}
       {details.room_id !== null && (
         <Hall

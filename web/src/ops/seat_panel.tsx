@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { answered, api } from '../api/client';
 import { useLoaded } from '../common/loading';
 import { Notice, Shown } from '../common/pieces';
-import { AskCancel, AskRelease, type Holding } from './actions';
+import { AskCancel, AskRelease, seats as seatsOf, type Holding } from './actions';
 import { AskCounter } from './counter_dialog';
 import { AskBlock, AskUnblock } from './blocks';
 import { describe, FREE, nameOf, peopleBy, seatName, type Person, type RoomSeat, type States } from './hall';
@@ -133,10 +133,12 @@ export function SeatPanel({
           {...shared}
           key={asked}
           what={asked}
-          seatIds={seats.map((seat) => seat.id)}
-          names={namesOf(seats)}
-          holdings={holdings}
-        />
+          goods={{ seat_ids: seats.map((seat) => seat.id) }}
+          named={seatsOf(seats.length)}
+          holding={holdings.length === 1 ? holdings[0] : undefined}
+        >
+          <p>{namesOf(seats)}</p>
+        </AskCounter>
       )}
       {asked === 'block' && <AskBlock {...shared} seatIds={seats.map((seat) => seat.id)} names={namesOf(seats)} />}
       {asked === 'unblock' && <AskUnblock {...shared} seatIds={blocked} names={names} />}
