@@ -133,7 +133,7 @@ def steps_of_booking(known: Mapping[str, Sequence[Record]], aliases: Aliases) ->
             ticket["screening_id"],
             (ticket["seat"],),
             "held",
-            holder=_shown(buyer, aliases),
+            holder=shown(buyer, aliases),
         )
         for ticket in known["tickets"]
         if ticket["held_at"] is not None
@@ -195,8 +195,8 @@ def _step(event: Record, aliases: Aliases, holder: str | None) -> Step:
         event["screening_id"],
         tuple(event["seats"]),
         what,
-        _shown(event["actor"], aliases),
-        _shown(holder, aliases),
+        shown(event["actor"], aliases),
+        shown(holder, aliases),
         request_id=event["request_id"],
         epoch=event["epoch"],
         seq=event["seq"],
@@ -213,7 +213,7 @@ def _scan(scan: Record, aliases: Aliases) -> Step:
         scan["screening_id"],
         (scan["seat"] or "",),
         f"{what}{gate}{refused}",
-        _shown(scan["actor"], aliases),
+        shown(scan["actor"], aliases),
     )
 
 
@@ -228,7 +228,7 @@ def _joined(steps: Iterable[Step]) -> list[Step]:
     return list(joined.values())
 
 
-def _shown(holder: str | None, aliases: Aliases) -> str | None:
+def shown(holder: str | None, aliases: Aliases) -> str | None:
     """Return how a holder is shown: guests by an alias, since what the engine calls them is a secret."""
     if holder is None or holder in (SYSTEM, WAITLIST, *VOUCHERS) or user_id_of(holder) is not None:
         return holder

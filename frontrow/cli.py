@@ -27,6 +27,7 @@ from frontrow.seeding import seed
 from frontrow.serving import serve as run_server
 from frontrow.settings import WORKERS_LIMIT, load_settings
 from frontrow.signing import tokens_of
+from frontrow.verify import verify
 from persistence.bulk import BulkLoader
 from persistence.catalogue.movies import Movies
 from persistence.connector import Connector
@@ -296,6 +297,7 @@ def drain(node: str, data_dir: Path | None) -> None:
 
 main.add_command(outbox)
 main.add_command(log_group)
+main.add_command(verify)
 
 
 @main.command("bench", add_help_option=False, context_settings={"ignore_unknown_options": True})

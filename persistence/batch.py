@@ -13,6 +13,7 @@ import orjson
 from engine.causes import Cause
 from engine.events import (
     SYSTEM,
+    BlockEvent,
     Event,
     HoldsExpired,
     HoldsExtended,
@@ -354,7 +355,7 @@ class Batch:
         return [*zip(*rows, strict=True), *parts, tuple(chain.from_iterable(seats))]
 
     def _events(self, seat_ids: Sequence[int], ids: Sequence[int]) -> Columns:
-        columns: list[list[Any]] = [[] for _ in range(_HEAD + 6)]
+        columns: list[list[Any]] = [[] for _ in range(_HEAD + 8)]
         sizes: list[int] = []
         for hold_kind, (_, from_status, to_status) in HOLD_CHANGES.items():
             if events := self._by_kind[hold_kind]:
@@ -398,7 +399,7 @@ class Batch:
     ) -> None:
         head = list(zip(*events, strict=True))[:_HEAD]
         more = [*head, [kind] * len(events), from_statuses, to_statuses, holders]
-        more += [self._request_ids(events), self._traces(events)]
+        more += [self._request_ids(events), self._traces(events), *_blocks_of(events)]
         for column, values in zip(columns, more, strict=True):
             column.extend(values)
 
@@ -430,6 +431,15 @@ def _holder_by_hand(actor: str, records: Sequence[Hold | Ticket]) -> str | None:
     if holder == actor or actor == SYSTEM:
         return None
     return holder if all(record.holder == holder for record in records) else None
+
+
+def _blocks_of(events: Sequence[Event]) -> tuple[list[int | None], list[str | None]]:
+    """Return the block that each event has changed, and an array literal of all its seats afterwards."""
+    blocks = [event.block if isinstance(event, BlockEvent) else None for event in events]
+    return (
+        [block and block.id for block in blocks],
+        [block and "{" + ",".join(map(str, block.seat_ids)) + "}" for block in blocks],
+    )
 
 
 def _parts(sizes: Sequence[int]) -> tuple[list[int], list[int]]:

@@ -390,10 +390,12 @@ EVENTS = Block(
     WITH event AS MATERIALIZED (SELECT * FROM {rows}),
     logged AS (
         INSERT INTO screening_events (
-            screening_id, epoch, seq, at, kind, actor, seat_ids, from_statuses, to_status, holder, request_id
+            screening_id, epoch, seq, at, kind, actor, seat_ids, from_statuses, to_status, holder, request_id,
+            block_id, block_seat_ids
         )
         SELECT screening_id, epoch, seq, to_timestamp(at), kind, actor,
-               {seat_ids}[first_seat:last_seat], from_statuses::text[], to_status, holder, request_id
+               {seat_ids}[first_seat:last_seat], from_statuses::text[], to_status, holder, request_id,
+               block_id, block_seat_ids::bigint[]
         FROM event
         {event_written}
         RETURNING screening_id, epoch, seq
@@ -412,6 +414,8 @@ EVENTS = Block(
         "holder": "text",
         "request_id": "text",
         "trace": "text",
+        "block_id": "bigint",
+        "block_seat_ids": "text",
         "first_seat": "integer",
         "last_seat": "integer",
     },
