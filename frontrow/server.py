@@ -81,7 +81,7 @@ from frontrow.webhooks import WebhookSender
 from metrics.cluster import ClusterObserver, ClusterReadings
 from metrics.database import DatabaseMetrics
 from metrics.event_loop import sample_event_loop_lag
-from metrics.exposition import render
+from metrics.exposition import render_in_turns
 from metrics.observer import MetricsObserver
 from metrics.outbox import OutboxMetrics
 from metrics.readings import Limits as GaugeLimits
@@ -599,7 +599,7 @@ class Server:
             await asyncio.to_thread(self._tracer.stop)
 
     async def _metrics_page(self, accept_header: str) -> tuple[str, bytes]:
-        return render(self.registry, accept_header)
+        return await render_in_turns(self.registry, accept_header)
 
     async def _finish_requests(self) -> None:
         try:

@@ -84,7 +84,7 @@ class _Worker:
                     await server.drain(DRAIN_SECONDS)
             finally:
                 await server.stop()
-                self._channel.send("metrics", families_of(server.registry))
+                self._channel.send("metrics", await families_of(server.registry))
             if kept.done():
                 await kept
             kept.cancel()
@@ -106,7 +106,7 @@ class _Worker:
                 case "drain", _:
                     self._tell("drain")
                 case "collect", _ if self._server is not None:
-                    self._channel.send("metrics", families_of(self._server.registry))
+                    self._channel.send("metrics", await families_of(self._server.registry))
                 case "page", [number, media_type, body]:
                     if (page := self._pages.get(number)) and not page.done():
                         page.set_result((media_type, body))

@@ -4,11 +4,11 @@
 fixed sets: states of nodes, kinds of commands, codes of errors.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 from metrics.instruments import Counter, Gauge, Histogram, InstrumentCollector
 
@@ -35,13 +35,13 @@ class _Nodes:
     def __init__(self, read: Callable[[], Mapping[str, int]]) -> None:
         self._read = read
 
-    def family(self) -> GaugeMetricFamily:
+    def families(self) -> Iterator[Metric]:
         family = GaugeMetricFamily(
             "frontrow_cluster_nodes", "Nodes of the cluster by state, as this node sees it.", labels=["state"]
         )
         for state, number in self._read().items():
             family.add_metric([state], number)
-        return family
+        yield family
 
 
 class ClusterObserver:

@@ -2,29 +2,42 @@
 
 prometheus_client's own instruments take a lock and look up labels on every call, which costs several
 microseconds; a whole command takes less. Everything here runs on the event loop, scrapes included, so plain
-numbers are safe. At scrape time each instrument is converted to one of prometheus_client's metric families,
-which that library renders.
+numbers are safe. At scrape time each instrument is converted to prometheus_client's metric families, which
+that library renders. A large instrument yields its family in parts, so that the event loop can do other work
+between them: after each `yield`, labels may have been added.
 """
 
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
-from typing import Protocol
+from typing import ClassVar, Protocol, TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+T = TypeVar("T")
 Labels = tuple[str, ...]
 Counts = defaultdict[Labels, float]
+
+
+PART_SAMPLES = 50
+"""Samples of a part of a family. To render so many takes about half a millisecond."""
+
+
+def batched(entries: Iterable[T], size: int) -> Iterator[Sequence[T]]:
+    """Yield a copy of the entries in tuples of this size; one empty tuple if there are none."""
+    copied = tuple(entries)
+    for start in range(0, max(1, len(copied)), size):
+        yield copied[start : start + size]
 
 
 class Instrument(Protocol):
     """Anything that can be scraped."""
 
-    def family(self) -> Metric:
-        """The current values as a metric family of prometheus_client."""
+    def families(self) -> Iterator[Metric]:
+        """Yield the current values as a metric family of prometheus_client, perhaps in several parts."""
 
 
 class InstrumentCollector(Collector):
@@ -40,10 +53,11 @@ class InstrumentCollector(Collector):
         self._fold = fold
 
     def collect(self) -> Iterator[Metric]:
-        """Return one family per instrument."""
+        """Yield the families of the instruments, one after the other."""
         if self._fold is not None:
             self._fold()
-        return (instrument.family() for instrument in self._instruments)
+        for instrument in self._instruments:
+            yield from instrument.families()
 
 
 class Counter:
@@ -58,6 +72,7 @@ class Counter:
     """
 
     __slots__ = ("_labels", "_meaning", "_name", "values")
+    _family: ClassVar[type[CounterMetricFamily | GaugeMetricFamily]] = CounterMetricFamily
 
     def __init__(
         self, name: str, meaning: str, labels: Sequence[str] = (), known: Iterable[Labels] = ()
@@ -68,23 +83,19 @@ class Counter:
         self.values: Counts = defaultdict(float)
         self.values.update(dict.fromkeys(known if labels else [()], 0.0))
 
-    def family(self) -> Metric:
-        family = CounterMetricFamily(self._name, self._meaning, labels=self._labels)
-        for labels, value in self.values.items():
-            family.add_metric(labels, value)
-        return family
+    def families(self) -> Iterator[Metric]:
+        for part in batched(self.values.items(), PART_SAMPLES):
+            family = self._family(self._name, self._meaning, labels=self._labels)
+            for labels, value in part:
+                family.add_metric(labels, value)
+            yield family
 
 
 class UpDownCounter(Counter):
     """A value that goes up and down by increments; scraped as a gauge."""
 
     __slots__ = ()
-
-    def family(self) -> Metric:
-        family = GaugeMetricFamily(self._name, self._meaning, labels=self._labels)
-        for labels, value in self.values.items():
-            family.add_metric(labels, value)
-        return family
+    _family = GaugeMetricFamily
 
 
 class Summary:
@@ -113,11 +124,11 @@ class Summary:
         self._position = position
         self._known = tuple(known)
 
-    def family(self) -> Metric:
+    def families(self) -> Iterator[Metric]:
         sums = Counter(self._name, self._meaning, [self._label], ((value,) for value in self._known))
         for labels, value in self._values.items():
             sums.values[(labels[self._position],)] += value
-        return sums.family()
+        return sums.families()
 
 
 class Gauge:
@@ -136,8 +147,8 @@ class Gauge:
         self._meaning = meaning
         self._read = read
 
-    def family(self) -> Metric:
-        return GaugeMetricFamily(self._name, self._meaning, value=self._read())
+    def families(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(self._name, self._meaning, value=self._read())
 
 
 class Distribution:
@@ -154,11 +165,6 @@ class Distribution:
         """Add a value; a value equal to a bucket's bound counts in that bucket."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
-
-    def cumulative(self) -> tuple[list[tuple[str, float]], float]:
-        """The cumulative buckets in Prometheus' format, and the sum."""
-        bounds = [*map(floatToGoString, self.bounds), "+Inf"]
-        return list(zip(bounds, map(float, accumulate(self.counts)), strict=True)), self.total
 
 
 class Distributions(dict[Labels, Distribution]):
@@ -183,19 +189,22 @@ class Histogram:
         labels: names of the labels; a histogram without labels has its one child from the start.
     """
 
-    __slots__ = ("_labels", "_meaning", "_name", "children")
+    __slots__ = ("_labels", "_meaning", "_name", "_shown_bounds", "children")
 
     def __init__(self, name: str, meaning: str, bounds: Sequence[float], labels: Sequence[str] = ()) -> None:
         self._name = name
         self._meaning = meaning
         self._labels = labels
+        self._shown_bounds = [*map(floatToGoString, bounds), "+Inf"]
         self.children = Distributions(bounds)
         if not labels:
             self.children[()]
 
-    def family(self) -> Metric:
-        family = HistogramMetricFamily(self._name, self._meaning, labels=self._labels)
-        for labels, child in self.children.items():
-            buckets, total = child.cumulative()
-            family.add_metric(labels, buckets, total)
-        return family
+    def families(self) -> Iterator[Metric]:
+        children_per_part = max(1, PART_SAMPLES // (len(self._shown_bounds) + 2))
+        for part in batched(self.children.items(), children_per_part):
+            family = HistogramMetricFamily(self._name, self._meaning, labels=self._labels)
+            for labels, child in part:
+                cumulative = map(float, accumulate(child.counts))
+                family.add_metric(labels, list(zip(self._shown_bounds, cumulative, strict=True)), child.total)
+            yield family

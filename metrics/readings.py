@@ -6,7 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 from metrics.instruments import Gauge, InstrumentCollector
 
@@ -62,12 +62,12 @@ class _BuildInfo:
     def __init__(self, version: str) -> None:
         self._labels = {"version": version, "python": platform.python_version()}
 
-    def family(self) -> GaugeMetricFamily:
+    def families(self) -> Iterator[Metric]:
         family = GaugeMetricFamily(
             "frontrow_build_info", "Versions of Frontrow and Python.", labels=list(self._labels)
         )
         family.add_metric(list(self._labels.values()), 1)
-        return family
+        yield family
 
 
 class _Connections:
@@ -76,13 +76,13 @@ class _Connections:
     def __init__(self, readings: Readings) -> None:
         self._readings = readings
 
-    def family(self) -> GaugeMetricFamily:
+    def families(self) -> Iterator[Metric]:
         family = GaugeMetricFamily(
             "frontrow_database_pool_connections", "Connections of the database pool.", labels=["state"]
         )
         family.add_metric(["busy"], self._readings.pool_busy())
         family.add_metric(["idle"], self._readings.pool_idle())
-        return family
+        yield family
 
 
 def _limits(limits: Limits) -> Iterator[Gauge]:

@@ -6,6 +6,7 @@ of one that was killed, the values that were collected last are kept. Gauges are
 process.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -30,18 +31,17 @@ class _Family(NamedTuple):
     samples: dict[_Sample, float]
 
 
-def families_of(registry: CollectorRegistry) -> Families:
-    """Return all metrics of a registry as plain values."""
-    return [
-        (
-            family.name,
-            family.type,
-            family.documentation,
-            family.unit,
-            [(sample.name, sample.labels, sample.value) for sample in family.samples],
-        )
-        for family in registry.collect()
-    ]
+async def families_of(registry: CollectorRegistry) -> Families:
+    """Return all metrics of a registry as plain values; other work is done between them.
+
+    A large family comes in parts, as in `metrics.instruments`.
+    """
+    families: Families = []
+    for family in registry.collect():
+        samples = [(sample.name, sample.labels, sample.value) for sample in family.samples]
+        families.append((family.name, family.type, family.documentation, family.unit, samples))
+        await asyncio.sleep(0)
+    return families
 
 
 class WorkerMetrics:

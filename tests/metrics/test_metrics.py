@@ -17,7 +17,8 @@ from engine.records import ScreeningInfo
 from metrics.cluster import ClusterObserver, ClusterReadings
 from metrics.database import DatabaseMetrics
 from metrics.event_loop import sample_event_loop_lag
-from metrics.exposition import OPENMETRICS, render
+from metrics.exposition import OPENMETRICS, render, render_in_turns
+from metrics.instruments import PART_SAMPLES
 from metrics.observer import MetricsObserver
 from metrics.outbox import OutboxMetrics
 from metrics.readings import Limits, Readings, register_readings
@@ -129,6 +130,32 @@ def test_both_formats_are_read_by_their_parser(shop, accept, parse, content_type
     families = {family.name for family in parse(body.decode())}
     assert answered.startswith(content_type)
     assert {"frontrow_commands", "frontrow_command_wait_seconds", "frontrow_build_info"} <= families
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize(("accept", "parse"), [("", parse_text), (OPENMETRICS, parse_openmetrics)])
+async def test_a_large_page_is_rendered_in_many_turns(shop, accept, parse):
+    routes = [f"/route/{number}" for number in range(200)]
+    for route in routes:
+        shop.observer.http_route(route, "GET").finished(200, 0.003)
+    turns = 0
+    rendering = asyncio.ensure_future(render_in_turns(shop.registry, accept))
+    while not rendering.done():
+        turns += 1
+        # A new route is seen for the first time while the page is rendered.
+        shop.observer.http_route(f"/new/{turns}", "GET").finished(200, 0.003)
+        await asyncio.sleep(0)
+    _, body = await rendering
+    lines = body.decode().splitlines()
+    assert turns > len(lines) / PART_SAMPLES
+    heads = [line for line in lines if line.startswith("# ")]
+    assert len(heads) == len(set(heads))
+    families = {family.name: family for family in parse(body.decode())}
+    times = families["frontrow_http_request_duration_seconds"].samples
+    counted = {sample.labels["route"]: sample.value for sample in times if sample.name.endswith("_count")}
+    assert {route: counted[route] for route in routes} == dict.fromkeys(routes, 1)
+    requests = families["frontrow_http_requests"].samples
+    assert set(routes) <= {sample.labels["route"] for sample in requests}
 
 
 def test_commands_are_counted_by_kind_and_outcome(shop):

@@ -1,5 +1,7 @@
 """The metrics of several workers on one page."""
 
+import asyncio
+
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -19,7 +21,7 @@ def after(requests: int, sockets: int = 0) -> Families:
         observer.http_route("/", "GET").finished(200, 0.003)
     for _ in range(sockets):
         socket_metrics.socket_opened("rooms")
-    return families_of(registry)
+    return asyncio.run(families_of(registry))
 
 
 class Page:
