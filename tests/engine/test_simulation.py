@@ -1,10 +1,10 @@
 """Seeded simulation of the actor in virtual time, over a journal that stalls, repeats and refuses.
 
 One seed is one history: clients that hold, toggle, extend, book, pay and cancel, of seats and of tickets
-by quantity; an administrator who changes prices; timers that fire
-late; a database that speaks late, is told everything twice, refuses a booking now and then, or loses
-its process, after which another directory recovers from what was written. A failing seed replays:
-`SIMULATION_SEEDS=42:43 make test ARGS=tests/engine/test_simulation.py`.
+by quantity; an administrator who changes prices, keeps seats and tickets back, and serves customers at the
+counter; timers that fire late; a database that speaks late, is told everything twice, refuses a booking now
+and then, or loses its process, after which another directory recovers from what was written. A failing seed
+replays: `SIMULATION_SEEDS=42:43 make test ARGS=tests/engine/test_simulation.py`.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ from engine.policy import Policy
 from engine.ports import LoadedScreening
 from engine.purchases import RESERVATION_PAYMENT
 from engine.records import HOUSE, Block, Paper, Ticket, TicketStatus, TicketType
-from engine.replies import Booked, Cancelled, Moved, Reserved, Stock
+from engine.replies import Booked, Cancelled, Held, Moved, Reserved, Stock
 from engine.sale_rules import OrphanRule, SaleRules
 from engine.selling_errors import RefundRequired
 from engine.views import SeatMap
@@ -208,8 +208,11 @@ class Process:
                 self.world.refunded.add(refusal.refund_id)
 
     async def act_by_hand(self, holder: str, seats: tuple[int, ...]) -> None:
-        """An administrator reserves, takes over, sells or gives away."""
+        """An administrator reserves, takes over, sells or gives away seats, or tickets by quantity."""
         rng = self.world.rng
+        if rng.random() < 0.4:
+            await self.serve_by_quantity(holder, rng.randint(1, 3))
+            return
         other = rng.choice((None, f"user:{rng.randrange(CLIENTS)}"))
         if rng.random() < 0.5:
             await self.screenings.ask(HoldSeatsFor(1, holder, seats, BOSS, other))
@@ -219,8 +222,31 @@ class Process:
         sale = SellSeats(1, holder, seats, BOSS, payment_id, free_because=reason, taken_from=other)
         self.told(await self.screenings.ask(sale))
 
+    async def serve_by_quantity(self, holder: str, quantity: int) -> None:
+        """An administrator reserves, sells or gives away tickets of the type, also those of the house."""
+        rng, order = self.world.rng, PlaceOrder(TYPE.id, quantity)
+        access = rng.choice(((), (HOUSE,)))
+        if rng.random() < 0.4:
+            held = await self.screenings.ask(HoldSeatsFor(1, holder, (), BOSS, access=access, order=order))
+            assert isinstance(held, Held) and len(held.holds) == quantity
+            self.world.reservations[held.holds[0].reservation_id] = (holder, quantity)
+            return
+        reason = rng.choice((None, "Press"))
+        payment_id = None if reason else f"{COUNTER_PAYMENT}cash:{next(self.world.codes)}"
+        papers = tuple(Paper(f"counter-{next(self.world.codes)}", b"") for _ in range(quantity))
+        sale = SellSeats(
+            *(1, holder, (), BOSS, payment_id),
+            access=access,
+            free_because=reason,
+            order=order,
+            papers=papers,
+        )
+        booked = await self.screenings.ask(sale)
+        assert isinstance(booked, Booked) and len(booked.tickets) == quantity
+        self.told(booked)
+
     async def keep_back(self, seats: tuple[int, ...]) -> None:
-        """An administrator keeps seats back, or releases a block."""
+        """An administrator keeps seats or tickets back, or releases a block."""
         rng, blocks = self.world.rng, self.world.blocks
         if len(blocks) >= 2:
             block_id = rng.choice(list(blocks))
@@ -229,6 +255,8 @@ class Process:
             return
         release_at = rng.choice((None, self.world.clock.now() + 300))
         command = BlockSeats(1, BOSS, "Some", HOUSE, seats, release_at=release_at)
+        if rng.random() < 0.3:
+            command = command._replace(seat_ids=(), ticket_type_id=TYPE.id, quantity=len(seats))
         blocked = await self.screenings.ask(command)
         assert isinstance(blocked, SeatsBlocked)
         assert blocked.block.id in self.world.database.blocks, "acknowledged before it was written"
@@ -356,17 +384,23 @@ class Process:
         for seat_id, view in picture.items():
             if view.status == "booked" and not view.blocked:
                 assert reply.views[seat_id] == view
+        places = {seat_id for seat_id in by_seat if seat_id < 0}
         for block in self.world.blocks.values():
             if block.release_at is None or block.release_at > self.world.clock.now():
-                states = [reply.views[seat_id].status for seat_id in block.seat_ids]
+                places.update(seat_id for seat_id in block.seat_ids if seat_id < 0)
+                states = [reply.views[seat_id].status for seat_id in block.seat_ids if seat_id > 0]
                 assert "available" not in states, "seats that are kept back are on sale"
+        assert level.available <= TYPE.capacity - len(places), "tickets that are kept back are on sale"
 
     def check_limit_per_person(self) -> None:
         """Nobody holds and has bought more than the organiser allows, over all purchases and processes."""
         if self.world.rules.max_per_user is None:
             return
         database = self.world.database
-        has = Counter(hold.holder for hold, status in database.holds.values() if status == "active")
+        now = self.world.clock.now()
+        # A database that refuses the end of a hold keeps it, and nobody has it.
+        held = [hold for hold, status in database.holds.values() if status == "active"]
+        has = Counter(hold.holder for hold in held if hold.expires_at > now)
         live = (TicketStatus.PENDING, TicketStatus.CONFIRMED)
         has.update(ticket.holder for ticket in database.tickets.values() if ticket.status in live)
         assert all(number <= PER_PERSON for number in has.values()), has
@@ -393,16 +427,14 @@ class Process:
         agreed: dict[int, int] = {}
         given_back: dict[int, tuple[float, int]] = {}
         for (_, epoch, _), event in sorted(self.world.database.events.items()):
-            # Seat 10 is a VIP seat, 3.49 dearer than the others.
-            seat_cents, place_cents = self.world.prices[epoch]
+            prices = self.world.prices[epoch]
             if isinstance(event, SeatsHeld | PlacesHeld):
                 for hold in event.holds:
-                    present = place_cents if hold.seat_id < 0 else seat_cents + 349 * (hold.seat_id == 10)
-                    assert hold.price_cents == present, "held at another price than that of the day"
-                    agreed[hold.id] = present
+                    agreed[hold.id] = price_in(prices, hold.seat_id)
+                    assert hold.price_cents == agreed[hold.id], "held at another price than that of the day"
             elif isinstance(event, SeatsHeldFor):
                 for hold in event.holds:
-                    present = (event.at, seat_cents + 349 * (hold.seat_id == 10))
+                    present = (event.at, price_in(prices, hold.seat_id))
                     taken_over = given_back.get(hold.seat_id, present)
                     agreed[hold.id] = (taken_over if taken_over[0] == event.at else present)[1]
                     assert hold.price_cents == agreed[hold.id], "held by hand at a wrong price"
@@ -413,9 +445,15 @@ class Process:
             elif isinstance(event, TicketsIssued):
                 held = {hold.seat_id: agreed[hold.id] for hold in event.converted}
                 for ticket in event.tickets:
-                    present = seat_cents + 349 * (ticket.seat_id == 10)
+                    present = price_in(prices, ticket.seat_id)
                     expected = 0 if ticket.free_because else held.get(ticket.seat_id, present)
                     assert ticket.price_cents == expected, "sold at a wrong price"
+
+
+def price_in(prices: tuple[int, int], seat_id: int) -> int:
+    """What a seat or a place costs; seat 10 is a VIP seat, 3.49 dearer than the others."""
+    seat_cents, place_cents = prices
+    return place_cents if seat_id < 0 else seat_cents + 349 * (seat_id == 10)
 
 
 async def simulate(seed: int) -> Counter[str]:
