@@ -1,0 +1,161 @@
+"""The places of a ticket type: a number that are left, quantities that are held, quantities that are sold.
+
+Like `seat_model`, this knows the published rules and none of the code.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from enum import StrEnum
+from math import inf
+from typing import Any, NamedTuple
+
+from tests.torture.calls import Call
+from tests.torture.history import Settings
+from tests.torture.seat_model import LAPSE
+
+
+class Reservation(NamedTuple):
+    """A held quantity. It does not end before `until`, and is not seen by requests sent after `ends_by`."""
+
+    reservation: Any
+    quantity: int
+    until: float = -inf
+    ends_by: float = inf
+
+
+class Counter(NamedTuple):
+    """State of a ticket type.
+
+    Attributes:
+        left: how many can be held or bought.
+        held: reservations by id.
+        paid: quantities of payments that are named more than once in the history.
+    """
+
+    left: int
+    held: tuple[Reservation, ...] = ()
+    paid: tuple[tuple[str, int], ...] = ()
+
+
+class CounterCall(StrEnum):
+    """What was asked of a ticket type, and what was answered."""
+
+    TOOK = "took"
+    GAVE = "gave"
+    BOOKED = "booked"
+    BOOKED_HELD = "booked_held"
+    CANCELLED = "cancelled"
+    SAW_LEFT = "saw_left"
+    REFUSED_TAKEN = "refused_taken"
+
+
+_C = CounterCall
+
+OBSERVATIONS = frozenset({_C.SAW_LEFT, _C.REFUSED_TAKEN})
+
+
+class CounterModel:
+    """The rules of one ticket type.
+
+    Args:
+        capacity: how many there are.
+        settings: what was promised about time.
+        repeated: payments that are named by more than one call, so that they must be remembered.
+    """
+
+    def __init__(self, capacity: int, settings: Settings, repeated: Collection[str] = ()) -> None:
+        self.initial = Counter(capacity)
+        self.anything = None
+        self._early = settings.early_seconds
+        self._late = inf if settings.late_seconds is None else settings.late_seconds
+        self._repeated = repeated
+        self._rules = {kind: getattr(self, f"_{kind.value}") for kind in CounterCall}
+
+    def apply(self, counter: Counter, call: Call) -> Counter | None:
+        """Return the state after the call; None if the call contradicts it."""
+        return self._rules[call.kind](counter, call)
+
+    def excuses(self, counter: Counter, call: Call, running: Sequence[Call]) -> bool:
+        """Whether purchases and cancellations that are running explain an answer."""
+        if call.final:
+            return False
+        claimed = sum(other.quantity for other in running if other.kind is not _C.BOOKED_HELD)
+        match call.kind:
+            case _C.SAW_LEFT:
+                return counter.left - claimed <= call.quantity <= counter.left + claimed
+            case _C.REFUSED_TAKEN:
+                return counter.left - claimed < call.quantity
+            case _C.GAVE:
+                return any(other.reservation == call.reservation for other in running)
+        return False
+
+    def drifts(self, counter: Counter, now: float) -> Iterator[tuple[str, Counter]]:
+        """Reservations may lapse once their time has come."""
+        for one in counter.held:
+            if now >= one.until - self._early:
+                yield LAPSE, self._given_back(counter, one)
+
+    def _took(self, counter: Counter, call: Call) -> Counter | None:
+        if (known := _held(counter, call)) is not None:
+            return counter if known.quantity == call.quantity else None
+        if counter.left < call.quantity:
+            return None
+        until = -inf if call.until is None else call.until
+        ends_by = inf if call.until is None or call.unknown else until + self._late
+        reservation = call.reservation if call.reservation is not None else f"of op {call.source.op}"
+        one = Reservation(reservation, call.quantity, until, ends_by)
+        return counter._replace(left=counter.left - call.quantity, held=_with(counter.held, one))
+
+    def _gave(self, counter: Counter, call: Call) -> Counter:
+        """Releasing what is not held changes nothing."""
+        known = _held(counter, call)
+        return counter if known is None else self._given_back(counter, known)
+
+    def _booked(self, counter: Counter, call: Call) -> Counter | None:
+        if self._has_paid(counter, call):
+            return counter
+        if counter.left < call.quantity:
+            return None
+        return self._paid(counter._replace(left=counter.left - call.quantity), call, call.quantity)
+
+    def _booked_held(self, counter: Counter, call: Call) -> Counter | None:
+        known = _held(counter, call)
+        if known is None or call.invoked_at > known.ends_by:
+            return counter if self._has_paid(counter, call) else None
+        held = tuple(one for one in counter.held if one is not known)
+        return self._paid(counter._replace(held=held), call, known.quantity)
+
+    def _cancelled(self, counter: Counter, call: Call) -> Counter:
+        for payment_id, quantity in counter.paid:
+            if payment_id == call.payment_id:
+                rest = quantity - min(quantity, call.quantity)
+                paid = tuple(one for one in counter.paid if one[0] != payment_id)
+                left = counter.left + quantity - rest
+                return counter._replace(left=left, paid=_with(paid, (payment_id, rest)))
+        return counter
+
+    def _saw_left(self, counter: Counter, call: Call) -> Counter | None:
+        return counter if counter.left == call.quantity else None
+
+    def _refused_taken(self, counter: Counter, call: Call) -> Counter | None:
+        return counter if counter.left < call.quantity else None
+
+    def _given_back(self, counter: Counter, known: Reservation) -> Counter:
+        held = tuple(one for one in counter.held if one is not known)
+        return counter._replace(left=counter.left + known.quantity, held=held)
+
+    def _has_paid(self, counter: Counter, call: Call) -> bool:
+        return any(payment_id == call.payment_id for payment_id, _ in counter.paid)
+
+    def _paid(self, counter: Counter, call: Call, quantity: int) -> Counter:
+        if call.payment_id not in self._repeated:
+            return counter
+        return counter._replace(paid=_with(counter.paid, (call.payment_id, quantity)))
+
+
+def _held(counter: Counter, call: Call) -> Reservation | None:
+    return next((one for one in counter.held if one.reservation == call.reservation), None)
+
+
+def _with(some: tuple[Any, ...], one: Any) -> tuple[Any, ...]:
+    """Add one, in an order that does not depend on that of adding."""
+    return tuple(sorted((*some, one), key=lambda other: str(other[0])))

@@ -1,0 +1,281 @@
+"""Bookings, payments and refunds: what buyers were told, against the tables at the end.
+
+Four questions:
+
+* Does a request that is repeated with its payment or its key get the same answer, and has it one effect?
+* Is every acknowledged ticket in the table as it was acknowledged, and was every ticket in the table asked
+  for?
+* Is every seat sold once, and does every payment pay for one booking, whole or not at all?
+* Is what was paid for a ticket either kept, because the ticket stands, or owed back exactly once?
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from tests.torture.findings import Finding
+from tests.torture.history import History, Operation
+from tests.torture.repeats import BOOKINGS
+
+LIVE = ("pending", "confirmed")
+"""States in which a ticket occupies its seat."""
+
+_OWN_PAYMENT = "reservation:"
+"""Prefix of payments that the server names itself; they are not refunded."""
+
+Row = Mapping[str, Any]
+
+
+def check_ledger(history: History, final: Mapping[str, Any]) -> list[Finding]:
+    """Compare what buyers were told with the tables.
+
+    Args:
+        history: the history.
+        final: rows of `tickets`, `payments` and `refunds`, and perhaps the amounts `paid` by payment. A table
+            that is missing is not judged.
+    """
+    ledger = _Ledger(history, final)
+    findings = [*ledger.repeats(), *ledger.sold_twice_by_word()]
+    if "tickets" in final:
+        findings += [*ledger.acknowledged(), *ledger.unasked(), *ledger.sold_twice(), *ledger.payments()]
+        if "refunds" in final:
+            findings += ledger.refunds()
+    return findings
+
+
+class _Ledger:
+    def __init__(self, history: History, final: Mapping[str, Any]) -> None:
+        self._operations = history.operations
+        self._final = final
+        self._tickets: dict[Any, Row] = {row["id"]: row for row in final.get("tickets", ())}
+        self._bookings: dict[str, list[Operation]] = defaultdict(list)
+        self._cancellations: dict[str | None, list[Operation]] = defaultdict(list)
+        for operation in history.operations:
+            if operation.action in BOOKINGS and operation.payment_id is not None:
+                self._bookings[operation.payment_id].append(operation)
+            elif operation.action == "cancel" and not operation.refused:
+                self._cancellations[operation.payment_id].append(operation)
+
+    def repeats(self) -> Iterator[Finding]:
+        """The same payment or key has one answer."""
+        for payment_id, operations in self._bookings.items():
+            answers = {_ticket_ids(one): one for one in operations if one.succeeded}
+            if len(answers) > 1:
+                yield Finding(
+                    "payment with two bookings",
+                    f"payment {payment_id}",
+                    f"It was answered with {len(answers)} different sets of tickets.",
+                    _lines(operations),
+                )
+        keyed = defaultdict(list)
+        for operation in self._operations:
+            if operation.key is not None and operation.succeeded:
+                keyed[operation.user, operation.key].append(operation)
+        for (user, key), operations in keyed.items():
+            first = operations[0]
+            if any(_body(one) != _body(first) for one in operations):
+                text = "Requests with different bodies all succeeded; the later ones must get 422."
+                yield Finding("key for two requests", f"key {key} of {user}", text, _lines(operations))
+            elif first.action in BOOKINGS and len({_ticket_ids(one) for one in operations}) > 1:
+                text = "A repeat with the same key was answered with other tickets."
+                yield Finding("key with two effects", f"key {key} of {user}", text, _lines(operations))
+
+    def sold_twice_by_word(self) -> Iterator[Finding]:
+        """No seat is acknowledged to two payments, unless one of the tickets may have been cancelled."""
+        buyers: dict[Any, dict[Any, Operation]] = defaultdict(dict)
+        for operations in self._bookings.values():
+            for operation in operations:
+                for seat in _seats(operation) if operation.succeeded else ():
+                    buyers[operation.screening, seat].setdefault(operation.payment_id, operation)
+        for (screening, seat), by_payment in buyers.items():
+            standing = [
+                one for payment_id, one in by_payment.items() if not self._cancelled(payment_id, seat)
+            ]
+            if len(standing) > 1:
+                yield Finding(
+                    "seat sold twice",
+                    f"screening {screening}, seat {seat}",
+                    f"{len(standing)} payments were answered with a ticket for it, and none was cancelled.",
+                    _lines(standing),
+                )
+
+    def acknowledged(self) -> Iterator[Finding]:
+        """Every ticket that a buyer was given is in the table as it was given."""
+        for operation in self._operations:
+            if operation.action not in BOOKINGS or not operation.succeeded:
+                continue
+            payment_id = operation.payment_id
+            for ticket in operation.data.get("tickets", ()):
+                wrong = self._wrong(ticket, operation)
+                if wrong is not None:
+                    records = _lines([operation, *self._cancelled(payment_id, ticket.get("seat"))])
+                    row = self._tickets.get(ticket["id"])
+                    rows = self._by_payment().get(str(payment_id), []) if row is None else [row]
+                    about = f"ticket {ticket['id']}, payment {payment_id}"
+                    yield Finding("lost booking", about, wrong, [*records, *map(_row, rows)])
+
+    def _wrong(self, ticket: Row, operation: Operation) -> str | None:
+        """How a ticket in the table differs from what its buyer was told."""
+        row = self._tickets.get(ticket["id"])
+        if row is None:
+            return "The buyer was given the ticket, and the table does not have it."
+        cancellations = self._cancelled(operation.payment_id, ticket.get("seat"))
+        if row["status"] not in ("confirmed", "cancelled"):
+            return f"The buyer was given the ticket; in the table it is {row['status']}."
+        if row["status"] == "cancelled" and not cancellations:
+            return "The ticket is cancelled, and nobody has cancelled it."
+        if row["status"] == "confirmed" and any(one.succeeded and one.seats for one in cancellations):
+            return "The ticket was cancelled, and the table has it as confirmed."
+        told = {
+            "seat_id": ticket.get("seat", row["seat_id"]),
+            "holder": operation.user,
+            "payment_id": operation.payment_id or row["payment_id"],
+            "price": ticket.get("price", row.get("price")),
+        }
+        for column, value in told.items():
+            if column == "price" and value is not None:
+                differs = Decimal(str(value)) != Decimal(str(row[column]))
+            else:
+                differs = str(value) != str(row.get(column))
+            if differs:
+                return f"The buyer was told {column} {value}; in the table it is {row.get(column)}."
+        return None
+
+    def unasked(self) -> Iterator[Finding]:
+        """Every ticket in the table was asked for by a request that was not refused for good."""
+        for payment_id, rows in self._by_payment().items():
+            operations = self._bookings.get(payment_id)
+            if not operations or payment_id.startswith(_OWN_PAYMENT):
+                continue  # somebody else's sale
+            wanted = {seat for one in operations if not one.refused for seat in _seats(one)}
+            for row in rows:
+                if all(one.refused for one in operations):
+                    text = "Every request with the payment was refused, and the table has its ticket."
+                elif wanted and row["seat_id"] not in wanted:
+                    text = f"The table has a ticket for seat {row['seat_id']}, which the payment was not for."
+                else:
+                    continue
+                records = [*_lines(operations), _row(row)]
+                yield Finding("refused but sold", f"ticket {row['id']}, payment {payment_id}", text, records)
+
+    def sold_twice(self) -> Iterator[Finding]:
+        """No seat has two live tickets."""
+        live = defaultdict(list)
+        for row in self._tickets.values():
+            if row["status"] in LIVE and row["seat_id"] is not None:
+                live[row["screening_id"], row["seat_id"]].append(row)
+        for (screening, seat), rows in live.items():
+            if len(rows) > 1:
+                operations = [one for row in rows for one in self._bookings.get(row["payment_id"], ())]
+                records = [*_lines(operations), *map(_row, rows)]
+                text = f"The table has {len(rows)} live tickets for it."
+                yield Finding("seat sold twice", f"screening {screening}, seat {seat}", text, records)
+
+    def payments(self) -> Iterator[Finding]:
+        """A payment pays for one booking, and a booking has all of its seats."""
+        rows = {row["payment_id"]: row for row in self._final.get("payments", ())}
+        for payment_id, tickets in self._by_payment().items():
+            bookings = {row["booking_id"] for row in tickets}
+            if len(bookings) > 1:
+                text = f"Its tickets belong to the bookings {sorted(bookings, key=str)}."
+                yield Finding(
+                    "payment with two bookings", f"payment {payment_id}", text, list(map(_row, tickets))
+                )
+            elif "payments" in self._final and bookings != {rows.get(payment_id, {}).get("booking_id")}:
+                text = f"The table of payments does not have it for the booking {bookings.pop()}."
+                yield Finding(
+                    "ticket without payment", f"payment {payment_id}", text, list(map(_row, tickets))
+                )
+            asked = [one.seats for one in self._bookings.get(payment_id, ()) if not one.refused and one.seats]
+            seats = {row["seat_id"] for row in tickets}
+            if asked and all(seats < set(wanted) for wanted in asked):
+                missing = sorted(set(asked[0]) - seats, key=str)
+                records = [*_lines(self._bookings[payment_id]), *map(_row, tickets)]
+                text = f"Seats {missing} are missing: a booking is made whole or not at all."
+                yield Finding("booking in part", f"payment {payment_id}", text, records)
+
+    def refunds(self) -> Iterator[Finding]:
+        """What was paid for tickets that stand, and what is owed back, is what was paid."""
+        owed: dict[Any, list[Row]] = defaultdict(list)
+        for row in self._final["refunds"]:
+            owed[row["payment_id"]].append(row)
+        by_payment = self._by_payment()
+        for payment_id in {*by_payment, *owed}:
+            if payment_id.startswith(_OWN_PAYMENT):
+                continue
+            tickets, refunds = by_payment.get(payment_id, []), owed.get(payment_id, [])
+            wrong = self._unbalanced(payment_id, tickets, refunds)
+            if wrong is not None:
+                records = _lines([*self._bookings.get(payment_id, ()), *self._cancellations[payment_id]])
+                records += [_row(row) for row in (*tickets, *refunds)]
+                yield Finding(wrong[0], f"payment {payment_id}", wrong[1], records)
+
+    def _unbalanced(
+        self, payment_id: str, tickets: Sequence[Row], refunds: Sequence[Row]
+    ) -> tuple[str, str] | None:
+        """What is wrong with the money of a payment, as kind and text."""
+        paid_back: Counter[Any] = Counter()
+        times: Counter[Any] = Counter()
+        for row in refunds:
+            paid_back[row["ticket_id"]] += Decimal(str(row["amount"]))
+            times[row["ticket_id"]] += 1
+        for ticket_id, number in times.items():
+            if number > 1:
+                what = "the payment" if ticket_id is None else f"ticket {ticket_id}"
+                return "refunded twice", f"What was paid for {what} is owed {number} times."
+        for row in tickets:
+            price, back = Decimal(str(row["price"])), paid_back[row["id"]]
+            if row["status"] in LIVE and back:
+                return (
+                    "refund of a ticket that stands",
+                    f"Ticket {row['id']} is {row['status']}, and {back} is owed.",
+                )
+            if row["status"] == "cancelled" and row.get("confirmed_at", True) and back != price:
+                text = f"Ticket {row['id']} cost {price} and is cancelled; {back} is owed for it."
+                return "refund missing" if back < price else "refund too high", text
+        paid = self._final.get("paid", {}).get(payment_id)
+        if paid is not None:
+            standing = sum(
+                (Decimal(str(row["price"])) for row in tickets if row["status"] in LIVE), Decimal()
+            )
+            back = sum(paid_back.values(), Decimal())
+            if standing + back != Decimal(str(paid)):
+                text = f"{paid} was paid; tickets for {standing} stand, and {back} is owed back."
+                return "money does not add up", text
+        return None
+
+    def _cancelled(self, payment_id: str | None, seat: Any) -> list[Operation]:
+        """Requests that may have cancelled the ticket of a payment for a seat."""
+        return [one for one in self._cancellations[payment_id] if not one.seats or seat in one.seats]
+
+    def _by_payment(self) -> Mapping[str, list[Row]]:
+        rows = defaultdict(list)
+        for row in self._tickets.values():
+            if row["payment_id"] is not None:
+                rows[row["payment_id"]].append(row)
+        return rows
+
+
+def _ticket_ids(operation: Operation) -> tuple[Any, ...]:
+    return tuple(sorted(ticket["id"] for ticket in operation.data.get("tickets", ())))
+
+
+def _seats(operation: Operation) -> tuple[Any, ...]:
+    """The seats of a booking: those that were sold, or those that were asked for."""
+    sold = tuple(ticket["seat"] for ticket in operation.data.get("tickets", ()) if "seat" in ticket)
+    return sold or operation.seats or ()
+
+
+def _body(operation: Operation) -> tuple[Any, ...]:
+    wanted = operation.action, operation.screening, operation.seats, operation.payment_id
+    return (*wanted, operation.ticket_type, operation.quantity, operation.reservation)
+
+
+def _lines(operations: Sequence[Operation]) -> list[str]:
+    return list(map(str, sorted(operations, key=lambda operation: operation.invoked_at)))
+
+
+def _row(row: Row) -> str:
+    table = "refund" if "amount" in row else "ticket"
+    return f"{table}: " + ", ".join(f"{name} {value}" for name, value in row.items())

@@ -1,0 +1,225 @@
+"""Known good histories: what the published rules allow must be accepted, and is accounted for."""
+
+import pytest
+
+from tests.torture.stories import Story, payment, refund, ticket
+
+
+def accepted(story: Story, **holds: int) -> None:
+    """Check that a story is right, and what became of the holds in it."""
+    verdict = story.judged()
+    assert verdict.clean, verdict
+    assert verdict.holds == {name.replace("_", " "): number for name, number in holds.items()}
+
+
+def test_a_seat_is_held_released_and_sold() -> None:
+    story = Story()
+    story.look((0, 1), 1, "available")
+    story.hold("ada", 1, (2, 3))
+    story.not_held("joan", 1, (4, 5))
+    story.release("ada", 1, (6, 7))
+    story.hold("joan", 1, (8, 9))
+    story.book("joan", 1, (10, 11), "p1", 7, action="book_held")
+    story.not_held("ada", 1, (12, 13), booked=True)
+    story.ends(
+        (1, "booked", "joan"),
+        tickets=[ticket(7, 1, "joan", "p1")],
+        payments=[payment("p1", "joan", 7)],
+        refunds=[],
+        paid={"p1": "10.00"},
+    )
+    accepted(story, released=1, booked=1)
+
+
+def test_concurrent_requests_may_have_any_order() -> None:
+    story = Story()
+    story.hold("ada", 1, (0, 10))
+    story.look((1, 2), 1, "available")
+    story.look((3, 4), 1, "reserved", "ada")
+    story.not_held("joan", 1, (0, 5))
+    story.release("ada", 1, (5, 8))
+    story.look((6, 7), 1, "available")
+    accepted(story, released=1)
+
+
+def test_ten_thousand_clients_want_one_seat() -> None:
+    story = Story()
+    story.hold("ada", 1, (5, 6))
+    for number in range(10_000):
+        story.not_held(f"user:{number}", 1, (0, 10 + number / 1000))
+    accepted(story, kept=1)
+
+
+def test_a_hold_lapses_at_its_expiry() -> None:
+    story = Story()
+    story.hold("ada", 1, (0, 1), until=300)
+    story.look((298, 298.5), 1, "reserved", "ada")
+    story.seen("w1", 300.2, (1, 5), (1, "available"))
+    story.hold("joan", 1, (301, 302))
+    verdict = story.judged()
+    assert verdict.clean, verdict
+    assert verdict.lateness == {0.25: 1}
+    assert verdict.holds == {"lapsed": 1, "kept": 1}
+
+
+def test_a_repeated_hold_keeps_its_expiry() -> None:
+    story = Story()
+    story.hold("ada", 1, (0, 1), until=300)
+    story.hold("ada", 1, (100, 101), until=300)
+    story.hold("joan", 1, (301, 302))
+    accepted(story, lapsed=1, kept=1)
+
+
+@pytest.mark.parametrize("status", ["available", "reserved"])
+def test_no_answer_may_mean_either(status: str) -> None:
+    story = Story()
+    story.hold("ada", 1, (0, None))
+    story.look((50, 51), 1, status, "ada" if status == "reserved" else None)
+    accepted(story)
+
+
+def test_a_booking_without_an_answer_shows_much_later() -> None:
+    story = Story()
+    story.book("ada", 1, (0, None), "p1", 7)
+    story.look((50, 51), 1, "available")
+    story.look((60, 61), 1, "booked", "ada")
+    story.ends((1, "booked", "ada"), tickets=[ticket(7, 1, "ada", "p1")])
+    accepted(story)
+
+
+def test_a_seat_is_reserved_for_its_buyer_until_the_commit() -> None:
+    story = Story()
+    story.look((0, 1), 1, "available")
+    story.look((3, 4), 1, "reserved", "ada")
+    story.not_held("joan", 1, (5, 6))
+    story.book("ada", 1, (2, 9), "p1", 7)
+    accepted(story)
+
+
+def test_a_refused_payment_gives_the_seat_back() -> None:
+    story = Story()
+    story.ask("book", "ada", (0, 9), [1], status=409, code="payment_already_used", payment_id="p1")
+    story.not_held("joan", 1, (1, 2))
+    story.hold("joan", 1, (10, 11))
+    accepted(story, kept=1)
+
+
+def test_a_crash_may_lose_the_latest_hold() -> None:
+    story = Story()
+    story.hold("ada", 1, (0, 1))
+    story.fault("kill", "node-1", 1.5, 4)
+    story.look((5, 6), 1, "available")
+    accepted(story, lost=1)
+
+
+def test_a_crash_may_lose_a_release() -> None:
+    story = Story()
+    story.hold("ada", 1, (0, 1), until=300)
+    story.release("ada", 1, (20, 21))
+    story.fault("kill", "node-1", 21.5, 23)
+    story.not_held("joan", 1, (24, 25))
+    story.hold("joan", 1, (301, 302))
+    accepted(story, released=1, found_again=1, kept=1)
+
+
+def test_a_crash_may_lose_more_while_the_database_is_away() -> None:
+    story = Story()
+    story.fault("stop", "database", 0, 60)
+    story.hold("ada", 1, (10, 11))
+    story.fault("kill", "node-1", 50, 52)
+    story.look((65, 66), 1, "available")
+    accepted(story, lost=1)
+
+
+def test_a_repeated_booking_has_one_effect() -> None:
+    story = Story()
+    story.book("ada", 1, (0, None), "p1", 7)
+    story.book("ada", 1, (20, 21), "p1", 7)
+    story.cancel("ada", 1, (30, 31), "p1")
+    story.book("ada", 1, (40, 41), "p1", 7)
+    story.hold("joan", 1, (50, 51))
+    cancelled = ticket(7, 1, "ada", "p1", status="cancelled")
+    story.ends((1, "reserved", "joan"), tickets=[cancelled], refunds=[refund("p1", 7)])
+    accepted(story, kept=1)
+
+
+def test_a_replayed_answer_is_that_of_the_first_request() -> None:
+    story = Story()
+    story.hold("ada", 1, (0, 1), until=300, key="k1")
+    story.release("ada", 1, (2, 3))
+    story.hold("ada", 1, (4, 5), until=300, key="k1")
+    story.look((6, 7), 1, "available")
+    accepted(story, released=1)
+
+
+def test_the_server_may_choose_the_seats() -> None:
+    story = Story()
+    data = {"until": 300.0, "seats": [2, 3]}
+    story.ask("hold", "ada", (0, 1), None, status=201, data=data)
+    story.ask("hold", "joan", (0, None), None)
+    story.look((4, 5), 1, "reserved", "joan")
+    story.not_held("grace", 2, (4, 5))
+    accepted(story, kept=2)
+
+
+def test_a_toggle_holds_and_releases() -> None:
+    story = Story()
+    story.hold("ada", 1, (0, 1))
+    data = {"reserved": [2], "released": [1], "until": 300.0}
+    story.ask("toggle", "ada", (2, 3), [1, 2], data=data)
+    story.ask("toggle", "ada", (4, None), [1, 2])
+    story.look((6, 7), 1, "reserved", "ada")
+    story.look((6, 7), 2, "available")
+    accepted(story, released=2)
+
+
+def test_what_no_model_knows_is_not_judged() -> None:
+    story = Story()
+    story.hold("ada", 1, (0, 1))
+    story.ask("block", "grace", (2, 3), [1])
+    story.hold("joan", 1, (4, 5))
+    verdict = story.judged()
+    assert verdict.clean
+    assert verdict.not_judged == 1
+
+
+def test_places_are_counted() -> None:
+    story = Story()
+    for number, user in enumerate(("ada", "joan")):
+        data = {"reservation": number, "until": 300.0}
+        at = number / 10, 5
+        story.ask("hold", user, at, ticket_type=5, quantity=2, status=201, data=data)
+    story.ask("hold", "grace", (6, 7), ticket_type=5, quantity=2, status=409, code="not_enough_tickets")
+    story.ask("book", "ada", (8, 9), ticket_type=5, reservation=0, quantity=2, payment_id="p1", status=201)
+    story.ask("book", "ada", (10, None), ticket_type=5, quantity=1, payment_id="p2")
+    story.ask("look", "grace", (304, 305), ticket_type=5, data={"left": 2})
+    story.ask("cancel", "ada", (306, 307), ticket_type=5, quantity=2, payment_id="p1", status=204)
+    story.ends(ticket_types={"5": {"capacity": 5, "left": 4}})
+    accepted(story)
+
+
+def test_pictures_agree_however_they_were_sent() -> None:
+    story = Story()
+    for watcher in ("w1", "w2"):
+        story.seen(watcher, 0, (1, 1), (1, "available"), (2, "available"), whole=True)
+    story.seen("w1", 1, (1, 2), (1, "reserved", "ada"))
+    story.seen("w1", 2, (1, 3), (2, "booked", "joan"))
+    story.seen("w2", 2, (1, 3), (1, "reserved", "ada"), (2, "booked", "joan"))
+    story.seen("w2", 3, (2, 1), (1, "available"), (2, "booked", "joan"), whole=True)
+    story.seen("w1", 4, (2, 1), (1, "available"))
+    story.records.append({"kind": "left", "watcher": "w3", "time": 9})
+    story.seen("w3", 2, (1, 1), (1, "available"), (2, "available"))
+    story.ends((1, "available"), (2, "booked", "joan"))
+    story.hold("ada", 1, (0.5, 1.5))
+    story.book("joan", 2, (0.5, 1.5), "p1", 7)
+    story.fault("kill", "node-1", 1.6, 3)
+    accepted(story, lost=1)
+
+
+def test_a_seat_that_is_being_booked_cannot_be_released() -> None:
+    story = Story()
+    story.hold("ada", 1, (0, 1))
+    story.ask("book_held", "ada", (2, None), [1], payment_id="p1")
+    story.release("ada", 1, (3, 4))
+    story.look((30, 31), 1, "reserved", "ada")
+    accepted(story, kept=1)

@@ -1,0 +1,172 @@
+"""Judges a run: everything that its history and its end say, in one verdict.
+
+verdict = judge(records, final)
+print(verdict)
+sys.exit(0 if verdict.clean else 1)
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.torture.calls import Call, Model
+from tests.torture.counter_model import CounterModel
+from tests.torture.expiry import LATENESS_BUCKETS, Holds, check_early_expiry
+from tests.torture.findings import Finding
+from tests.torture.history import History, parse
+from tests.torture.ledger import check_ledger
+from tests.torture.linearizability import Outcome, contradiction, linearize
+from tests.torture.pictures import check_pictures
+from tests.torture.projection import Projection, project, repeated_payments
+from tests.torture.recovery import Loss, Recovering, losses
+from tests.torture.seat_model import SeatModel
+
+
+@dataclass
+class Verdict:
+    """What was judged, and what is wrong.
+
+    Attributes:
+        operations: number of requests.
+        succeeded, refused, unknown: how they ended.
+        objects: seats and ticket types that were judged.
+        calls: calls on them.
+        faults: number of faults by kind.
+        holds: what became of acknowledged holds, by word.
+        lateness: how late expired holds were seen free; upper bounds in seconds.
+        not_judged: seats that were left out, because something was done to them that no model knows.
+        findings: what is wrong.
+    """
+
+    operations: int = 0
+    succeeded: int = 0
+    refused: int = 0
+    unknown: int = 0
+    objects: int = 0
+    calls: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    holds: Counter[str] = field(default_factory=Counter)
+    lateness: Counter[float] = field(default_factory=Counter)
+    not_judged: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+    def __str__(self) -> str:
+        lines = [
+            f"operations: {self.operations} ({self.succeeded} succeeded, {self.refused} refused, "
+            f"{self.unknown} without an answer), {self.calls} calls on {self.objects} objects",
+            f"faults: {self.faults.total()}{_counted(self.faults)}",
+            f"acknowledged holds: {self.holds.total() - self.holds['found again']}{_counted(self.holds)}",
+            f"expired holds seen free: {self._lateness()}",
+        ]
+        if self.not_judged:
+            lines.append(f"seats not judged: {self.not_judged}")
+        lines += map(str, self.findings)
+        number = "1 finding" if len(self.findings) == 1 else f"{len(self.findings)} findings"
+        lines.append(f"verdict: {'clean' if self.clean else number}")
+        return "\n".join(lines)
+
+    def _lateness(self) -> str:
+        shown = [
+            f"{self.lateness[bound]} within {bound:g} s" for bound in LATENESS_BUCKETS if self.lateness[bound]
+        ]
+        return ", ".join(shown) or "none"
+
+
+def judge(records: Iterable[Mapping[str, Any]], final: Mapping[str, Any]) -> Verdict:
+    """Judge a run.
+
+    Args:
+        records: the history, in any order.
+        final: what was found after everything had come to rest.
+
+    Raises:
+        BadHistory: a record cannot be understood.
+    """
+    return judge_history(parse(records), final)
+
+
+def judge_history(history: History, final: Mapping[str, Any]) -> Verdict:
+    """Judge a run whose records have been read."""
+    verdict = Verdict(
+        operations=len(history.operations),
+        succeeded=sum(operation.succeeded for operation in history.operations),
+        refused=sum(operation.refused for operation in history.operations),
+        unknown=sum(operation.unknown for operation in history.operations),
+        faults=Counter(fault.name for fault in history.faults),
+    )
+    possible = losses(history.faults, history.settings)
+    projection = project(history, final, possible)
+    holds = Holds(history.watchers)
+    _judge_seats(verdict, history, projection, possible, holds)
+    _judge_ticket_types(verdict, history, projection, possible, final)
+    verdict.holds, verdict.lateness = holds.ends, holds.lateness
+    verdict.findings += check_early_expiry(history, projection.seats, possible)
+    verdict.findings += check_pictures(history.watchers, final)
+    verdict.findings += check_ledger(history, final)
+    wanted = history.settings.success_share
+    if verdict.succeeded < wanted * verdict.operations:
+        share = f"{verdict.succeeded} of {verdict.operations} operations succeeded, less than {wanted:.0%}."
+        verdict.findings.append(Finding("proves nothing", "the run", share))
+    return verdict
+
+
+def _judge_seats(
+    verdict: Verdict, history: History, projection: Projection, possible: Sequence[Loss], holds: Holds
+) -> None:
+    model = Recovering(SeatModel(history.settings), possible)
+    for seat, calls in projection.seats.items():
+        if seat in projection.foreign:
+            verdict.not_judged += 1
+            continue
+        outcome = _search(verdict, f"screening {seat[0]}, seat {seat[1]}", calls, model, possible)
+        if outcome.order is not None:
+            holds.account(seat, outcome.order)
+
+
+def _judge_ticket_types(
+    verdict: Verdict,
+    history: History,
+    projection: Projection,
+    possible: Sequence[Loss],
+    final: Mapping[str, Any],
+) -> None:
+    for ticket_type, calls in projection.ticket_types.items():
+        capacity = final.get("ticket_types", {}).get(ticket_type, {}).get("capacity")
+        if capacity is None:
+            verdict.not_judged += 1
+            continue
+        counter = CounterModel(capacity, history.settings, repeated_payments(calls))
+        _search(verdict, f"ticket type {ticket_type}", calls, Recovering(counter, possible), possible)
+
+
+def _search(
+    verdict: Verdict, about: str, calls: Sequence[Call], model: Model[Any], possible: Sequence[Loss]
+) -> Outcome[Any]:
+    """Search for an order of the calls on one object, and say what contradicts if there is none."""
+    verdict.objects += 1
+    verdict.calls += len(calls)
+    flashes = [loss.ends_at for loss in possible if any(call.losable for call in calls)]
+    outcome = linearize(calls, model, flashes=flashes)
+    if outcome.undecided:
+        text = f"The search was given up after {outcome.steps} steps."
+        verdict.findings.append(Finding("not decided", about, text))
+    elif not outcome.linearizable:
+        assert outcome.stuck is not None
+        records = [
+            str(call.source) + (f" [{call.kind} {call.user or ''}]" if call.source.action == "look" else "")
+            for call in contradiction(calls, model, outcome.stuck, flashes)
+        ]
+        text = f"No order of the requests explains op {outcome.stuck.source.op} ({outcome.stuck.kind})."
+        verdict.findings.append(Finding("no order", about, text, records))
+    return outcome
+
+
+def _counted(counts: Counter[str]) -> str:
+    shown = ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))
+    return f" ({shown})" if shown else ""
