@@ -5,6 +5,8 @@ It knows requests and answers but no connections.
 
 import inspect
 from collections.abc import Awaitable, Coroutine, Mapping
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -24,10 +26,12 @@ from api.identity.errors import (
 from api.identity.shared_secret import require_secret
 from api.identity.tokens import Identity, InvalidToken, OfService
 from api.limiter import Tally
+from api.limits import Limits
 from api.rest.access_codes import ACCESS_CODE, without_code
 from api.rest.background import BackgroundTasks
 from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Ask, Call, Endpoint, Result
 from api.rest.errors import problem_of
+from api.rest.fields import RequestSchema
 from api.rest.idempotency import (
     KEY_HEADER,
     REPLAYED_HEADER,
@@ -49,6 +53,10 @@ from engine.records import Receipt
 from engine.replies import Booked
 
 _parser = Parser()
+
+_KEPT_SCHEMAS = 1024
+
+_bounds_of = attrgetter(*Limits.__slots__)
 
 
 class Operation:
@@ -74,9 +82,10 @@ class Operation:
         self._services = services
         self._keys = keys
         self.background = background
-        self._query = endpoint.query(services.limits) if endpoint.query else None
-        self.body = endpoint.body(services.limits) if endpoint.body else None
-        self._form = endpoint.form(services.limits) if endpoint.form else None
+        bounds = _bounds_of(services.limits)
+        self._query = _schema(endpoint.query, bounds) if endpoint.query else None
+        self.body = _schema(endpoint.body, bounds) if endpoint.body else None
+        self._form = _schema(endpoint.form, bounds) if endpoint.form else None
         self.without_query = _defaults(self._query)
         self._style = endpoint.style
         self._cipher = services.cipher if endpoint.encrypted else None
@@ -296,6 +305,15 @@ class Operation:
         if endpoint.message is not None:
             result = Content(result, endpoint.message)
         return Answer.of(self._style.render(result), endpoint.status)
+
+
+@lru_cache(_KEPT_SCHEMAS)
+def _schema(kind: type[RequestSchema], bounds: tuple[Any, ...]) -> RequestSchema:
+    """Return a schema for these values of `Limits`.
+
+    Making all schemas takes half of a server's start, so servers in one process share them.
+    """
+    return kind(Limits(*bounds))
 
 
 def _defaults(query: Schema | None) -> Mapping[str, Any] | None:

@@ -62,7 +62,7 @@ def _count(answered: dict[str, float], labelled: str) -> int:
 async def test_no_request_is_answered_with_a_server_error(
     data_directory: Path, tmp_path: Path, figures: Figures
 ) -> None:
-    await _fuzz_http(data_directory, tmp_path, count_of("HTTP_EXAMPLES", 20), 12, figures)
+    await _fuzz_http(data_directory, tmp_path, count_of("HTTP_EXAMPLES", 6), 6, figures)
 
 
 @pytest.mark.soak

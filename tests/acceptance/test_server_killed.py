@@ -55,7 +55,7 @@ async def _kill_repeatedly(data_directory: Path, kills: int, figures: Figures) -
 @pytest.mark.timeout(900)
 @pytest.mark.gen_test(timeout=510)
 async def test_nothing_acknowledged_is_lost_or_sold_twice(data_directory: Path, figures: Figures) -> None:
-    await _kill_repeatedly(data_directory, count_of("KILLS", 20), figures)
+    await _kill_repeatedly(data_directory, count_of("KILLS", 6), figures)
 
 
 @pytest.mark.soak

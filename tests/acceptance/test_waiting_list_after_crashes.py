@@ -1,4 +1,4 @@
-"""A thousand wait while the server is killed again and again: no place is lost, and nobody overtakes."""
+"""Hundreds wait while the server is killed again and again: no place is lost, and nobody overtakes."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -9,14 +9,15 @@ import pytest
 
 from frontrow_client import AlreadyWaiting
 from tests.acceptance.buyers import Buyer, buyers_of
+from tests.acceptance.figures import count_of
 from tests.acceptance.server_process import SeededScreening, ServerProcess
 from tests.database import execute
 
 SEATS = 40
-PEOPLE, AT_ONCE = 1000, 100
-"""Those who wait, and how many of them join at the same time: each group after the one before has joined."""
+GROUPS = 10
+"""Those who wait come in so many groups, each after the one before has joined."""
 
-KILLED_AFTER = (3, 7)
+KILLED_IN = (3, 7)
 """The groups in the midst of which the server is killed."""
 
 SETTLED_SECONDS = 60
@@ -66,21 +67,20 @@ def groups(people: int, size: int) -> Iterable[range]:
     return (range(first, first + size) for first in range(1000, 1000 + people, size))
 
 
-@pytest.mark.gen_test(timeout=400)
-async def test_a_thousand_wait_through_crashes(data_directory: Path) -> None:
+async def wait_through_crashes(data_directory: Path, people: int) -> None:
     async with ServerProcess(data_directory, offer_seconds=10) as server, buyers_of(server) as buyer:
         (hall,) = await server.seed(screenings=1, rows=4, seats_per_row=SEATS // 4)
         crowd = Crowd(server, buyer, hall)
         await crowd.sell_out()
-        for number, group in enumerate(groups(PEOPLE, AT_ONCE)):
+        for number, group in enumerate(groups(people, people // GROUPS)):
             joining = asyncio.gather(*map(crowd.join, group))
-            if number in KILLED_AFTER:
+            if number in KILLED_IN:
                 await asyncio.sleep(0)
                 await crowd.restart()
             await joining
         order = [user_id for user_id, _ in crowd.statuses()]
-        assert len(order) == len(set(order)) == PEOPLE
-        places = [(user_id - 1000) // AT_ONCE for user_id in order]
+        assert len(order) == len(set(order)) == people
+        places = [(user_id - 1000) // (people // GROUPS) for user_id in order]
         assert places == sorted(places), "whoever was answered first is before those who came later"
 
         async def cancel(user_id: int) -> None:
@@ -106,3 +106,14 @@ async def test_a_thousand_wait_through_crashes(data_directory: Path) -> None:
         assert {entry.screening_id async for entry in entries} <= {hall.id}
         free = execute(server.database.url, "SELECT count(*) FROM holds WHERE status = 'active'")
         assert free == [(SEATS,)], "all seats are offered or set aside"
+
+
+@pytest.mark.gen_test(timeout=400)
+async def test_hundreds_wait_through_crashes(data_directory: Path) -> None:
+    await wait_through_crashes(data_directory, count_of("WAITING", 300))
+
+
+@pytest.mark.soak
+@pytest.mark.gen_test(timeout=1200)
+async def test_thousands_wait_through_crashes(data_directory: Path) -> None:
+    await wait_through_crashes(data_directory, count_of("SOAK_WAITING", 2000))

@@ -1,6 +1,6 @@
 """The tests in this directory with the oldest PostgreSQL that Frontrow supports, which Debian has.
 
-Tests of the embedded PostgreSQL are left out, and in the short run also tests that wait for timeouts.
+Tests of the embedded PostgreSQL are left out, and in the short run also the longest ones.
 """
 
 import os
@@ -15,7 +15,7 @@ from tests.database import CLUSTER
 
 _FOLDER = Path(__file__).parent
 _NEVER = ("test_oldest_postgres.py", "test_embedded.py")
-_LONG = ("test_journal_delays.py",)
+_LONG = ("test_journal_delays.py", "test_upgrades.py")
 
 
 @pytest.mark.timeout(600)
