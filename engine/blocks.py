@@ -119,12 +119,14 @@ def lent(
     if not wanted:
         return None
     seats.lend(wanted)
+    seats.lending = True
     try:
         return decide()
     finally:
         for ticket_type_id in {ticket_type_of(seat_id) for seat_id in wanted if seat_id < 0}:
             seats.places[ticket_type_id].end_loan()
         seats.take_back(wanted)
+        seats.lending = False
 
 
 def places_for(state: ScreeningState, orders: Iterable[PlaceOrder], access: Collection[str]) -> list[int]:

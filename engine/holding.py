@@ -42,7 +42,8 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
     matter.
     """
     _, holder, seat_ids, note, origin, network, access = command
-    if now >= state.starts_at or state.guarded:
+    is_closed = now >= state.open_until or now < state.open_from
+    if is_closed:
         state.require_open(now, "reserve seats")
     seats = state.seats
     wanted = state.known(seat_ids)
@@ -59,7 +60,7 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
     number = len(free)
     stranding = NOTHING_STRANDED
     if holder in seats.unpaid or network is not None or number > state.unchecked_seats:
-        if state.guarded:
+        if is_closed:
             require_on_sale(state.rules, now, access)
         state.require_within_limits(holder, number, network=network)
         if state.orphans is not None:
@@ -129,7 +130,8 @@ def read_reservation(state: ScreeningState, command: ReadReservation, now: float
 def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Decision:
     """Hold the free seats and release the holder's own."""
     _, holder, seat_ids, network, access = command
-    if now >= state.starts_at or state.guarded:
+    is_closed = now >= state.open_until or now < state.open_from
+    if is_closed:
         state.require_open(now, "reserve seats")
     free, own = state.known(seat_ids), []
     if not state.seats.are_free(free):
@@ -144,7 +146,7 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Dec
     if free:
         number = len(free)
         if holder in state.seats.unpaid or network is not None or number > state.unchecked_seats:
-            if state.guarded:
+            if is_closed:
                 require_on_sale(state.rules, now, access)
             state.require_within_limits(holder, number, len(own), network)
             if state.orphans is not None:
@@ -159,7 +161,7 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Dec
             state.seats.unpaid.come_from(holder, network)
     events = tuple([event for event in (released, held) if event])
     decision = make(Decision, (make(Toggled, (held, released)), events, events, None))
-    return _served(state, decision, now) if released else decision
+    return _served(state, decision, own, now) if released else decision
 
 
 def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Decision:
@@ -226,7 +228,8 @@ def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) ->
         rung = alarms.ring(state, now)
         events += [each for each in rung if not isinstance(each, SeatsShown)]
         changes += rung
-    return _served(state, Decision(reply, tuple(events), tuple(changes), write_id), now)
+    decision = Decision(reply, tuple(events), tuple(changes), write_id)
+    return decision if state.waitlist is None else state.waitlist.serve(state, decision, now)
 
 
 def warn_expiring(state: ScreeningState, now: float) -> Decision:
@@ -275,12 +278,15 @@ def _given_back(
         return Decision(Released(()))
     event = give_back(state, actor, seat_ids, now, origin)
     events = (event,)
-    return _served(state, make(Decision, (event, events, events, None)), now)
+    return _served(state, make(Decision, (event, events, events, None)), seat_ids, now)
 
 
-def _served(state: ScreeningState, decision: Decision, now: float) -> Decision:
-    """Offer what a decision has freed to those who wait, if there is a waiting list."""
-    return decision if state.waitlist is None else state.waitlist.serve(state, decision, now)
+def _served(state: ScreeningState, decision: Decision, given_back: Sequence[int], now: float) -> Decision:
+    """Offer what a decision has given back to those who wait for it."""
+    waitlist = state.waitlist
+    if waitlist is None or not waitlist.may_want(given_back):
+        return decision
+    return waitlist.serve(state, decision, now)
 
 
 def take(

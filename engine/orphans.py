@@ -90,9 +90,11 @@ class OrphanJudge:
         seats, is_taken, free = self._seats, self._is_taken, chosen
         if seats.available < self._least_available:
             return NOTHING_STRANDED
-        if given_back or seats.kept.by_seat:
+        if given_back or seats.lending:
             is_taken = self._after(given_back)
             free = [seat_id for seat_id in chosen if not is_taken(seat_id)]
+        if not self._rows.stranded_by(free, is_taken):
+            return NOTHING_STRANDED
         stranded = avoidable(self._rows, free, is_taken)
         if not stranded:
             return NOTHING_STRANDED

@@ -66,7 +66,9 @@ class PersonLimits:
             bought = self.bought(person)
             if len(held) - returned + bought + wanted > self._limit:
                 raise PersonLimitExceeded(self._limit, len(held), bought, wanted)
-        for kind, number in (ordered or {}).items():
+        if not ordered:
+            return
+        for kind, number in ordered.items():
             if (limit := self._by_type.get(kind)) is not None:
                 of_type, bought = len(_of_type(held, kind)), self.bought(person, kind)
                 if of_type + bought + number > limit:

@@ -55,12 +55,18 @@ class Rows:
             seat_id: (number, index) for number, run in enumerate(runs) for index, seat_id in enumerate(run)
         }
         self.wheelchairs = frozenset(seat.id for seat in layout.seats if seat.seat_type == WHEELCHAIR)
-        # By seat, the two seats on its left, the nearer one first, and those on its right; 0 for none.
+        # By seat, the two seats on its left, the nearer one first, and those on its right. Where there is
+        # none it is the seat itself: it is among the chosen ones, so it does not count as free.
         self._around: dict[int, tuple[int, int, int, int]] = {}
         for run in runs:
             padded = (0, 0, *run, 0, 0)
             for left2, left, seat_id, right, right2 in zip(*[padded[at:] for at in range(5)], strict=False):
-                self._around[seat_id] = left, left2, right, right2
+                self._around[seat_id] = (
+                    left or seat_id,
+                    left2 or seat_id,
+                    right or seat_id,
+                    right2 or seat_id,
+                )
 
     def run_of(self, seat_id: int) -> tuple[int, ...]:
         """Return the run of a seat."""
@@ -85,11 +91,11 @@ class Rows:
         around, stranded = self._around, []
         for seat_id in chosen:
             left, left2, right, right2 = around[seat_id]
-            for near, beyond in ((left, left2), (right, right2)):
-                if not near or is_taken(near) or near in chosen:
-                    continue
-                if not beyond or is_taken(beyond) or beyond in chosen:
-                    stranded.append(near)
+            # This is most of what the rule costs a hold, so both sides are written out.
+            if left not in chosen and not is_taken(left) and (left2 in chosen or is_taken(left2)):
+                stranded.append(left)
+            if right not in chosen and not is_taken(right) and (right2 in chosen or is_taken(right2)):
+                stranded.append(right)
         if stranded:
             # A seat between two chosen ones was found twice.
             return [seat_id for seat_id in dict.fromkeys(stranded) if seat_id not in self.wheelchairs]

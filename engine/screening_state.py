@@ -6,6 +6,7 @@ It has the seats, the pending writes and the counter that numbers events and cha
 
 from collections import deque
 from collections.abc import Mapping
+from math import inf
 from typing import NamedTuple, TypeVar
 
 from engine import events as ev
@@ -20,7 +21,7 @@ from engine.ports import IdSource, LoadedScreening
 from engine.prices import Prices
 from engine.records import Hold, Ticket, make
 from engine.replies import Changes, Reply, Scarcity, Stock, StockLevel
-from engine.sale_rules import ALWAYS, NO_RULES, OrphanRule
+from engine.sale_rules import NO_RULES, OrphanRule
 from engine.sales_windows import type_windows, whole_window
 from engine.seat_inventory import SeatInventory
 from engine.seat_records import Availability, PendingWrite
@@ -94,7 +95,8 @@ class ScreeningState:
         starts_at: sales close at this time, in seconds since the epoch.
         hold_seconds: how long a hold lasts unless `lives` shortens it.
         rules: how it is sold.
-        guarded: False if sales are open whenever the screening has not begun; else `require_open` decides.
+        open_from, open_until: sales are open between these times, in seconds since the epoch. At other times
+            `require_open` and `require_on_sale` decide, because some sell earlier, and say what is wrong.
         scarcity: the last count of what lapses soon (`engine.scarcity`).
         waitlist: who waits for seats or tickets; None if nobody does.
         unchecked_seats: a holder without seats may hold so many free seats without a call of
@@ -116,11 +118,12 @@ class ScreeningState:
         "closed",
         "continued",
         "epoch",
-        "guarded",
         "hold_ids",
         "hold_seconds",
         "info",
         "lives",
+        "open_from",
+        "open_until",
         "orphans",
         "pending_writes",
         "policy",
@@ -172,7 +175,8 @@ class ScreeningState:
         self.scarcity: Scarcity | None = None
         self.pending_writes: dict[int, PendingWrite] = {}
         self.closed = False
-        self.guarded = rules.window != ALWAYS
+        self.open_from = -inf if rules.sales_start is None else rules.sales_start
+        self.open_until = self.starts_at if rules.sales_end is None else min(self.starts_at, rules.sales_end)
         self.seq = self._visible_seq = self._first_seq = loaded.seq
         self._change_memory = change_memory
         self._changes: deque[SeatsChanged] | None = None
@@ -365,12 +369,13 @@ class ScreeningState:
             HoldLimitExceeded, PersonLimitExceeded, GuestLimitExceeded, RoomFull: the limit that would be
                 exceeded.
         """
-        held = len(self.seats.unpaid.get(holder, ()))
-        limit = self.policy.held_seats_limit
-        if wanted and held - returned + wanted > limit:
-            raise HoldLimitExceeded(limit, held, wanted)
-        if wanted and not beyond_limit:
-            self.require_for_person(holder, wanted, returned, ordered)
+        if wanted:
+            held = len(self.seats.unpaid.get(holder, ()))
+            limit = self.policy.held_seats_limit
+            if held - returned + wanted > limit:
+                raise HoldLimitExceeded(limit, held, wanted)
+            if not beyond_limit:
+                self.require_for_person(holder, wanted, returned, ordered)
         if network is not None:
             held, limit = self.seats.unpaid.of_network(network, holder), self.policy.guest_seats_limit
             if held + wanted > limit:
@@ -383,7 +388,8 @@ class ScreeningState:
     ) -> None:
         """Check the organiser's limits per person. Arguments and error as for `PersonLimits.require`."""
         if (persons := self.seats.persons) is not None:
-            held = self.seats.held_by(person, self.seats.unpaid.get(person, ()))
+            unpaid = self.seats.unpaid.get(person)
+            held = self.seats.held_by(person, unpaid) if unpaid else ()
             persons.require(person, held, wanted, returned, ordered)
 
     # Steps: all checks have passed

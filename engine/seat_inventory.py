@@ -42,6 +42,8 @@ class SeatInventory:
         unpaid: the unpaid seats of each holder.
         places: the places of each ticket type, by its id.
         kept: which seats belong to which block.
+        lending: True while seats of blocks are available to the present command. At all other times every
+            seat of a block has a record.
     """
 
     __slots__ = (
@@ -55,6 +57,7 @@ class SeatInventory:
         "is_taken",
         "kept",
         "layout",
+        "lending",
         "persons",
         "places",
         "unpaid",
@@ -75,6 +78,7 @@ class SeatInventory:
         self.unpaid = UnpaidSeats()
         self.persons = persons
         self.kept = NOTHING_KEPT
+        self.lending = False
         self.deadlines = Deadlines(warning_seconds)
         self.hold_count = 0
         self._records: dict[int, SeatsHeld | Record] = {}

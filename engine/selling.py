@@ -6,6 +6,7 @@ Every function checks everything first and changes the state afterwards. If it r
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from math import inf
 from typing import cast
 
 from engine import blocks
@@ -238,7 +239,7 @@ def cancel_screening(state: ScreeningState, command: CancelScreening, now: float
         )
     if command.unsold_only and state.seats.tickets():
         raise ScreeningHasBookings(state.screening_id)
-    state.closed = state.guarded = True
+    state.closed, state.open_until = True, -inf
     events: list[ev.Event] = []
     changes: list[SeatsChanged] = []
     write_id = None

@@ -6,7 +6,7 @@ only keeps the entries, and finds them in constant time. A screening for which n
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from engine.waitlist_records import WaitlistEntry, WaitStatus
@@ -78,6 +78,15 @@ class WaitingList:
             return
         self.entries[entry.id] = entry
         self._of_holder.setdefault(entry.holder, set()).add(entry.id)
+
+    def may_want(self, seat_ids: Iterable[int]) -> bool:
+        """Tell whether some seats or places that are given back may change anything for anybody.
+
+        They do not if nobody waits in a line and nobody watches or has been offered one of them.
+        """
+        if self._lines or self.late:
+            return True
+        return any(seat_id in self.offered or seat_id in self._watches for seat_id in seat_ids)
 
     def first(self, line: int) -> WaitlistEntry | None:
         """Return the entry whose turn it is; None if nobody waits in this line."""
