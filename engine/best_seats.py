@@ -5,11 +5,9 @@ that strands no single seat. The choice is made from the records of the moment, 
 nothing for it.
 """
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from operator import or_
-from typing import NamedTuple
 
 from engine.blocks import lent
 from engine.commands import HoldBest, HoldSeats
@@ -20,6 +18,7 @@ from engine.sales_windows import require_on_sale
 from engine.screening_state import Decision, ScreeningState
 from engine.seat_ranking import SeatRanking, groups, ranking_of
 from engine.selling_errors import HoldLifeSpent, HoldLimitExceeded, NoAdjacentSeats, ZoneNotFound
+from engine.split_parties import Division, Kind, best_pair
 
 
 def hold_best(state: ScreeningState, command: HoldBest, now: float) -> Decision:
@@ -55,7 +54,9 @@ def _chosen(state: ScreeningState, command: HoldBest, without: Iterable[int] = (
     ranking = ranking_of(state.seats.layout)
     free = ranking.free(state.seats.taken)
     wanted = _wanted(ranking, state.info, command) & ~ranking.bits_of(without)
-    choice = Choice(ranking, free & wanted, free & ~ranking.bits_of(state.seats.kept.by_seat))
+    # Seats of blocks are not free, unless they are available to this command.
+    on_loan = ranking.bits_of(state.seats.kept.by_seat) if state.seats.lending else 0
+    choice = Choice(ranking, free & wanted, free & ~on_loan)
     size = command.quantity
     if positions := choice.best(size, command.accessible, command.allow_split):
         return tuple([ranking.seat_ids[position] for position in positions])
@@ -87,27 +88,6 @@ def _wanted(ranking: SeatRanking, info: ScreeningInfo, command: HoldBest) -> int
     return wanted & ranking.of_zone[command.zone]
 
 
-class _Group(NamedTuple):
-    """Adjacent seats.
-
-    Attributes:
-        avoidable: number of those that would not be left by every group of this size in their place.
-        stranded: number of single seats that are left beside it.
-        wheelchairs: number of wheelchair places in it.
-    """
-
-    start: int
-    size: int
-    avoidable: int
-    stranded: int
-    wheelchairs: int
-    cost: int
-
-    @property
-    def end(self) -> int:
-        return self.start + self.size
-
-
 class Choice:
     """The choice among the seats that are free now.
 
@@ -122,6 +102,7 @@ class Choice:
         self._seats = seats
         self._free = free
         self._wheelchairs = ranking.of_type.get(WHEELCHAIR, 0)
+        self._found: dict[tuple[int, bool], list[Kind]] = {}
         # Seats whose only free neighbour is on the right, or on the left. Wheelchair places are not stranded.
         on_left, on_right = free << 1, free >> 1
         endangered = free & ~self._wheelchairs & (on_left ^ on_right)
@@ -139,119 +120,59 @@ class Choice:
             accessible: exactly those groups with a wheelchair place will do.
             allow_split: if there is no such group, two groups in neighbouring rows will do.
         """
+        for _, starts in self._by_stranding(size):
+            for candidates in self._by_wheelchairs(starts, size)[1:] if accessible else (starts,):
+                if candidates:
+                    start = self._ranking.best(size, candidates)
+                    return list(range(start, start + size))
+        if allow_split and (pair := best_pair(self._ranking, self._divisions(size, accessible))):
+            return pair.positions
+        return []
+
+    def _by_stranding(self, size: int) -> Iterator[tuple[tuple[int, int], int]]:
+        """Yield where groups of a size start, with the numbers of seats that they strand, the fewest first.
+
+        The first number leaves out seats that are stranded by every group of this size in the same place.
+        """
         starts = groups(self._seats, size)
         left, right = self._left_ends << 1, self._right_ends >> size
         more = (left & (self._free >> size)) | (right & (self._free << 1))
         one, two = starts & (left ^ right), starts & left & right
-        for stranding in (starts & ~(left | right), one & ~more, one & more, two):
-            for candidates in self._by_wheelchairs(stranding, size) if accessible else (stranding,):
-                if candidates:
-                    start = self._ranking.best(size, candidates)
-                    return list(range(start, start + size))
-        if allow_split and (pair := min(self._pairs(size, accessible), default=None)):
-            return [*range(pair.first, pair.first_end), *range(pair.second, pair.second_end)]
-        return []
+        yield (0, 0), starts & ~(left | right)
+        yield (0, 1), one & ~more
+        yield (1, 1), one & more
+        yield (2, 2), two
 
-    def _by_wheelchairs(self, starts: int, size: int) -> Iterator[int]:
-        """Return those of some groups that have one wheelchair place, then those that have two, and so on."""
+    def _by_wheelchairs(self, starts: int, size: int) -> list[int]:
+        """Return those of some groups that have no wheelchair place, those that have one, and so on."""
         at_least = [starts, *[0] * (size + 1)]
         for offset in range(size if starts else 0):
             here = self._wheelchairs >> offset
             for number in range(offset + 1, 0, -1):
                 at_least[number] |= at_least[number - 1] & here
-        for number in range(1, size + 1):
-            yield at_least[number] & ~at_least[number + 1]
+        return [at_least[number] & ~at_least[number + 1] for number in range(size + 1)]
 
-    def _pairs(self, size: int, accessible: bool) -> "Iterator[_Pair]":
-        """Return the ways to divide a party in two, each group in front of or behind the other.
+    def _divisions(self, size: int, accessible: bool) -> Iterator[Division]:
+        """Yield the ways to divide a party in two.
 
         The first group has at least as many seats as the second or, if the party needs a wheelchair place,
         has one and a seat beside it.
         """
-        ranking, smallest = self._ranking, 2 if accessible else -(-size // 2)
-        seats = ranking.digits(self._seats)
-        around = _Around(*map(ranking.digits, (self._left_ends, self._right_ends, self._free)))
-        for match in re.finditer(f"1{{{smallest},}}", seats):
-            begin, end = match.span()
-            if accessible and ranking.wheelchairs[end] == ranking.wheelchairs[begin]:
-                continue
-            for other_begin, other_end in self._segments_near(seats, begin, end):
-                for first_size in range(
-                    max(smallest, size - (other_end - other_begin)), min(end - begin, size - 1) + 1
-                ):
-                    second_size = size - first_size
-                    for start in range(begin, end - first_size + 1):
-                        first = self._group(start, first_size, around)
-                        if accessible and not first.wheelchairs:
-                            continue
-                        reach = [
-                            position
-                            for seat in range(start, first.end)
-                            for position in ranking.near(seat)
-                            if other_begin <= position < other_end
-                        ]
-                        if not reach:
-                            continue
-                        lowest = max(other_begin, min(reach) - second_size + 1)
-                        highest = min(other_end - second_size, max(reach))
-                        for other in range(lowest, highest + 1):
-                            if any(other <= position < other + second_size for position in reach):
-                                yield _Pair.of(first, self._group(other, second_size, around))
+        for number in range(2 if accessible else -(-size // 2), size):
+            firsts = [kind for kind in self._kinds(number, accessible) if kind.merit[3] or not accessible]
+            yield firsts, self._kinds(size - number, accessible)
 
-    def _segments_near(self, seats: str, begin: int, end: int) -> set[tuple[int, int]]:
-        """Return the beginnings and ends of the groups of seats in front of and behind some seats."""
-        near = {near for seat in range(begin, end) for near in self._ranking.near(seat)}
-        return {
-            (seats.rindex("0", 0, position) + 1, seats.index("0", position))
-            for position in near
-            if seats[position] == "1"
-        }
-
-    def _group(self, start: int, size: int, around: "_Around") -> _Group:
-        ranking, end = self._ranking, start + size
-        left, right = around.left_ends[start - 1] == "1", around.right_ends[end] == "1"
-        avoidable = (left and around.free[end] == "1") + (right and around.free[start - 1] == "1")
-        wheelchairs = ranking.wheelchairs[end] - ranking.wheelchairs[start]
-        cost = ranking.costs[end] - ranking.costs[start]
-        return _Group(start, size, avoidable, left + right, wheelchairs, cost)
-
-
-class _Around(NamedTuple):
-    """What is around groups, as digits by position: see `Choice`."""
-
-    left_ends: str
-    right_ends: str
-    free: str
-
-
-class _Pair(NamedTuple):
-    """Two groups in neighbouring rows, as positions. The smallest is the best.
-
-    Attributes:
-        alone: number of groups of one.
-    """
-
-    avoidable: int
-    stranded: int
-    alone: int
-    wheelchairs: int
-    cost: int
-    first: int
-    first_end: int
-    second: int
-    second_end: int
-
-    @classmethod
-    def of(cls, *groups: _Group) -> "_Pair":
-        first, second = sorted(groups)
-        return cls(
-            first.avoidable + second.avoidable,
-            first.stranded + second.stranded,
-            (first.size == 1) + (second.size == 1),
-            first.wheelchairs + second.wheelchairs,
-            first.cost + second.cost,
-            first.start,
-            first.end,
-            second.start,
-            second.end,
-        )
+    def _kinds(self, size: int, accessible: bool) -> Sequence[Kind]:
+        """Return the kinds of groups of a size that there are."""
+        if (kinds := self._found.get((size, accessible))) is not None:
+            return kinds
+        kinds = self._found[size, accessible] = []
+        ranking = self._ranking
+        for stranding, starts in self._by_stranding(size):
+            by_wheelchairs = self._by_wheelchairs(starts, size) if accessible else (starts,)
+            for wheelchairs, those in enumerate(by_wheelchairs):
+                merit = (*stranding, int(size == 1), wheelchairs)
+                for here in (those & ranking.preferred, those & ~ranking.preferred):
+                    if here:
+                        kinds.append(Kind(ranking, size, merit, here))
+        return kinds

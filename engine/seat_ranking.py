@@ -7,7 +7,8 @@ a few operations on integers find all groups of adjacent free seats of a hall.
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import accumulate
 from math import hypot
 
@@ -37,9 +38,7 @@ class SeatRanking:
 
     Attributes:
         seat_ids: by position; 0 where there is no seat.
-        costs: by position, the sum of the costs of all seats before it. The cost of a seat is its distance to
-            the focal point; seats outside the preferred rows cost more than all others.
-        wheelchairs: by position, the number of wheelchair places before it.
+        preferred: the seats in the preferred rows, as bits; all seats if none are preferred.
         of_type: the seats of each type, as bits.
         of_zone: the seats of each section by its name, as bits.
     """
@@ -54,18 +53,22 @@ class SeatRanking:
         focus = layout.focus or default_focus(layout)
         types: defaultdict[str, list[int]] = defaultdict(list)
         self._cells: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
-        costs = []
+        preferred = []
+        costs = []  # distances to the focal point; outside the preferred rows they cost more than all others
         for position, seat in enumerate(self._seats):
             if seat is None:
                 costs.append(0)
                 continue
             distance = round(UNITS * hypot(seat.x - focus.x, seat.y - focus.y))
-            preferred = not focus.rows or seat.row_label in focus.rows
-            costs.append(distance if preferred else distance + OTHER_ROWS)
+            if not focus.rows or seat.row_label in focus.rows:
+                preferred.append(position)
+            else:
+                distance += OTHER_ROWS
+            costs.append(distance)
             types[seat.seat_type].append(position)
             self._cells[int(seat.x / GAP), int(seat.y / GAP)].append(position)
-        self.costs = [0, *accumulate(costs)]
-        self.wheelchairs = [0, *accumulate(int(seat_id in rows.wheelchairs) for seat_id in self.seat_ids)]
+        self._costs = [0, *accumulate(costs)]  # by position, of all seats before it
+        self.preferred = self._bits(preferred)
         self.of_type = {name: self._bits(positions) for name, positions in types.items()}
         self.of_zone: dict[str, int] = {}
         for area in layout.sections:
@@ -99,12 +102,53 @@ class SeatRanking:
             size: number of seats in the group.
             starts: the positions to choose from, as bits; not 0.
         """
+        return next(self.in_order(size, starts))
+
+    def in_order(self, size: int, starts: int) -> Iterator[int]:
+        """Yield where groups of adjacent seats start, the cheapest first, and of equals the first.
+
+        Args:
+            size, starts: as in `best`.
+        """
         if size not in self._ranked:
             self._ranked[size] = self._rank(size)
         ranked, prefixes = self._ranked[size]
         chunk = bisect_left(prefixes, True, key=lambda prefix: bool(starts & prefix))
         length = -(-len(ranked) // _CHUNKS)
-        return next(start for start in ranked[chunk * length :][:length] if starts >> start & 1)
+        those = map(ranked.__getitem__, range(chunk * length, len(ranked)))
+        return (start for start in those if starts >> start & 1)
+
+    def cost(self, start: int, size: int) -> int:
+        """Return the sum of the costs of adjacent seats."""
+        return self._costs[start + size] - self._costs[start]
+
+    def touching(self, seats: int) -> int:
+        """Return the seats of other rows that are directly in front of or behind some seats, as bits."""
+        touching = 0
+        for distance, firsts in self._touching_pairs:
+            touching |= (seats & firsts) << distance | seats >> distance & firsts
+        return touching
+
+    @cached_property
+    def _touching_pairs(self) -> list[tuple[int, int]]:
+        """All pairs of seats of which one is directly in front of the other: each distance between two
+        positions, with the lower positions of its pairs as bits. There are few distances, because rows are
+        alike.
+        """
+        firsts: defaultdict[int, list[int]] = defaultdict(list)
+        for (column, row), here in self._cells.items():
+            behind = [(column + across, row + 1) for across in (-1, 0, 1)]
+            around = [other for cell in ((column + 1, row), *behind) for other in self._cells.get(cell, ())]
+            for number, position in enumerate(here, 1):
+                for other in (*here[number:], *around):
+                    if self._touch(position, other):
+                        firsts[abs(position - other)].append(min(position, other))
+        return [(distance, self._bits(positions)) for distance, positions in firsts.items()]
+
+    def _touch(self, position: int, other: int) -> bool:
+        seat, beside = self._seats[position], self._seats[other]
+        assert seat is not None and beside is not None
+        return seat.row_label != beside.row_label and hypot(beside.x - seat.x, beside.y - seat.y) < GAP
 
     def near(self, position: int) -> Sequence[int]:
         """Return the seats of other rows that are directly in front of or behind a seat."""
@@ -117,9 +161,7 @@ class SeatRanking:
                 other_position
                 for cell in around
                 for other_position in self._cells.get(cell, ())
-                if (other := self._seats[other_position])
-                and other.row_label != seat.row_label
-                and hypot(other.x - seat.x, other.y - seat.y) < GAP
+                if self._touch(position, other_position)
             ]
         return self._near[position]
 
@@ -127,7 +169,7 @@ class SeatRanking:
         """Return where groups of adjacent seats can start, the cheapest first, and for each chunk of them the
         bits of all up to its end.
         """
-        costs, possible = self.costs, self.digits(groups(self._all, size))
+        costs, possible = self._costs, self.digits(groups(self._all, size))
         ranked = [position for position, digit in enumerate(possible) if digit == "1"]
         ranked.sort(key=lambda start: costs[start + size] - costs[start])
         length = -(-len(ranked) // _CHUNKS)

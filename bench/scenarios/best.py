@@ -1,7 +1,7 @@
 """The decision which seats are the best for a party, in half full halls, without I/O.
 
-Either the better half of the seats is taken, as it is after many parties, or a half chosen by chance. Or
-three of each six seats beside each other are taken: then parties of six are refused, or split over two rows.
+Either the better half of the seats is taken, as it is after many parties, or a half chosen by chance. Or one
+to three seats are free and as many taken, in turns: then parties of six are refused, or split over two rows.
 """
 
 import gc
@@ -33,12 +33,12 @@ _SEED = 1
 
 
 _GAP = 3
-"""Free seats next to each other in a hall in which no party of `_LARGEST_PARTY` fits."""
+"""Most free seats next to each other in a hall in which no party of `_LARGEST_PARTY` fits."""
 
 
 @dataclass(frozen=True)
 class TooLargeParties:
-    """A load: parties of six in a hall where only three seats are free next to each other.
+    """A load: parties of six in a hall of small gaps.
 
     Attributes:
         seats, parties: as in `Parties`.
@@ -53,11 +53,15 @@ class TooLargeParties:
         """Carry it out."""
         gc.enable()
         freeze_startup_objects()
-        tally, now = Tally(), SystemClock().now()
+        chance, tally, now = random.Random(_SEED), Tally(), SystemClock().now()
         layout = hall_of(self.seats)
         screening = Screening(LoadedScreening(INFO, layout, 1, (), ()), Policy(), MemoryIds(), MemoryIds())
+        is_taken, left, row_label = False, 0, ""
         for seat in layout.seats:
-            if (seat.seat_number - 1) // _GAP % 2:
+            if not left or seat.row_label != row_label:
+                is_taken, left, row_label = not is_taken, chance.randint(1, _GAP), seat.row_label
+            left -= 1
+            if is_taken:
                 screening.handle(HoldSeats(1, f"seat:{seat.id}", (seat.id,)), now)
         for party in range(1 + self.parties):
             command = HoldBest(1, f"user:{party}", _LARGEST_PARTY, allow_split=self.split)
