@@ -225,6 +225,14 @@ def refused_as_sold_out_while_places_are_left(story: Story) -> None:
     story.ends(ticket_types={"5": {"capacity": 5}})
 
 
+@_breaks("no order")
+def place_is_given_back_twice(story: Story) -> None:
+    story.ask("book", "ada", (0, 1), ticket_type=5, quantity=2, payment_id="p1", status=201)
+    for at in ((2, None), (4, 5)):
+        story.ask("cancel", "ada", at, ticket_type=5, ticket=8, status=204)
+    story.ends(ticket_types={"5": {"capacity": 5, "left": 5}})
+
+
 @_breaks("lost booking")
 def acknowledged_before_commit_and_lost(story: Story) -> None:
     story.book("ada", 1, (0, 1), "p1", 7)
@@ -367,6 +375,12 @@ def socket_shows_an_early_expiry(story: Story) -> None:
     story.hold("ada", 1, (0, 1), until=300)
     story.seen("w1", 1, (1, 5), (1, "reserved", "ada", 300.0))
     story.seen("w1", 200, (1, 6), (1, "available"))
+
+
+@_breaks("lie believed")
+def foreign_ticket_is_cancelled(story: Story) -> None:
+    lie = {"kind": "lie", "user": "mallory", "what": "cancels a foreign ticket"}
+    story.records.append({**lie, "status": 204})
 
 
 @_breaks("proves nothing")

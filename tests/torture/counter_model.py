@@ -3,7 +3,7 @@
 Like `seat_model`, this knows the published rules and none of the code.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from math import inf
 from typing import Any, NamedTuple
@@ -27,13 +27,11 @@ class Counter(NamedTuple):
 
     Attributes:
         left: how many can be held or bought.
-        held: reservations by id.
-        paid: quantities of payments that are named more than once in the history.
+        held: reservations, in the order of their ids.
     """
 
     left: int
     held: tuple[Reservation, ...] = ()
-    paid: tuple[tuple[str, int], ...] = ()
 
 
 class CounterCall(StrEnum):
@@ -59,15 +57,13 @@ class CounterModel:
     Args:
         capacity: how many there are.
         settings: what was promised about time.
-        repeated: payments that are named by more than one call, so that they must be remembered.
     """
 
-    def __init__(self, capacity: int, settings: Settings, repeated: Collection[str] = ()) -> None:
+    def __init__(self, capacity: int, settings: Settings) -> None:
         self.initial = Counter(capacity)
         self.anything = None
         self._early = settings.early_seconds
         self._late = inf if settings.late_seconds is None else settings.late_seconds
-        self._repeated = repeated
         self._rules = {kind: getattr(self, f"_{kind.value}") for kind in CounterCall}
 
     def apply(self, counter: Counter, call: Call) -> Counter | None:
@@ -103,7 +99,8 @@ class CounterModel:
         ends_by = inf if call.until is None or call.unknown else until + self._late
         reservation = call.reservation if call.reservation is not None else f"of op {call.source.op}"
         one = Reservation(reservation, call.quantity, until, ends_by)
-        return counter._replace(left=counter.left - call.quantity, held=_with(counter.held, one))
+        held = sorted((*counter.held, one), key=lambda other: str(other.reservation))
+        return Counter(counter.left - call.quantity, tuple(held))
 
     def _gave(self, counter: Counter, call: Call) -> Counter:
         """Releasing what is not held changes nothing."""
@@ -111,27 +108,16 @@ class CounterModel:
         return counter if known is None else self._given_back(counter, known)
 
     def _booked(self, counter: Counter, call: Call) -> Counter | None:
-        if self._has_paid(counter, call):
-            return counter
-        if counter.left < call.quantity:
-            return None
-        return self._paid(counter._replace(left=counter.left - call.quantity), call, call.quantity)
+        return None if counter.left < call.quantity else counter._replace(left=counter.left - call.quantity)
 
     def _booked_held(self, counter: Counter, call: Call) -> Counter | None:
         known = _held(counter, call)
         if known is None or call.invoked_at > known.ends_by:
-            return counter if self._has_paid(counter, call) else None
-        held = tuple(one for one in counter.held if one is not known)
-        return self._paid(counter._replace(held=held), call, known.quantity)
+            return None
+        return counter._replace(held=tuple(one for one in counter.held if one is not known))
 
     def _cancelled(self, counter: Counter, call: Call) -> Counter:
-        for payment_id, quantity in counter.paid:
-            if payment_id == call.payment_id:
-                rest = quantity - min(quantity, call.quantity)
-                paid = tuple(one for one in counter.paid if one[0] != payment_id)
-                left = counter.left + quantity - rest
-                return counter._replace(left=left, paid=_with(paid, (payment_id, rest)))
-        return counter
+        return counter._replace(left=counter.left + call.quantity)
 
     def _saw_left(self, counter: Counter, call: Call) -> Counter | None:
         return counter if counter.left == call.quantity else None
@@ -143,19 +129,6 @@ class CounterModel:
         held = tuple(one for one in counter.held if one is not known)
         return counter._replace(left=counter.left + known.quantity, held=held)
 
-    def _has_paid(self, counter: Counter, call: Call) -> bool:
-        return any(payment_id == call.payment_id for payment_id, _ in counter.paid)
-
-    def _paid(self, counter: Counter, call: Call, quantity: int) -> Counter:
-        if call.payment_id not in self._repeated:
-            return counter
-        return counter._replace(paid=_with(counter.paid, (call.payment_id, quantity)))
-
 
 def _held(counter: Counter, call: Call) -> Reservation | None:
     return next((one for one in counter.held if one.reservation == call.reservation), None)
-
-
-def _with(some: tuple[Any, ...], one: Any) -> tuple[Any, ...]:
-    """Add one, in an order that does not depend on that of adding."""
-    return tuple(sorted((*some, one), key=lambda other: str(other[0])))

@@ -6,6 +6,7 @@ A history is JSON lines, one record a line, in any order. `kind` says what a rec
     invoke     a request was sent; `return` or `unknown` with the same `op` may follow
     watching   a watcher has (re)connected; seen: one complete update or picture; left: it is gone for good
     fault      something was broken between `from` and `to`
+    lie        somebody asked for what belongs to others; `what` it was, and the `status` of the answer
 
 All times are seconds of one monotonic clock, that of the recording process. A request without `return` may
 have taken effect at any time after it was sent, or never. Unknown fields are ignored.
@@ -22,8 +23,6 @@ import orjson
 Id = int | str
 
 _HALTING = ("kill", "stop")
-_LOSING = (*_HALTING, "partition")
-"""Faults of a node that may cost holds, unless the record says otherwise."""
 _STALLING = ("partition", "delay", "slow", "full", "loss", "cut")
 _DATABASES = ("database", "postgres")
 
@@ -76,6 +75,7 @@ class Operation:
     ticket_type: Id | None = None
     quantity: int = 1
     reservation: Id | None = None
+    ticket: Id | None = None
     payment_id: str | None = None
     key: str | None = None
     node: str | None = None
@@ -107,7 +107,7 @@ class Operation:
             wanted.append(f"seats {', '.join(map(str, self.seats))}")
         wanted += [
             f"{name} {value}"
-            for name in ("reservation", "payment_id", "key")
+            for name in ("reservation", "ticket", "payment_id", "key")
             if (value := getattr(self, name)) is not None
         ]
         if self.unknown:
@@ -179,6 +179,7 @@ class History:
     operations: list[Operation]
     watchers: list[Watcher]
     faults: list[Fault]
+    lies: list[Mapping[str, Any]]
 
 
 def read_history(path: Path) -> History:
@@ -207,7 +208,7 @@ def parse(records: Iterable[Mapping[str, Any]]) -> History:
     operations: dict[Id, Operation] = {}
     ends: list[Mapping[str, Any]] = []
     watchers: dict[str, Watcher] = {}
-    faults = []
+    faults, lies = [], []
     for record in records:
         try:
             match record["kind"]:
@@ -227,6 +228,8 @@ def parse(records: Iterable[Mapping[str, Any]]) -> History:
                     _watcher(watchers, record).left = True
                 case "fault":
                     faults.append(_fault(record))
+                case "lie":
+                    lies.append({**record, "status": int(record["status"])})
                 case "unknown":
                     pass
                 case other:
@@ -238,7 +241,7 @@ def parse(records: Iterable[Mapping[str, Any]]) -> History:
     for watcher in watchers.values():
         watcher.sightings.sort(key=lambda sighting: sighting.time)
     ordered = sorted(operations.values(), key=lambda operation: operation.invoked_at)
-    return History(settings, ordered, list(watchers.values()), faults)
+    return History(settings, ordered, list(watchers.values()), faults, lies)
 
 
 def _settings(record: Mapping[str, Any]) -> Settings:
@@ -258,6 +261,7 @@ def _invoked(record: Mapping[str, Any]) -> Operation:
         ticket_type=record.get("ticket_type"),
         quantity=record.get("quantity", 1),
         reservation=record.get("reservation"),
+        ticket=record.get("ticket"),
         payment_id=record.get("payment_id"),
         key=record.get("key"),
         node=record.get("node"),
@@ -297,11 +301,18 @@ def _sighting(record: Mapping[str, Any]) -> Sighting:
 
 def _fault(record: Mapping[str, Any]) -> Fault:
     name, target = record["fault"], str(record.get("target", ""))
-    loses_holds = record.get("loses_holds", name.startswith(_LOSING) and "node" in target)
+    loses_holds = record.get("loses_holds", _loses_holds(name, target))
     stalls_writes = record.get("stalls_writes", name.startswith(_STALLING) or target.startswith(_DATABASES))
     return Fault(
         name, target, float(record["from"]), float(record["to"]), bool(loses_holds), bool(stalls_writes)
     )
+
+
+def _loses_holds(name: str, target: str) -> bool:
+    """Whether docs/cluster.md allows a fault to cost holds: a node is gone, or nodes may believe so."""
+    if name.startswith("partition"):
+        return "clients" not in target
+    return name.startswith(_HALTING) and "node" in target
 
 
 def _short(data: Mapping[str, Any]) -> str:

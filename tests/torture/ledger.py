@@ -51,11 +51,15 @@ class _Ledger:
         self._tickets: dict[Any, Row] = {row["id"]: row for row in final.get("tickets", ())}
         self._bookings: dict[str, list[Operation]] = defaultdict(list)
         self._cancellations: dict[str | None, list[Operation]] = defaultdict(list)
+        self._cancellations_of: dict[Any, list[Operation]] = defaultdict(list)
         for operation in history.operations:
             if operation.action in BOOKINGS and operation.payment_id is not None:
                 self._bookings[operation.payment_id].append(operation)
             elif operation.action == "cancel" and not operation.refused:
-                self._cancellations[operation.payment_id].append(operation)
+                if operation.ticket is not None:
+                    self._cancellations_of[operation.ticket].append(operation)
+                else:
+                    self._cancellations[operation.payment_id].append(operation)
 
     def repeats(self) -> Iterator[Finding]:
         """The same payment or key has one answer."""
@@ -109,7 +113,8 @@ class _Ledger:
             for ticket in operation.data.get("tickets", ()):
                 wrong = self._wrong(ticket, operation)
                 if wrong is not None:
-                    records = _lines([operation, *self._cancelled(payment_id, ticket.get("seat"))])
+                    cancelled = self._cancelled(payment_id, ticket.get("seat"), ticket["id"])
+                    records = _lines([operation, *cancelled])
                     row = self._tickets.get(ticket["id"])
                     rows = self._by_payment().get(str(payment_id), []) if row is None else [row]
                     about = f"ticket {ticket['id']}, payment {payment_id}"
@@ -120,16 +125,17 @@ class _Ledger:
         row = self._tickets.get(ticket["id"])
         if row is None:
             return "The buyer was given the ticket, and the table does not have it."
-        cancellations = self._cancelled(operation.payment_id, ticket.get("seat"))
+        cancellations = self._cancelled(operation.payment_id, ticket.get("seat"), ticket["id"])
         if row["status"] not in ("confirmed", "cancelled"):
             return f"The buyer was given the ticket; in the table it is {row['status']}."
         if row["status"] == "cancelled" and not cancellations:
             return "The ticket is cancelled, and nobody has cancelled it."
-        if row["status"] == "confirmed" and any(one.succeeded and one.seats for one in cancellations):
+        if row["status"] == "confirmed" and any(one.succeeded for one in cancellations):
             return "The ticket was cancelled, and the table has it as confirmed."
         told = {
             "seat_id": ticket.get("seat", row["seat_id"]),
-            "holder": operation.user,
+            # Who buys tickets by quantity is known by a session, which the table does not have.
+            "holder": row["holder"] if operation.ticket_type is not None else operation.user,
             "payment_id": operation.payment_id or row["payment_id"],
             "price": ticket.get("price", row.get("price")),
         }
@@ -245,9 +251,11 @@ class _Ledger:
                 return "money does not add up", text
         return None
 
-    def _cancelled(self, payment_id: str | None, seat: Any) -> list[Operation]:
-        """Requests that may have cancelled the ticket of a payment for a seat."""
-        return [one for one in self._cancellations[payment_id] if not one.seats or seat in one.seats]
+    def _cancelled(self, payment_id: str | None, seat: Any, ticket_id: Any = None) -> list[Operation]:
+        """Requests that may have cancelled a ticket: by its id, or by payment and seat."""
+        by_payment = self._cancellations[payment_id] if payment_id is not None else []
+        by_seat = [one for one in by_payment if not one.seats or seat in one.seats]
+        return [*by_seat, *self._cancellations_of[ticket_id]]
 
     def _by_payment(self) -> Mapping[str, list[Row]]:
         rows = defaultdict(list)

@@ -121,7 +121,9 @@ def _wrong_at_the_end(
         if picture is None or "seats" not in found:
             continue
         truth = {seen["seat"]: _shown(seen) for seen in found["seats"]}
-        shown = {seat: picture.get(seat, ("nothing", None)) for seat in truth}
+        shown = {
+            seat: _as_far_as_known(picture.get(seat, ("missing", None)), truth[seat][1]) for seat in truth
+        }
         if shown != truth:
             last = max(n for n, one in enumerate(watcher.sightings) if str(one.screening) == str(screening))
             yield Finding(
@@ -131,6 +133,11 @@ def _wrong_at_the_end(
                 + _differences("the watcher", shown, "the truth", truth),
                 [_line(watcher, one) for one in _about(watcher, last, shown, truth)],
             )
+
+
+def _as_far_as_known(shown: tuple[str, Any], user: Any) -> tuple[str, Any]:
+    """What is shown, without the user if the truth does not say who it is."""
+    return shown if user is not None else (shown[0], None)
 
 
 def _differences(one: str, first: Picture, other: str, second: Picture) -> str:

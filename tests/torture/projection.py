@@ -5,7 +5,7 @@ about the object: a refusal that names the seats says which were taken, a refusa
 nothing.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -285,12 +285,6 @@ class _Projecting:
                     CounterCall.SAW_LEFT, time, time, True, final=True, quantity=found["left"], source=look
                 )
                 self._projection.ticket_types[_key(ticket_type)].append(call)
-
-
-def repeated_payments(calls: Sequence[Call]) -> frozenset[str]:
-    """Return the payments that more than one call names."""
-    named = Counter(call.payment_id for call in calls if call.payment_id is not None)
-    return frozenset(payment_id for payment_id, times in named.items() if times > 1)
 
 
 def _seats_in(operation: Operation) -> Iterator[Id]:

@@ -1,6 +1,7 @@
 """Requests that were sent more than once take effect once.
 
-Bookings are repeated with their payment, everything else with its idempotency key. An answer to a repeat may
+Bookings are repeated with their payment or reservation, cancellations with their ticket, everything else with
+its idempotency key. An answer to a repeat may
 be that of the first request, from a time when the seat was in another state. So for the models, requests that
 are repeats of each other are one request that lasts from the first invocation to the first success. `ledger`
 checks that all of them got the same answer.
@@ -34,8 +35,12 @@ def without_repeats(operations: Iterable[Operation]) -> list[Operation]:
 def _same(operation: Operation) -> Hashable:
     """What repeats of a request have in common; None if it cannot be repeated."""
     wanted = operation.screening, operation.seats, operation.ticket_type, operation.quantity
+    if operation.action in BOOKINGS and operation.reservation is not None:
+        return operation.user, "reservation", operation.reservation, *wanted
     if operation.action in BOOKINGS and operation.payment_id is not None:
         return operation.user, "payment", operation.payment_id, *wanted
+    if operation.action == "cancel" and operation.ticket_type is not None:
+        return "cancel", operation.ticket, operation.payment_id, *wanted
     if operation.key is not None:
         return operation.user, "key", operation.key, operation.action, *wanted
     return None
@@ -43,13 +48,14 @@ def _same(operation: Operation) -> Hashable:
 
 def _together(group: list[Operation]) -> list[Operation]:
     succeeded = [operation for operation in group if operation.succeeded]
-    if not succeeded or len(group) == 1:
-        return group
+    if not succeeded:
+        # Of a ticket type only the first may take effect. A seat can only be booked once anyway.
+        return group[:1] if group[0].ticket_type is not None else group
     first = min(succeeded, key=lambda operation: operation.returned_at)
     action = "book" if any(operation.action == "book" for operation in group) else first.action
     begun_at = min(operation.invoked_at for operation in group)
     merged = replace(first, invoked_at=begun_at, action=action)
-    if first.action in BOOKINGS:
+    if first.action in BOOKINGS or first.action == "cancel":
         return [merged]
     # A crash may lose the key of a hold, so that a repeat holds the seat again, or not.
     others = [operation for operation in group if operation is not first]

@@ -121,7 +121,7 @@ class Story:
 
 
 def ticket(number: int, seat: int, holder: str, payment_id: str, **more: Any) -> dict[str, Any]:
-    """A row of the table of tickets."""
+    """A row of the table of tickets; a booking of its own unless told otherwise."""
     row = {"id": number, "screening_id": HALL, "seat_id": seat, "holder": holder, "booking_id": number}
     return {**row, "payment_id": payment_id, "price": "10.00", "status": "confirmed", **more}
 

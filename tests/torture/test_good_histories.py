@@ -190,11 +190,16 @@ def test_places_are_counted() -> None:
         at = number / 10, 5
         story.ask("hold", user, at, ticket_type=5, quantity=2, status=201, data=data)
     story.ask("hold", "grace", (6, 7), ticket_type=5, quantity=2, status=409, code="not_enough_tickets")
-    story.ask("book", "ada", (8, 9), ticket_type=5, reservation=0, quantity=2, payment_id="p1", status=201)
+    tickets = {"tickets": [{"id": 7}, {"id": 8}]}
+    for at in ((8, None), (9, 10)):
+        story.ask("book", "ada", at, ticket_type=5, reservation=0, quantity=2, status=201, data=tickets)
     story.ask("book", "ada", (10, None), ticket_type=5, quantity=1, payment_id="p2")
     story.ask("look", "grace", (304, 305), ticket_type=5, data={"left": 2})
-    story.ask("cancel", "ada", (306, 307), ticket_type=5, quantity=2, payment_id="p1", status=204)
-    story.ends(ticket_types={"5": {"capacity": 5, "left": 4}})
+    for at in ((306, None), (306, 307), (307, 308)):
+        story.ask("cancel", "ada", at, ticket_type=5, ticket=8, status=204)
+    paid = {"holder": "guest", "payment_id": "reservation:0", "booking_id": 7}
+    rows = [ticket(7, -1, **paid), ticket(8, -2, **paid, status="cancelled")]
+    story.ends(ticket_types={"5": {"capacity": 5, "left": 3}}, tickets=rows)
     accepted(story)
 
 

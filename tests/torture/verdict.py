@@ -18,7 +18,7 @@ from tests.torture.history import History, parse
 from tests.torture.ledger import check_ledger
 from tests.torture.linearizability import Outcome, contradiction, linearize
 from tests.torture.pictures import check_pictures
-from tests.torture.projection import Projection, project, repeated_payments
+from tests.torture.projection import Projection, project
 from tests.torture.recovery import Loss, Recovering, losses
 from tests.torture.seat_model import SeatModel
 
@@ -109,6 +109,10 @@ def judge_history(history: History, final: Mapping[str, Any]) -> Verdict:
     verdict.findings += check_early_expiry(history, projection.seats, possible)
     verdict.findings += check_pictures(history.watchers, final)
     verdict.findings += check_ledger(history, final)
+    for lie in history.lies:
+        if lie["status"] < 400:
+            text = f"{lie.get('user')} {lie.get('what')}, and was answered with {lie['status']}."
+            verdict.findings.append(Finding("lie believed", "the run", text))
     wanted = history.settings.success_share
     if verdict.succeeded < wanted * verdict.operations:
         share = f"{verdict.succeeded} of {verdict.operations} operations succeeded, less than {wanted:.0%}."
@@ -141,7 +145,7 @@ def _judge_ticket_types(
         if capacity is None:
             verdict.not_judged += 1
             continue
-        counter = CounterModel(capacity, history.settings, repeated_payments(calls))
+        counter = CounterModel(capacity, history.settings)
         _search(verdict, f"ticket type {ticket_type}", calls, Recovering(counter, possible), possible)
 
 
