@@ -34,6 +34,7 @@ import aiopg
 import psycopg2  # type: ignore[import-untyped]
 from psycopg2 import extensions
 
+from engine.causes import cause
 from engine.errors import StoreUnavailable
 from persistence.errors import (
     ABORTED,
@@ -69,6 +70,11 @@ KEEPALIVES = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
+
+
+BEGIN_CAUSED = """
+BEGIN; SELECT set_config('frontrow.request_id', %s, true), set_config('frontrow.trace', %s, true)
+""".strip()
 
 
 class _DriverConnection(aiopg.Connection):
@@ -285,9 +291,16 @@ class Connector:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """Borrow a connection inside a transaction, which an exception in the block rolls back."""
+        """Borrow a connection inside a transaction, which an exception in the block rolls back.
+
+        Triggers find the request that has caused it in the settings of the transaction.
+        """
+        present = cause.get()
         async with self.connection() as connection:
-            await connection.run("BEGIN")
+            if present is None:
+                await connection.run("BEGIN")
+            else:
+                await connection.run(BEGIN_CAUSED, (present.request_id, present.trace or ""))
             try:
                 yield connection
             except Exception:

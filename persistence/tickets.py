@@ -206,7 +206,8 @@ class Tickets:
             StoreUnavailable: the database cannot be reached.
         """
         given = (ticket_id, known_issue, to_whom, actor, by_hand)
-        ((outcome, admitted_at),) = await self._connector.run(GIVE, given)
+        async with self._connector.transaction() as connection:
+            ((outcome, admitted_at),) = await connection.run(GIVE, given)
         return outcome, admitted_at
 
     async def list_of_holder(

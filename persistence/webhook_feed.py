@@ -110,6 +110,7 @@ TICKET_TYPES = {
     TicketsLapsed.kind: "booking.cancelled",
     TicketsLeft.kind: "booking.moved",
     TicketsMoved.kind: "booking.moved",
+    "ticket_transferred": "ticket.transferred",
 }
 TICKET_STATUSES = {
     TicketsConfirmed.kind: "confirmed",
@@ -268,7 +269,7 @@ def _described(cause: _Cause, tickets: Mapping[int, _Ticket]) -> Iterator[tuple[
                 # It may have another seat by now.
                 bookings[ticket.booking_id].append(ticket._replace(seat_id=seat_id))
         for booking_id, of_booking in bookings.items():
-            yield TICKET_TYPES[cause.kind], _booking(booking_id, status, of_booking)
+            yield TICKET_TYPES[cause.kind], {**_booking(booking_id, status, of_booking), **cause.payload}
     elif cause.kind == HoldsExpired.kind:
         seats = [seat_id for seat_id in cause.seat_ids if seat_id > 0]
         yield (

@@ -14,6 +14,7 @@ EVENT_TYPES = (
     "booking.confirmed",
     "booking.cancelled",
     "booking.moved",
+    "ticket.transferred",
     "hold.expired",
     "screening.changed",
     "screening.cancelled",

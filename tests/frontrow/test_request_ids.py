@@ -89,6 +89,17 @@ async def test_a_booking_is_found_by_its_request_everywhere(sale: Sale, key: str
     assert receiver.of("booking.cancelled")[0].message["request_id"] == cancelled_by
 
 
+async def test_a_transfer_is_found_in_its_mail_and_its_webhook(sale: Sale) -> None:
+    (ticket,) = (await sale.buyer.book(sale.screening_id, sale.seat_ids[:1])).json
+    await sale.inbox.next_mail()
+    given = await sale.buyer.send("PATCH", f"{TICKETS}/{ticket['id']}", {"holder_name": "Grace Hopper"})
+    request_id = given.headers["X-Request-ID"]
+    assert (await sale.inbox.next_mail())["X-Request-ID"] == request_id
+    receiver = sale.receiver
+    await receiver.until(lambda: receiver.of("ticket.transferred"))
+    assert receiver.of("ticket.transferred")[0].message["request_id"] == request_id
+
+
 async def test_a_hold_is_found_if_its_client_has_named_the_request(sale: Sale) -> None:
     body = {"screening_id": sale.screening_id, "seat_ids": [sale.seat_ids[0]]}
     held = await sale.buyer.send("POST", f"{RESERVATIONS}/reserve", body, headers={"X-Request-ID": GIVEN})

@@ -221,3 +221,31 @@ async def test_a_move_is_sent_with_the_seats_that_are_left_and_those_that_are_ta
         assert got.type == "booking.moved"
         assert (got.data["booking_id"], got.data["ticket_ids"]) == (tickets[0]["booking_id"], ids)
         assert "user:7" not in got.body
+
+
+async def test_a_transfer_is_sent_without_names_and_says_which_codes_are_void(
+    integration: Integration,
+) -> None:
+    await integration.add("ticket.transferred")
+    house, receiver = integration.house, integration.receiver
+    first, second = await integration.buy(*integration.seat_ids[:2], payment_id="pay-1")
+    given = []
+    for ticket in (first, second, first):
+        body = {"holder_name": f"Grace Hopper {len(given)}"}
+        given.append(await house.user().send("PATCH", f"/api/v1/tickets/{ticket['id']}", body))
+        assert given[-1].status == 200, given[-1].body
+    refused = await house.user(8).send("PATCH", f"/api/v1/tickets/{first['id']}", body)
+    assert refused.status == 404
+    await receiver.until(lambda: len(receiver.got) == 3)
+    assert [(got.type, got.data["ticket_ids"], got.data["issue"]) for got in receiver.got] == [
+        ("ticket.transferred", [first["id"]], 1),
+        ("ticket.transferred", [second["id"]], 1),
+        ("ticket.transferred", [first["id"]], 2),
+    ]
+    for got, answer in zip(receiver.got, given, strict=True):
+        assert got.data["booking_id"] == first["booking_id"]
+        paid = (got.data["status"], got.data["payment_id"], got.data["amount"])
+        assert paid == ("confirmed", "pay-1", 12.5)
+        assert len(got.data["seat_ids"]) == 1
+        assert got.message["request_id"] == answer.headers["X-Request-ID"]
+        assert "Grace" not in got.body and answer.json["code"] not in got.body
