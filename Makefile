@@ -25,7 +25,7 @@ NPM_SOURCES := web/build.py web/tsconfig.json LICENSE frontrow/__init__.py \
 API_SOURCES := $(shell find api -name '*.py')
 
 .DEFAULT_GOAL := help
-.PHONY: help install check-install browser programs generators examples run package test test-cluster soak quick coverage picture \
+.PHONY: help install check-install browser programs generators examples run package test test-cluster torture soak quick coverage picture \
 	bench lint format hooks docs dashboards site python-client lock clean
 
 help: ## show this list
@@ -97,6 +97,9 @@ test: install browser programs generators package examples ## run all tests, the
 test-cluster: install programs ## run the tests of the public interface against two workers, and against three nodes
 	for nodes in workers:2 nodes:3; do FRONTROW_TEST_NODES=$$nodes $(BIN)/python -m pytest \
 		--numprocesses $(TEST_PROCESSES) --dist worksteal tests/contracts tests/acceptance $(ARGS) || exit 1; done
+
+torture: install ## try to break a cluster, and judge what happened: make torture ARGS="--seconds 600 --seed 7 --nodes 3"
+	$(BIN)/python -m tests.torture $(ARGS)
 
 soak: install browser programs ## run the long tests
 	$(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)

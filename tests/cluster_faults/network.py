@@ -2,7 +2,8 @@
 
 Each host has a namespace and an address of its own. They are joined by a bridge in a further namespace, so
 nothing touches the network of this machine. A direction is cut by giving the sender a wrong hardware address
-for the receiver: packets leave and nobody takes them, as if a cable had broken. No connection is told.
+for the receiver: packets leave and nobody takes them, as if a cable had broken. No connection is told. With
+another host's hardware address they take a way round through that host.
 
 This needs Linux with the programs `ip`, `unshare` and `nsenter`, and unprivileged user namespaces unless the
 tests run as root.
@@ -75,7 +76,64 @@ class _Namespace:
         self._keeper.communicate()
 
 
-class Host(_Namespace):
+class Sender:
+    """What can send packets.
+
+    Attributes:
+        enter: a command that runs another one where the packets come from.
+        address: the IP address.
+        hardware_address: the MAC address.
+        device: the network device.
+    """
+
+    enter: tuple[str, ...]
+    address: str
+    hardware_address: str
+    device: str
+
+    def cut(self, to: "Sender") -> None:
+        """Lose everything that this host sends to another one."""
+        self.divert(to, _NOBODY)
+
+    def divert(self, to: "Sender", hardware_address: str) -> None:
+        """Send packets for another host to another hardware address than its own."""
+        _run(
+            *(*self.enter, *"ip neighbour replace".split(), to.address, "lladdr", hardware_address),
+            *("dev", self.device, "nud", "permanent"),
+        )
+
+    def mend(self, to: "Sender") -> None:
+        """Undo `cut` or `divert`."""
+        _run(*self.enter, *"ip neighbour delete".split(), to.address, "dev", self.device)
+
+    def _named(self, number: int, device: str) -> None:
+        self.address, self.hardware_address = f"{_SUBNET}.{number}", f"02:00:00:00:00:{number:02x}"
+        self.device = device
+
+    def _set_up(self) -> None:
+        _run(*self.enter, *"ip link set".split(), self.device, "address", self.hardware_address)
+        _run(*self.enter, *"ip address add".split(), f"{self.address}/24", "dev", self.device)
+        for device in ("lo", self.device):
+            _run(*self.enter, *"ip link set".split(), device, "up")
+
+
+class Here(Sender):
+    """This process, if its network namespace is its own: the bridge is in it."""
+
+    enter = ()
+
+    def __init__(self) -> None:
+        self._named(1, "lan")
+
+    def join(self) -> None:
+        """Give the bridge its address."""
+        self._set_up()
+
+    def close(self) -> None:
+        """Do nothing: the bridge ends with the namespace."""
+
+
+class Host(Sender, _Namespace):
     """A machine.
 
     Args:
@@ -83,29 +141,15 @@ class Host(_Namespace):
         number: from 2 to 200.
     """
 
-    def __init__(self, lan: _Namespace, number: int) -> None:
+    def __init__(self, lan: "_Namespace | Here", number: int) -> None:
         super().__init__(*lan.enter, "unshare", "--net")
-        self.address = f"{_SUBNET}.{number}"
+        self._named(number, f"eth{number}")
         self._forwarders: list[Process] = []
-        ports = (f"port{number}", f"eth{number}")
-        _run(*lan.enter, *"ip link add".split(), ports[0], "type", "veth", "peer", "name", ports[1])
-        _run(*lan.enter, *"ip link set".split(), ports[1], "netns", str(self.pid))
-        _run(*lan.enter, *"ip link set".split(), ports[0], "master", "lan", "up")
-        _run(*self.enter, *"ip address add".split(), f"{self.address}/24", "dev", ports[1])
-        self._device = ports[1]
-        for device in ("lo", self._device):
-            _run(*self.enter, *"ip link set".split(), device, "up")
-
-    def cut(self, to: "Host") -> None:
-        """Lose everything that this host sends to another one."""
-        _run(
-            *(*self.enter, *"ip neighbour replace".split(), to.address, "lladdr", _NOBODY),
-            *("dev", self._device, "nud", "permanent"),
-        )
-
-    def mend(self, to: "Host") -> None:
-        """Undo `cut`."""
-        _run(*self.enter, *"ip neighbour delete".split(), to.address, "dev", self._device)
+        port = f"port{number}"
+        _run(*lan.enter, *"ip link add".split(), port, "type", "veth", "peer", "name", self.device)
+        _run(*lan.enter, *"ip link set".split(), self.device, "netns", str(self.pid))
+        _run(*lan.enter, *"ip link set".split(), port, "master", "lan", "up")
+        self._set_up()
 
     async def forward(self, here: str, there: str) -> None:
         """Forward connections to another address: HOST:PORT in this host, or the path of a Unix socket."""
@@ -133,19 +177,23 @@ class Network:
 
     Args:
         names: of the hosts.
+        here: this process, if it shall be on the network too.
     """
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, here: Here | None = None) -> None:
         self._names = names
-        self._lan: _Namespace | None = None
+        self._here = here
+        self._lan: _Namespace | Here | None = None
         self._hosts: dict[str, Host] = {}
         self._cuts: set[tuple[str, str]] = set()
 
     async def __aenter__(self) -> Self:
         try:
-            self._lan = _Namespace("unshare", *_NEW_USER, "--net")
+            self._lan = self._here or _Namespace("unshare", *_NEW_USER, "--net")
             _run(*self._lan.enter, *"ip link add lan type bridge".split())
             _run(*self._lan.enter, *"ip link set lan up".split())
+            if self._here:
+                self._here.join()
             for number, name in enumerate(self._names, start=2):
                 self._hosts[name] = Host(self._lan, number)
         except BaseException:
