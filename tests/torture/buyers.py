@@ -80,7 +80,6 @@ class Buyer:
     Attributes:
         tickets: that were acknowledged and not cancelled.
         open: bookings that may have happened.
-        lies: how many it has told.
     """
 
     def __init__(
@@ -98,7 +97,6 @@ class Buyer:
         self.tickets: list[Ticket] = []
         self.open: list[Attempt] = []
         self.others: Sequence[Buyer] = ()
-        self.lies = 0
         self._caller = caller
         self._urls = urls
         self._halls = halls
@@ -302,10 +300,8 @@ class Buyer:
             answer = await self._caller.send(url, method, path, body)
         except Unanswered:
             return
-        self.lies += 1
-        self._recorder.note(
+        self._recorder.lies.append(
             {
-                "kind": "lie",
                 "time": time.monotonic(),
                 "user": self.name,
                 "what": f"{lie} ({path}, {body})",

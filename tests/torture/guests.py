@@ -175,6 +175,7 @@ class Guest(Requester):
         invocation = _named(
             self._invocation("book", kind, reservation=reservation, quantity=quantity, key=self.key())
         )
+        invocation["user"] = self._user
         path = f"{PUBLIC}/reservations/{reservation}/purchase"
         for _ in range(REPEATS):
             number, answer = await self.request(invocation, "POST", path, body)
@@ -191,7 +192,7 @@ class Guest(Requester):
 
     async def _cancel(self) -> None:
         ticket, kind = self._tickets.pop(self.draw.randrange(len(self._tickets)))
-        invocation = self._invocation("cancel", kind, quantity=1, ticket=int(ticket))
+        invocation = {**self._invocation("cancel", kind, quantity=1, ticket=int(ticket)), "user": self._user}
         for _ in range(REPEATS):
             number, answer = await self.request(invocation, "DELETE", f"/api/v1/tickets/{ticket}")
             if answer and answer.status < 500:

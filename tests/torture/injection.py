@@ -114,6 +114,7 @@ class Injection:
                 "target": fault.target,
                 "from": began,
                 "to": time.monotonic(),
+                **_consequences(fault),
                 **({"details": fault.details} if fault.details else {}),
             }
         )
@@ -292,3 +293,15 @@ class Injection:
                 for (sender, receiver), badness in self._bad_links.items()
             ]
             await self._site.weather.ask(json.dumps({"links": links}).encode())
+
+
+def _consequences(fault: Fault) -> dict[str, bool]:
+    """Return what the fault may cost, if the judge would not know it by its name."""
+    if "clients" in fault.target:
+        return {"loses_holds": False, "stalls_writes": False}
+    if "|" in fault.target or ">" in fault.target:
+        # A node that others do not hear well is taken for gone, as one that is cut off.
+        return {"loses_holds": "node" in fault.target, "stalls_writes": DATABASE in fault.target}
+    if fault.target == DATABASE:
+        return {"loses_holds": False, "stalls_writes": True}
+    return {}

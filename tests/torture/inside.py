@@ -6,6 +6,7 @@ It ends with the lines `operations: …`, `faults: …`, `verdict: …`, which a
 import asyncio
 import signal
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -22,6 +23,7 @@ INTERRUPTED = 130
 
 async def _run(folder: Path) -> int:
     schedule = Schedule.load(folder / "schedule.json")
+    clock = time.monotonic() - time.time()
     with Recorder(folder / "history.jsonl") as recorder:
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         async with (
@@ -34,7 +36,7 @@ async def _run(folder: Path) -> int:
             except Exception:
                 (folder / "error.txt").write_text(traceback.format_exc())
                 print(f"the run could not be finished; see {folder / 'error.txt'}", flush=True)
-        return summarise(folder, run, recorder)
+        return summarise(folder, run, recorder, clock)
 
 
 async def _main(folder: Path) -> int:

@@ -35,12 +35,14 @@ class Recorder:
         records: everything so far.
         operations: number of operations.
         answers: numbers of outcomes: statuses, and `unknown`.
+        lies: requests for what belongs to others, with their answers.
     """
 
     def __init__(self, path: Path) -> None:
         self.records: list[dict[str, Any]] = []
         self.operations = 0
         self.answers: Counter[str] = Counter()
+        self.lies: list[dict[str, Any]] = []
         self._path = path
         self._numbers = count(1)
 
