@@ -10,8 +10,11 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import indent
 from typing import Any
 from urllib.parse import urlencode
+
+from api.documents.client_calls import CLIENT_CALLS
 
 SERVER = "http://127.0.0.1:8000"
 """The address of the server in all samples: that of `frontrow serve` without settings."""
@@ -29,10 +32,16 @@ class _Request:
     """The request that the samples send.
 
     Attributes:
+        operation_id: id of the operation.
+        examples: by the names of parameters and of fields of the body.
+        server: address of the server, with its path prefix.
         secret: the environment variable with the caller's token, or empty.
         file: name of the file that is sent instead of a JSON body, or empty.
     """
 
+    operation_id: str
+    examples: Mapping[str, Any]
+    server: str
     method: str
     url: str
     secret: str
@@ -65,23 +74,27 @@ def code_samples(
 
 
 def _request(method: str, path: str, operation: Mapping[str, Any], prefix: str) -> _Request:
-    query = {}
+    query, examples = {}, {}
     for parameter in operation["parameters"]:
         name = parameter["name"]
-        example = parameter.get("example", parameter["schema"].get("example"))
+        example = examples[name] = parameter.get("example", parameter["schema"].get("example"))
         if parameter["in"] == "path":
             path = path.replace(f"{{{name}}}", str(example))
         elif parameter["in"] == "query" and parameter.get("required"):
-            query[name] = str(example or _QUERY_EXAMPLES[name])
+            query[name] = examples[name] = str(example or _QUERY_EXAMPLES[name])
     content = operation.get("requestBody", {}).get("content", {})
     media_type = next((kind for kind in content if kind != "multipart/form-data"), "")
     answered = next(iter(operation["responses"].values())).get("content", {_JSON: None})
+    body = content[_JSON]["example"] if media_type == _JSON else None
     return _Request(
+        operation_id=operation["operationId"],
+        examples=examples | (body or {}),
+        server=f"{SERVER}{prefix}",
         method=method,
         url=f"{SERVER}{prefix}{path}{'?' + urlencode(query, safe=',') if query else ''}",
         secret=_secret(operation["security"]),
         media_type=media_type,
-        body=content[_JSON]["example"] if media_type == _JSON else None,
+        body=body,
         file="" if media_type in ("", _JSON) else _FILES[media_type],
         binary=not any(kind.startswith("text/") or kind == _JSON for kind in answered),
     )
@@ -112,6 +125,24 @@ def _curl(request: _Request) -> Iterator[str]:
 
 
 def _python(request: _Request) -> Iterator[str]:
+    call = CLIENT_CALLS.get(request.operation_id)
+    yield from _python_with_httpx(request) if call is None else _python_with_client(request, call)
+
+
+def _python_with_client(request: _Request, call: str) -> Iterator[str]:
+    if request.secret:
+        yield "import os\n"
+    yield "from frontrow_client import Frontrow\n"
+    token = f', os.environ["{request.secret}"]' if request.secret else ""
+    yield f'with Frontrow("{request.server}"{token}) as frontrow:'
+    # Lists of ids in a query are shown as numbers.
+    shown = {
+        name: value if name == "ids" else _python_literal(value) for name, value in request.examples.items()
+    }
+    yield indent(call.format_map(shown), "    ")
+
+
+def _python_with_httpx(request: _Request) -> Iterator[str]:
     headers = []
     if request.secret:
         yield "import os\n"
