@@ -1,8 +1,10 @@
 """Requests are repeated where that is safe, and nothing is done twice."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.abc import MetaPathFinder
 
 import pytest
 
@@ -10,6 +12,7 @@ from frontrow_client import (
     AsyncFrontrow,
     ConnectionFailed,
     Frontrow,
+    FrontrowError,
     Retries,
     TooManyRequests,
     Unavailable,
@@ -66,6 +69,7 @@ def test_pauses_between_connections_grow_without_end() -> None:
     ("status", "retryable", "is_safe", "repeated"),
     [
         (429, True, False, True),
+        (408, True, False, True),
         (503, True, False, False),
         *((status, False, True, True) for status in (429, 502, 503, 504)),
         (409, True, True, True),
@@ -91,6 +95,21 @@ async def test_a_lost_answer_is_asked_for_again_and_nothing_is_done_twice(box: B
             network.cut_after(1)
             cinema = await careful.create_cinema("Once Only")
         assert [found.id async for found in admin.cinemas() if found.name == "Once Only"] == [cinema.id]
+
+
+async def test_no_request_searches_for_modules(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failed import is not remembered, and takes longer than the rest of a request."""
+    searched: list[str] = []
+
+    class Finder(MetaPathFinder):
+        def find_spec(self, name: str, *_: object) -> None:
+            searched.append(name)
+
+    async with AsyncFrontrow(box.base_url, box.token(7)) as frontrow:
+        await frontrow.reserve_best(1, 1)
+        monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+        await frontrow.reserve_best(1, 1)
+    assert searched == []
 
 
 async def test_the_same_key_gets_the_same_answer(box: Box) -> None:
@@ -164,7 +183,12 @@ def _answer(status: bytes, body: bytes = b"", *head: bytes) -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
+LOST = b""
+"""The connection ends without an answer."""
+
+
 async def test_refusals_that_pass_are_repeated_after_the_time_that_the_server_asks_for() -> None:
+    late = _answer(b"408 Request Timeout", b'{"code": "request_timeout", "retryable": true}')
     busy = _answer(b"503 Service Unavailable", b'{"code": "overloaded"}', b"Retry-After: 0")
     many = _answer(b"429 Too Many Requests", b'{"code": "rate_limited"}', b"Retry-After: 0")
     answers = [busy, many, _answer(b"502 Bad Gateway", b"<html>"), _answer(b"200 OK", b"[]")]
@@ -176,10 +200,37 @@ async def test_refusals_that_pass_are_repeated_after_the_time_that_the_server_as
     async with server, AsyncFrontrow(url, retries=Retries(2, 0.01, 0.01)) as frontrow:
         with pytest.raises(TooManyRequests):
             await frontrow.prices(1)
-    server, url = await _peer([busy])
+    server, url = await _peer([late, busy])
     async with server, AsyncFrontrow(url, retries=QUICK) as frontrow:
-        with pytest.raises(Unavailable):  # a log-in has no key
-            await frontrow.log_in("ada@home.example", "correct horse battery")
+        with pytest.raises(Unavailable, match="overloaded"):  # a session has no key
+            await frontrow.new_session()
+
+
+@pytest.mark.parametrize(
+    ("answers", "may_have_been_executed"),
+    [
+        ([LOST], True),
+        ([_answer(b"503 Service Unavailable", b'{"code": "overloaded"}')], False),
+        ([_answer(b"503 Service Unavailable", b'{"code": "outcome_unknown"}')], True),
+        ([_answer(b"503 Service Unavailable", b"<html>")], True),
+        ([_answer(b"502 Bad Gateway", b"<html>")], True),
+        ([_answer(b"500 Internal Server Error", b'{"code": "internal_error"}')], True),
+        ([_answer(b"409 Conflict", b'{"code": "not_held"}')], False),
+        ([_answer(b"200 OK", b"<html>")], True),
+        ([LOST, _answer(b"503 Service Unavailable", b'{"code": "overloaded"}')], True),
+        ([LOST, _answer(b"401 Unauthorized", b'{"code": "token_invalid"}')], True),
+        ([LOST, _answer(b"409 Conflict", b'{"code": "not_held"}')], False),
+    ],
+)
+async def test_errors_tell_whether_anything_may_have_been_done(
+    answers: list[bytes], may_have_been_executed: bool
+) -> None:
+    retries = Retries(len(answers), 0.01, 0.01)
+    server, url = await _peer([*answers])
+    async with server, AsyncFrontrow(url, "token", retries=retries) as frontrow:
+        with pytest.raises(FrontrowError) as failed:
+            await frontrow.release(1)
+        assert failed.value.may_have_been_executed is may_have_been_executed
 
 
 async def test_what_is_no_answer_of_the_server_is_said() -> None:

@@ -12,11 +12,11 @@
         ├── Conflict                409: the present state forbids it
         ├── TooManyRequests         429
         └── ServerError             5xx
-            └── Unavailable         502, 503, 504
+            └── Unavailable         408, 502, 503, 504
 
 Catch the narrowest class that you can handle. Every `ApiError` has the server's `code`, `detail` and
 `status`, and `data` with all further fields; a code that this version does not know is raised as the class of
-its status.
+its status. Every exception says with `may_have_been_executed` whether the request may have had an effect.
 """
 
 import re
@@ -26,19 +26,23 @@ from typing import Any, ClassVar
 
 import msgspec
 
+_OUTCOME_UNKNOWN = frozenset({"outcome_unknown", "http_503"})
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class FrontrowError(Exception):
-    """Base of all exceptions of this package."""
+    """Base of all exceptions of this package.
+
+    Attributes:
+        may_have_been_executed: whether it is unknown if the request, or one of its repetitions, was executed.
+            If it is False, nothing has happened.
+    """
+
+    may_have_been_executed = False
 
 
 class ConnectionFailed(FrontrowError):
-    """The server could not be reached, or did not answer.
-
-    Attributes:
-        may_have_been_executed: False if the request certainly never reached the server.
-    """
+    """The server could not be reached, or did not answer."""
 
     def __init__(self, detail: str, *, may_have_been_executed: bool) -> None:
         super().__init__(detail)
@@ -57,6 +61,7 @@ class UnexpectedAnswer(FrontrowError):
         super().__init__(detail)
         self.status = status
         self.content = content
+        self.may_have_been_executed = status < 300
 
 
 class SocketClosed(FrontrowError):
@@ -114,6 +119,8 @@ class ApiError(FrontrowError):
         self.retryable = retryable
         self.retry_after_seconds = retry_after_seconds
         self.request_id = request_id
+        # 503 is the server's own "not now"; anything else may come from a proxy in front of it.
+        self.may_have_been_executed = status >= 500 and (status != 503 or code in _OUTCOME_UNKNOWN)
         for name, value in data.items():
             attribute = _CAPITAL.sub("_", name).lower()
             if attribute in self._filled:
@@ -167,13 +174,14 @@ class ServerError(ApiError):
 
 
 class Unavailable(ServerError):
-    """The server cannot do this now. Nothing was done, unless `code` is `outcome_unknown`."""
+    """The server cannot do this now. Nothing was done, unless `may_have_been_executed`."""
 
 
 _BY_STATUS: Mapping[int, type[ApiError]] = {
     401: NotAuthenticated,
     403: NotAllowed,
     404: NotFound,
+    408: Unavailable,
     409: Conflict,
     429: TooManyRequests,
     502: Unavailable,

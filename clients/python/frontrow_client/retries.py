@@ -1,15 +1,16 @@
 """When a failed request is sent again, and after which pause.
 
 A request is repeated if that is safe: it only reads, or it has an idempotency key, so that the server
-executes it once and repeats its answer. Anything else is repeated only if it never reached the server, or was
-refused because there were too many requests.
+executes it once and repeats its answer. Anything else is repeated only if it was certainly not executed: it
+never reached the server, or not completely, or there were too many requests.
 """
 
 import random
 from dataclasses import dataclass
 
-_PASSING = frozenset({429, 502, 503, 504})
-_TOO_MANY_REQUESTS = 429
+_PASSING = frozenset({502, 503, 504})
+_NOT_EXECUTED = frozenset({408, 429})
+_AUTHENTICATION_REQUIRED = 401
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,16 @@ def is_worth_repeating(status: int, *, retryable: bool, is_safe: bool) -> bool:
         retryable: what the server says about it.
         is_safe: whether the request may be executed twice.
     """
-    return status == _TOO_MANY_REQUESTS or (is_safe and (retryable or status in _PASSING))
+    return status in _NOT_EXECUTED or (is_safe and (retryable or status in _PASSING))
+
+
+def is_final(status: int, *, retryable: bool) -> bool:
+    """Return whether a refusal answers all attempts: none of them was or will be executed.
+
+    401, 408 and 429 refuse an attempt before the server looks up its idempotency key.
+    """
+    refuses_the_attempt = status in _NOT_EXECUTED or status == _AUTHENTICATION_REQUIRED
+    return status < 500 and not retryable and not refuses_the_attempt
 
 
 class Backoff:

@@ -23,7 +23,7 @@ from frontrow_client.errors import (
 from frontrow_client.models import Tokens
 from frontrow_client.public_models import GuestToken
 from frontrow_client.refusals import InvalidCredentials
-from frontrow_client.retries import Retries, is_worth_repeating
+from frontrow_client.retries import Retries, is_final, is_worth_repeating
 from frontrow_client.tokens import TokenKeeper
 
 T = TypeVar("T")
@@ -174,7 +174,7 @@ class AsyncBase:
         if json is not None:
             content, head["Content-Type"] = msgspec.json.encode(json), JSON
         is_safe = method == "GET" or key is not None
-        attempt, has_renewed = 0, False
+        attempt, has_renewed, in_doubt = 0, False, False
         while True:
             attempt += 1
             token = await self._current_token()
@@ -187,7 +187,7 @@ class AsyncBase:
                 never_sent = isinstance(trouble, NEVER_SENT)
                 words = str(trouble) or type(trouble).__name__
                 error = ConnectionFailed(
-                    f"{method} {path}: {words}", may_have_been_executed=not (never_sent or method == "GET")
+                    f"{method} {path}: {words}", may_have_been_executed=in_doubt or not never_sent
                 )
                 error.__cause__ = trouble
                 pause = self._retries.pause_seconds(attempt) if is_safe or never_sent else None
@@ -201,6 +201,9 @@ class AsyncBase:
                 pause = None
                 if is_worth_repeating(refusal.status, retryable=refusal.retryable, is_safe=is_safe):
                     pause = self._retries.pause_seconds(attempt, refusal.retry_after_seconds)
+                if not is_final(refusal.status, retryable=refusal.retryable):
+                    refusal.may_have_been_executed |= in_doubt
+            in_doubt = error.may_have_been_executed = error.may_have_been_executed and method != "GET"
             if pause is None:
                 raise error
             await sleep(pause)
