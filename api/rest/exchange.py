@@ -322,14 +322,19 @@ class Exchange(httputil.HTTPMessageDelegate):
         try:
             answer = await answering
         except (Exception, asyncio.CancelledError) as error:
-            # This task is never cancelled; a CancelledError comes from something that it awaited.
-            answer = self._refused(error)
+            # This task is only cancelled at the end of the server, when the outcome is not known either.
+            # Otherwise a CancelledError comes from something that it awaited.
+            ends = (task := asyncio.current_task()) is not None and task.cancelling()
+            answer = self._too_slow() if ends else self._refused(error)
         self._send(answer)
 
     def _stop_waiting(self) -> None:
         """Answer that the request takes too long. Its work continues, within the limits of the database."""
         self._patience = None
-        self._send(self._refused(cast(Operation, self._plan.operation).too_slow(self._plan.headers)))
+        self._send(self._too_slow())
+
+    def _too_slow(self) -> Answer:
+        return self._refused(cast(Operation, self._plan.operation).too_slow(self._plan.headers))
 
     def _refused(self, error: BaseException) -> Answer:
         return refusal_answer(error, self._plan.style, self._request_id)

@@ -14,12 +14,15 @@ from tests.acceptance.figures import Figures
 from tests.acceptance.purchases import CLEAN, PurchaseLog, shop
 from tests.acceptance.seat_picture import SeatWatcher
 from tests.acceptance.server_process import SeededScreening, ServerProcess
-from tests.database import execute
+from tests.database import execute, locked
 from tests.topology import ONE_SERVER
 
 CHOOSERS, BUYERS, WATCHERS = 40, 8, 20
 GOING_AWAY = 1001
 MANY_HELD_SECONDS = 120.0
+WAITING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 class Chooser:
@@ -127,6 +130,23 @@ async def test_a_second_server_on_the_directory_is_refused(data_directory: Path)
             await rival.start()
         async with aiohttp.ClientSession(server.url) as session, session.get("/readyz") as ready:
             assert ready.status == 200
+
+
+@pytest.mark.gen_test(timeout=300)
+async def test_a_request_that_outlasts_the_end_is_no_defect(data_directory: Path, database_url: str) -> None:
+    """Its outcome is not known, as if it had taken too long; that is no 500 and no error in the log."""
+    settings = {"database_url": database_url, "stop_seconds": 1.0, "statement_timeout_seconds": 60.0}
+    server = ServerProcess(data_directory, served_by=ONE_SERVER, **settings)
+    async with server, http_session() as session:
+        with locked(database_url, "LOCK TABLE tickets"):
+            asking = asyncio.create_task(Client(server, session, 1).send("GET", "/api/v1/tickets/my-tickets"))
+            while execute(database_url, WAITING) == [(0,)]:  # noqa: ASYNC110 - another process waits
+                await asyncio.sleep(0.05)
+            end = await server.terminate()
+        with suppress(Unanswered):
+            assert (await asking).status == 503
+    assert end.code == 0
+    assert '"level":"error"' not in server.log()
 
 
 @pytest.mark.gen_test(timeout=300)
