@@ -51,6 +51,8 @@ def _run(*command: str) -> None:
 class _Namespace:
     """A network namespace, which lives as long as a process that does nothing."""
 
+    _enter_user = _ENTER_USER
+
     def __init__(self, *command: str) -> None:
         try:
             # It is ended in `close`, and by the end of its standard input if this process is killed.
@@ -69,7 +71,7 @@ class _Namespace:
     @property
     def enter(self) -> tuple[str, ...]:
         """A command that runs another one in the namespace."""
-        return ("nsenter", "--target", str(self.pid), *_ENTER_USER, "--net")
+        return ("nsenter", "--target", str(self.pid), *self._enter_user, "--net")
 
     def close(self) -> None:
         self._keeper.kill()
@@ -142,6 +144,8 @@ class Host(Sender, _Namespace):
     """
 
     def __init__(self, lan: "_Namespace | Here", number: int) -> None:
+        if isinstance(lan, Here):
+            self._enter_user = ()  # one cannot enter the user namespace that one is in
         super().__init__(*lan.enter, "unshare", "--net")
         self._named(number, f"eth{number}")
         self._forwarders: list[Process] = []

@@ -6,48 +6,22 @@ twice, and now and then it lies. Everything is recorded (`recorder`). Choices co
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from tests.torture.caller import ANSWER_SECONDS, Answer, Caller, Unanswered
+from tests.torture.caller import Answer, Caller
+from tests.torture.goods import RESERVATIONS, TICKETS, Hall, Ticket
+from tests.torture.lies import lie
 from tests.torture.recorder import CERTAIN, Recorder
+from tests.torture.requester import REPEATS, RETRY_SECONDS, TICKETS_KEPT, Requester
 from tests.torture.room_client import RoomClient
 from tests.torture.site import HOLD_SECONDS
 
-RESERVATIONS, TICKETS = "/api/v1/seat-reservations", "/api/v1/tickets"
-TICKETS_KEPT = 12
-"""A buyer who has more tickets cancels some, so that halls do not sell out."""
-
-REPEATS = 8
-RETRY_SECONDS = (0.05, 0.3)
 PAUSE_SECONDS = (0.0, 0.06)
-VANISHING, REPEATING, KEYS = 0.03, 0.06, 0.4
-"""Shares of the requests whose client gives up at once, that are sent again, and that have a key."""
-
-
-class Hall(NamedTuple):
-    """A screening with a room of its own.
-
-    Attributes:
-        names: of the seats in rooms, by id.
-    """
-
-    id: int
-    room_id: int
-    seat_ids: Sequence[int]
-    names: dict[int, str]
-
-
-class Ticket(NamedTuple):
-    """A ticket that was acknowledged."""
-
-    id: int
-    screening: int
-    seat: int
-    payment_id: str
+REPEATING = 0.06
+"""Share of the answered requests that are sent again."""
 
 
 class Attempt(NamedTuple):
@@ -65,17 +39,14 @@ def seconds_of(document: dict[str, Any]) -> float:
     return (ends - begins).total_seconds()
 
 
-class Buyer:
+class Buyer(Requester):
     """One user.
 
     Args:
         user_id: the user.
-        caller: sends its requests.
-        urls: addresses of the nodes by name.
+        caller, urls, recorder, seed: as for `Requester`.
         halls: what it buys; earlier ones are chosen more often.
         pending_hall: where it books first and pays later.
-        recorder: gets everything.
-        seed: of its choices.
 
     Attributes:
         tickets: that were acknowledged and not cancelled.
@@ -87,23 +58,19 @@ class Buyer:
         user_id: int,
         caller: Caller,
         urls: dict[str, str],
-        halls: Sequence[Hall],
-        pending_hall: Hall,
         recorder: Recorder,
         seed: int,
+        halls: Sequence[Hall],
+        pending_hall: Hall,
     ) -> None:
+        super().__init__(f"user:{user_id}", caller, urls, recorder, seed)
         self.user_id = user_id
-        self.name = f"user:{user_id}"
         self.tickets: list[Ticket] = []
         self.open: list[Attempt] = []
         self.others: Sequence[Buyer] = ()
-        self._caller = caller
-        self._urls = urls
         self._halls = halls
         self._pending_hall = pending_hall
-        self._recorder = recorder
         self._seed = seed
-        self._draw = random.Random(f"{seed} {user_id}")
         self._payments = 0
         # When the holds of this buyer end, and their ids, by screening and seat.
         self._held: dict[tuple[int, int], tuple[int, float]] = {}
@@ -128,17 +95,17 @@ class Buyer:
         """Do one thing after the other until the event is set."""
         weights, deeds = zip(*self._deeds, strict=True)
         while not over.is_set():
-            (deed,) = self._draw.choices(deeds, weights)
+            (deed,) = self.draw.choices(deeds, weights)
             if len(self.tickets) > TICKETS_KEPT:
                 deed = self._cancel
             await deed()
-            await asyncio.sleep(self._draw.uniform(*PAUSE_SECONDS))
+            await asyncio.sleep(self.draw.uniform(*PAUSE_SECONDS))
 
     async def settle(self) -> None:
         """Repeat all bookings that may have happened until they are answered, and release all holds."""
         for attempt in self.open:
             while not await self._book_once(attempt):  # noqa: ASYNC110 - it is the asking
-                await asyncio.sleep(self._draw.uniform(*RETRY_SECONDS))
+                await asyncio.sleep(self.draw.uniform(*RETRY_SECONDS))
         self.open.clear()
         for hall in (*self._halls, self._pending_hall):
             answer = None
@@ -149,23 +116,24 @@ class Buyer:
 
     async def _reserve(self) -> None:
         hall = self._hall()
-        seats = self._draw.sample(hall.seat_ids, self._draw.randint(1, 3))
+        seats = self.draw.sample(hall.seat_ids, self.draw.randint(1, 3))
         body = {"screening_id": hall.id, "seat_ids": seats}
         answer = await self._do("hold", hall, seats, "POST", f"{RESERVATIONS}/reserve", body)
         # The same again changes nothing.
-        if answer and answer.status == 201 and self._draw.random() < REPEATING:
+        if answer and answer.status == 201 and self.draw.random() < REPEATING:
+            self.recorder.misdeeds["client repeats"] += 1
             await self._do("hold", hall, seats, "POST", f"{RESERVATIONS}/reserve", body)
 
     async def _reserve_best(self) -> None:
         hall = self._hall()
-        body = {"screening_id": hall.id, "quantity": self._draw.randint(1, 3)}
+        body = {"screening_id": hall.id, "quantity": self.draw.randint(1, 3)}
         await self._do("hold", hall, None, "POST", f"{RESERVATIONS}/best-available", body)
 
     async def _toggle(self) -> None:
         hall = self._hall()
-        seats = self._draw.sample(hall.seat_ids, 2)
+        seats = self.draw.sample(hall.seat_ids, 2)
         if mine := self._seats_in(hall):
-            seats = list({seats[0], self._draw.choice(mine)})
+            seats = list({seats[0], self.draw.choice(mine)})
         body = {"screening_id": hall.id, "seat_ids": seats}
         await self._do("toggle", hall, seats, "POST", f"{RESERVATIONS}/toggle", body)
 
@@ -179,7 +147,7 @@ class Buyer:
         hall = self._hall()
         seats = self._some_in(hall)
         path = f"{RESERVATIONS}/cancel/{hall.id}"
-        if seats and self._draw.random() < 0.7:
+        if seats and self.draw.random() < 0.7:
             listed = ",".join(map(str, seats))
             await self._do("release", hall, seats, "DELETE", f"{path}?seat_ids={listed}")
         else:
@@ -187,7 +155,7 @@ class Buyer:
 
     async def _book(self) -> None:
         hall = self._hall()
-        seats = self._draw.sample(hall.seat_ids, self._draw.randint(1, 2))
+        seats = self.draw.sample(hall.seat_ids, self.draw.randint(1, 2))
         await self._buy("book", f"{TICKETS}/book", hall, seats)
 
     async def _book_held(self) -> None:
@@ -201,15 +169,16 @@ class Buyer:
         self._payments += 1
         payment_id = f"p{self._seed}-{self.user_id}-{self._payments}"
         body = {"screening_id": hall.id, "seat_ids": list(seats), "payment_id": payment_id}
-        attempt = Attempt(action, path, body, self._key())
+        attempt = Attempt(action, path, body, self.key())
         for number in range(REPEATS):
             if await self._book_once(attempt, is_hasty=not number):
                 break
-            await asyncio.sleep(self._draw.uniform(*RETRY_SECONDS))
+            await asyncio.sleep(self.draw.uniform(*RETRY_SECONDS))
         else:
             self.open.append(attempt)
             return
-        if self._draw.random() < REPEATING:
+        if self.draw.random() < REPEATING:
+            self.recorder.misdeeds["client repeats"] += 1
             await self._book_once(attempt)
 
     async def _book_once(self, attempt: Attempt, *, is_hasty: bool = False) -> bool:
@@ -236,16 +205,16 @@ class Buyer:
     async def _cancel(self) -> None:
         if not self.tickets:
             return
-        ticket = self.tickets.pop(self._draw.randrange(len(self.tickets)))
+        ticket = self.tickets.pop(self.draw.randrange(len(self.tickets)))
         hall = next(hall for hall in self._halls if hall.id == ticket.screening)
         path = f"{TICKETS}/{ticket.id}"
         for _ in range(REPEATS):
             answer = await self._do(
-                "cancel", hall, [ticket.seat], "DELETE", path, key=self._key(), payment_id=ticket.payment_id
+                "cancel", hall, [ticket.seat], "DELETE", path, key=self.key(), payment_id=ticket.payment_id
             )
             if answer and answer.status < 500:
                 return
-            await asyncio.sleep(self._draw.uniform(*RETRY_SECONDS))
+            await asyncio.sleep(self.draw.uniform(*RETRY_SECONDS))
 
     async def _look(self) -> None:
         hall = self._hall()
@@ -253,10 +222,10 @@ class Buyer:
 
     async def _order_and_pay(self) -> None:
         hall = self._pending_hall
-        seats = self._draw.sample(hall.seat_ids, 1)
+        seats = self.draw.sample(hall.seat_ids, 1)
         body = {"screening_id": hall.id, "seat_ids": seats, "payment_pending": True}
-        answer = await self._do("order", hall, seats, "POST", f"{TICKETS}/book", body, key=self._key())
-        if answer is None or answer.status != 201 or self._draw.random() < 0.2:
+        answer = await self._do("order", hall, seats, "POST", f"{TICKETS}/book", body, key=self.key())
+        if answer is None or answer.status != 201 or self.draw.random() < 0.2:
             return
         self._payments += 1
         paid = {"payment_id": f"p{self._seed}-{self.user_id}-{self._payments}"}
@@ -265,84 +234,46 @@ class Buyer:
             confirmed = await self._do("pay", hall, seats, "POST", path, paid, payment_id=paid["payment_id"])
             if confirmed and confirmed.status < 500:
                 return
-            await asyncio.sleep(self._draw.uniform(*RETRY_SECONDS))
+            await asyncio.sleep(self.draw.uniform(*RETRY_SECONDS))
 
     async def _lie(self) -> None:
-        """Ask for what belongs to somebody else; nothing of this may succeed."""
-        victim = self._draw.choice(self.others)
-        if victim is self or not victim.tickets:
-            return
-        ticket = self._draw.choice(victim.tickets)
-        lie, method, path, body = self._draw.choice(
-            [
-                ("cancels a foreign ticket", "DELETE", f"{TICKETS}/{ticket.id}", None),
-                ("reads a foreign ticket", "GET", f"{TICKETS}/{ticket.id}", None),
-                (
-                    "books with a foreign payment",
-                    "POST",
-                    f"{TICKETS}/book",
-                    {
-                        "screening_id": ticket.screening,
-                        "seat_ids": [self._draw.choice(self._halls[0].seat_ids)],
-                        "payment_id": ticket.payment_id,
-                    },
-                ),
-                (
-                    "buys what others hold",
-                    "POST",
-                    f"{TICKETS}/book-from-reservation",
-                    {"screening_id": ticket.screening, "seat_ids": [ticket.seat]},
-                ),
-            ]
-        )
-        try:
-            _, url = self._door()
-            answer = await self._caller.send(url, method, path, body)
-        except Unanswered:
-            return
-        self._recorder.lies.append(
-            {
-                "time": time.monotonic(),
-                "user": self.name,
-                "what": f"{lie} ({path}, {body})",
-                "status": answer.status,
-                "code": answer.code,
-            }
-        )
+        victim = self.draw.choice(self.others)
+        if victim is not self and victim.tickets:
+            await lie(self, self.draw.choice(victim.tickets), self.draw.choice(self._halls[0].seat_ids))
 
     async def _select_in_room(self) -> None:
         hall = self._hall()
-        seat = self._draw.choice(hall.seat_ids)
-        number = self._invoke("hold", hall, [seat], *self._door()[:1], door="room")
+        seat = self.draw.choice(hall.seat_ids)
+        number = self.recorder.invoke(client=self.name, **self._invocation("hold", hall, [seat], "room"))
         began = time.monotonic()
         reply = await self._say({"type": "select_seat", "room_id": f"funcion_{hall.id}"}, hall, seat)
         if reply is None:
-            self._recorder.unknown(number)
+            self.recorder.unknown(number)
         elif reply["type"] == "error":
-            self._recorder.answer(number, _status_of(reply), reply["code"])
+            self.recorder.answer(number, _status_of(reply), reply["code"])
         else:
             _, until = self._held.get((hall.id, seat), (0, began + HOLD_SECONDS))
-            self._recorder.answer(number, 201, data={"until": until, "seats": [seat]})
+            self.recorder.answer(number, 201, data={"until": until, "seats": [seat]})
 
     async def _release_in_room(self) -> None:
         hall = self._hall()
         mine = self._seats_in(hall)
         if not mine:
             return
-        seat = self._draw.choice(mine)
-        number = self._invoke("release", hall, [seat], *self._door()[:1], door="room")
+        seat = self.draw.choice(mine)
+        number = self.recorder.invoke(client=self.name, **self._invocation("release", hall, [seat], "room"))
         reply = await self._say({"type": "release_seat", "room_id": f"funcion_{hall.id}"}, hall, seat)
         if reply is None:
-            self._recorder.unknown(number)
+            self.recorder.unknown(number)
             return
         self._held.pop((hall.id, seat), None)
         if reply["type"] == "error":
-            self._recorder.answer(number, _status_of(reply), reply["code"])
+            self.recorder.answer(number, _status_of(reply), reply["code"])
         else:
-            self._recorder.answer(number, 200)
+            self.recorder.answer(number, 200)
 
     async def _say(self, message: dict[str, Any], hall: Hall, seat: int) -> dict[str, Any] | None:
-        _, url = self._door()
+        _, url = self.door()
         return await self._room.say(url, {**message, "seat_id": hall.names[seat]})
 
     async def _do(
@@ -359,33 +290,22 @@ class Buyer:
         payment_id: str | None = None,
     ) -> Answer | None:
         """Send a request, record it and what the answer says. Returns None if there was none."""
-        node, url = self._door()
-        more: dict[str, Any] = {} if payment_id is None else {"payment_id": payment_id}
-        if key is not None:
-            more["key"] = key
-        number = self._invoke(action, hall, seats, node, door="rest", **more)
         began = time.monotonic()
-        vanishes = is_hasty and self._draw.random() < VANISHING
-        seconds = self._draw.uniform(0.001, 0.02) if vanishes else ANSWER_SECONDS
-        try:
-            answer = await self._caller.send(url, method, path, body, key=key, seconds=seconds)
-        except Unanswered:
-            self._recorder.unknown(number)
-            return None
-        self._recorder.answer(number, answer.status, answer.code, self._meaning(action, hall, answer, began))
+        invocation = {**self._invocation(action, hall, seats), "payment_id": payment_id, "key": key}
+        number, answer = await self.request(invocation, method, path, body, is_hasty=is_hasty)
+        if answer and answer.status < 400:
+            self.recorder.answer(
+                number, answer.status, data=self._meaning(action, hall, answer.document, began)
+            )
         return answer
 
-    def _invoke(self, action: str, hall: Hall, seats: Sequence[int] | None, node: str, **more: Any) -> int:
-        named = {} if seats is None else {"seats": list(seats)}
-        return self._recorder.invoke(
-            client=self.name, user=self.name, node=node, action=action, screening=hall.id, **named, **more
-        )
+    def _invocation(
+        self, action: str, hall: Hall, seats: Sequence[int] | None, door: str = "rest"
+    ) -> dict[str, Any]:
+        return {"action": action, "door": door, "user": self.name, "screening": hall.id, "seats": seats}
 
-    def _meaning(self, action: str, hall: Hall, answer: Answer, began: float) -> dict[str, Any] | None:
-        """Return what an answer says about seats, in the terms of the history."""
-        document = answer.document
-        if answer.status >= 400:
-            return {name: document[name] for name in ("held", "booked") if name in document}
+    def _meaning(self, action: str, hall: Hall, document: Any, began: float) -> dict[str, Any] | None:
+        """Return what a success says about seats, in the terms of the history."""
         match action:
             case "hold" | "extend":
                 until = self._remember(hall, document["reservations"], began)
@@ -428,13 +348,7 @@ class Buyer:
 
     def _hall(self) -> Hall:
         weights = [2.0**-position for position in range(len(self._halls))]
-        return self._draw.choices(self._halls, weights)[0]
-
-    def _door(self) -> tuple[str, str]:
-        return self._draw.choice(sorted(self._urls.items()))
-
-    def _key(self) -> str | None:
-        return f"{self._draw.getrandbits(64):x}" if self._draw.random() < KEYS else None
+        return self.draw.choices(self._halls, weights)[0]
 
     def _seats_in(self, hall: Hall) -> list[int]:
         """Return the seats that this buyer believes to hold."""
@@ -447,7 +361,7 @@ class Buyer:
 
     def _some_in(self, hall: Hall) -> list[int]:
         mine = self._seats_in(hall)
-        return self._draw.sample(mine, self._draw.randint(1, min(2, len(mine)))) if mine else []
+        return self.draw.sample(mine, self.draw.randint(1, min(2, len(mine)))) if mine else []
 
 
 def _status_of(error: dict[str, Any]) -> int:

@@ -1,66 +1,18 @@
 """Guests who reserve and buy event tickets by quantity, and an administrator who sells at the counter."""
 
 import asyncio
-import random
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from tests.torture.buyers import KEYS, REPEATS, RETRY_SECONDS, TICKETS_KEPT, VANISHING, Hall
-from tests.torture.caller import ANSWER_SECONDS, Answer, Caller, Unanswered
+from tests.torture.caller import Caller
+from tests.torture.goods import Hall
 from tests.torture.recorder import Recorder
+from tests.torture.requester import REPEATS, RETRY_SECONDS, TICKETS_KEPT, Requester
 
 PUBLIC = "/api/public"
 PAUSE_SECONDS = (0.0, 0.15)
 COUNTER_PAUSE_SECONDS = (0.1, 0.4)
-
-
-class Requester:
-    """Sends requests to random nodes and records them."""
-
-    def __init__(
-        self, name: str, caller: Caller, urls: dict[str, str], recorder: Recorder, seed: int
-    ) -> None:
-        self.name = name
-        self.draw = random.Random(f"{seed} {name}")
-        self.recorder = recorder
-        self._caller = caller
-        self._urls = urls
-
-    def key(self) -> str | None:
-        """Draw an Idempotency-Key, or none."""
-        return f"{self.draw.getrandbits(64):x}" if self.draw.random() < KEYS else None
-
-    async def request(
-        self,
-        invocation: dict[str, Any],
-        method: str,
-        path: str,
-        body: dict[str, Any] | None = None,
-        *,
-        is_hasty: bool = True,
-    ) -> tuple[int, Answer | None]:
-        """Send a request. Returns the number of the operation and the answer, which is not recorded yet.
-
-        Args:
-            invocation: what the history says about it; its `key` becomes the Idempotency-Key.
-            method, path, body: of the request.
-            is_hasty: whether the client may give up at once.
-        """
-        node, url = self.draw.choice(sorted(self._urls.items()))
-        number = self.recorder.invoke(client=self.name, node=node, **invocation)
-        vanishes = is_hasty and self.draw.random() < VANISHING
-        seconds = self.draw.uniform(0.001, 0.02) if vanishes else ANSWER_SECONDS
-        try:
-            answer = await self._caller.send(
-                url, method, path, body, key=invocation.get("key"), seconds=seconds
-            )
-        except Unanswered:
-            self.recorder.unknown(number)
-            return number, None
-        if answer.status >= 400:
-            self.recorder.answer(number, answer.status, answer.code)
-        return number, answer
 
 
 class Guest(Requester):
@@ -134,7 +86,7 @@ class Guest(Requester):
         invocation = self._invocation("hold", kind, quantity=quantity, key=self.key())
         body = {"ticketTypeId": str(kind), "quantity": quantity, "sessionId": self._session_id}
         began = time.monotonic()
-        number, answer = await self.request(_named(invocation), "POST", f"{PUBLIC}/reservations", body)
+        number, answer = await self.request(invocation, "POST", f"{PUBLIC}/reservations", body)
         if answer and answer.status == 201:
             made = answer.document["data"]["reservation"]
             self._reserved[made["id"]] = kind, quantity
@@ -172,10 +124,9 @@ class Guest(Requester):
             "whatsapp": "+492281234567",
         }
         body = {"sessionId": self._session_id, "buyerInfo": person, "ticketHolders": [person] * quantity}
-        invocation = _named(
-            self._invocation("book", kind, reservation=reservation, quantity=quantity, key=self.key())
+        invocation = self._invocation(
+            "book", kind, user=self._user, reservation=reservation, quantity=quantity, key=self.key()
         )
-        invocation["user"] = self._user
         path = f"{PUBLIC}/reservations/{reservation}/purchase"
         for _ in range(REPEATS):
             number, answer = await self.request(invocation, "POST", path, body)
@@ -192,7 +143,7 @@ class Guest(Requester):
 
     async def _cancel(self) -> None:
         ticket, kind = self._tickets.pop(self.draw.randrange(len(self._tickets)))
-        invocation = {**self._invocation("cancel", kind, quantity=1, ticket=int(ticket)), "user": self._user}
+        invocation = self._invocation("cancel", kind, user=self._user, quantity=1, ticket=int(ticket))
         for _ in range(REPEATS):
             number, answer = await self.request(invocation, "DELETE", f"/api/v1/tickets/{ticket}")
             if answer and answer.status < 500:
@@ -278,8 +229,3 @@ class Counter(Requester):
                     self.recorder.answer(number, answer.status, data={})
                 return
             await asyncio.sleep(self.draw.uniform(*RETRY_SECONDS))
-
-
-def _named(invocation: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what there is not."""
-    return {name: value for name, value in invocation.items() if value is not None}

@@ -21,7 +21,12 @@ from tests.torture.site import CLIENTS, DATABASE, WEATHER, Site
 START_AGAIN_SECONDS = 60.0
 """How long PostgreSQL may refuse to start, e.g. because its former processes are still ending."""
 
-ROLLING_PAUSE_SECONDS = 0.5
+LATE_SECONDS = 5.0
+"""A fault that could not begin so long after the end of the schedule is left out."""
+
+READY_SECONDS = 20.0
+"""How long a node that was started is waited for; other faults may keep it from serving."""
+
 _DRIFT_STEP_SECONDS = 0.25
 _COMMIT_MICROSECONDS_LIMIT = 100_000
 _END_SESSIONS = """
@@ -35,7 +40,8 @@ class Injection:
 
     Args:
         site: what they hit.
-        change_layout: publishes another layout of a hall, until the event is set.
+        change_layout: publishes another layout of a hall.
+        serves: waits until a node, by its name, serves.
         note: is called with a record of each fault when it is over.
 
     Attributes:
@@ -48,6 +54,7 @@ class Injection:
         self,
         site: Site,
         change_layout: Callable[[], Awaitable[None]],
+        serves: Callable[[str], Awaitable[object]],
         note: Callable[[dict[str, Any]], None],
     ) -> None:
         self.done: Counter[str] = Counter()
@@ -55,6 +62,7 @@ class Injection:
         self.began_at = 0.0
         self._site = site
         self._change_layout = change_layout
+        self._serves = serves
         self._note = note
         self._bad_links: dict[tuple[str, str], dict[str, float]] = {}
         self._changing_links = asyncio.Lock()
@@ -85,18 +93,27 @@ class Injection:
         }
 
     async def run(self, schedule: Schedule) -> None:
-        """Make all faults happen; returns when the last is mended."""
+        """Make all faults happen; returns when the last is mended.
+
+        A fault waits until earlier ones of the same process, link or clock are mended, which takes longer
+        than planned on a busy machine.
+        """
         async with asyncio.TaskGroup() as group:
             for fault in schedule.faults:
                 await asyncio.sleep(self.began_at + fault.at - time.monotonic())
-                group.create_task(self._happen(fault))
+                group.create_task(self._happen(fault, schedule.seconds + LATE_SECONDS))
 
-    async def _happen(self, fault: Fault) -> None:
+    async def _happen(self, fault: Fault, seconds: float) -> None:
         async with AsyncExitStack() as mine:
             # An earlier fault may take longer than was planned.
             for thing in KINDS[fault.kind].touches(fault.target):
                 await mine.enter_async_context(self._touching[thing])
-            await self._make(fault)
+            if time.monotonic() < self.began_at + seconds:
+                await self._make(fault)
+            else:
+                self.failed.append(
+                    f"{fault.kind} of {fault.target} at {fault.at}: earlier faults took too long"
+                )
 
     async def _make(self, fault: Fault) -> None:
         began = time.monotonic()
@@ -127,7 +144,15 @@ class Injection:
         program = self._program(fault.target)
         await program.kill()
         yield
+        await self._started(program)
+
+    async def _started(self, program: Program) -> None:
+        """Start a program again; if it is a node, wait until it serves."""
         program.start()
+        if program.name in self._site.nodes:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(READY_SECONDS):
+                    await self._serves(program.name)
 
     @asynccontextmanager
     async def _program_stopped(self, fault: Fault) -> AsyncIterator[None]:
@@ -143,15 +168,14 @@ class Injection:
         program = self._program(fault.target)
         await program.terminate()
         yield
-        program.start()
+        await self._started(program)
 
     @asynccontextmanager
     async def _all_restarted(self, fault: Fault) -> AsyncIterator[None]:
         for name in fault.target.split(","):
             program = self._program(name)
             await program.terminate()
-            program.start()
-            await asyncio.sleep(ROLLING_PAUSE_SECONDS)
+            await self._started(program)
         yield
 
     @asynccontextmanager

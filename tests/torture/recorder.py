@@ -36,6 +36,7 @@ class Recorder:
         operations: number of operations.
         answers: numbers of outcomes: statuses, and `unknown`.
         lies: requests for what belongs to others, with their answers.
+        misdeeds: what clients have done that no server likes, counted.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,6 +44,7 @@ class Recorder:
         self.operations = 0
         self.answers: Counter[str] = Counter()
         self.lies: list[dict[str, Any]] = []
+        self.misdeeds: Counter[str] = Counter()
         self._path = path
         self._numbers = count(1)
 

@@ -14,9 +14,10 @@ from tests.acceptance.late_writes import late_writes_in
 from tests.acceptance.seeding import seeded
 from tests.box_office import days_ahead
 from tests.database import connect, execute
-from tests.torture.buyers import Buyer, Hall, seat_of
+from tests.torture.buyers import Buyer, seat_of
 from tests.torture.caller import Answer, Caller, Unanswered
 from tests.torture.clocks import STEP_LIMIT_SECONDS
+from tests.torture.goods import RESERVATIONS, Hall
 from tests.torture.guests import PUBLIC, Counter, Guest
 from tests.torture.injection import Injection
 from tests.torture.recorder import Recorder
@@ -29,7 +30,9 @@ HALLS, ROWS, SEATS_PER_ROW = 6, 8, 10
 
 BUYERS, GUESTS = 12, 3
 FIRST_GUEST, FIRST_CUSTOMER, CUSTOMERS, WATCHER, ADMIN = 300, 500, 20, 800, 900
-TICKETS_OF_TYPE = 40
+TICKET_TYPES, TICKETS_OF_TYPE = 10, 12
+"""Many small ones: the judge searches each by itself."""
+
 READY_SECONDS, SETTLE_SECONDS, QUIET_SECONDS = 120.0, 180.0, 60.0
 PROGRESS_SECONDS = 10.0
 _TABLES = {
@@ -51,6 +54,7 @@ class Run:
 
     Attributes:
         injection: the faults.
+        loads: how often screenings were loaded into the memory of a node.
         problems: what is wrong beside what the history shows.
         success_share: share of the operations that succeeded while faults happened.
     """
@@ -58,8 +62,9 @@ class Run:
     def __init__(
         self, schedule: Schedule, folder: Path, site: Site, recorder: Recorder, session: aiohttp.ClientSession
     ) -> None:
-        self.injection = Injection(site, self._change_layout, recorder.note)
+        self.injection = Injection(site, self._change_layout, self._serves, recorder.note)
         self.problems: list[str] = []
+        self.loads = 0
         self.success_share = 0.0
         self._schedule = schedule
         self._folder = folder
@@ -120,6 +125,9 @@ class Run:
             for task in (progress, *watching):
                 task.cancel()
             await asyncio.wait([progress, *watching])
+        ((self.loads,),) = await asyncio.to_thread(
+            execute, self._site.database_url, "SELECT coalesce(sum(epoch), 0)::int FROM screening_epochs"
+        )
         if late := await asyncio.to_thread(late_writes_in, self._site.database_url):
             self.problems.append(f"{late} rows were written for screenings that another node had taken")
 
@@ -145,7 +153,7 @@ class Run:
         *halls, pending_hall = self._halls
         seed, recorder = self._schedule.seed, self._recorder
         self._buyers = [
-            Buyer(user_id, self._caller(user_id), self._urls, halls, pending_hall, recorder, seed)
+            Buyer(user_id, self._caller(user_id), self._urls, recorder, seed, halls, pending_hall)
             for user_id in range(1, BUYERS + 1)
         ]
         for buyer in self._buyers:
@@ -162,7 +170,7 @@ class Run:
                 *(self._session, node, url, hall.id, self._site.token(WATCHER), recorder),
             )
             for node, url in self._urls.items()
-            for hall in (halls[0], halls[1], halls[-1])
+            for hall in halls
         ]
 
     def _promises(self) -> dict[str, Any]:
@@ -177,6 +185,9 @@ class Run:
             "late_seconds": None,
             "settle_seconds": 30.0,
         }
+
+    async def _serves(self, node: str) -> Answer:
+        return await self._asked(self._urls[node], "GET", "/readyz")
 
     async def _all_serve(self) -> None:
         """Wait until every node is ready, and answers for every hall."""
@@ -206,8 +217,13 @@ class Run:
         made = await self._asked(url, "POST", "/api/admin/events", event)
         assert made.status == 201, made
         self._event_id = int(made.document["data"]["id"])
-        for name in ("Standing", "Seated"):
-            body = {"eventId": str(self._event_id), "name": name, "price": 25.5, "capacity": TICKETS_OF_TYPE}
+        for number in range(TICKET_TYPES):
+            body = {
+                "eventId": str(self._event_id),
+                "name": f"Block {number + 1}",
+                "price": 25.5,
+                "capacity": TICKETS_OF_TYPE,
+            }
             made = await self._asked(url, "POST", "/api/admin/ticket-types", body)
             assert made.status == 201, made
             self._types.append(int(made.document["data"]["id"]))
@@ -286,7 +302,7 @@ class Run:
 
 
 def _availability(screening: int) -> str:
-    return f"/api/v1/seat-reservations/screening/{screening}/availability"
+    return f"{RESERVATIONS}/screening/{screening}/availability"
 
 
 def _holds(screenings: dict[str, Any]) -> bool:

@@ -204,7 +204,7 @@ def draw_schedule(seed: int, seconds: float, nodes: int, kinds: Sequence[str] = 
         kinds: what may happen.
     """
     draw = random.Random(seed)
-    pause = min(2.5, max(0.3, seconds / (2 * len(kinds))))
+    pause = min(2.5, max(0.5, seconds / (2 * len(kinds))))
     names, deck = node_names(nodes), list[str]()
     faults: list[Fault] = []
     at = FIRST_SECONDS

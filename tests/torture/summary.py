@@ -2,6 +2,9 @@
 
 import json
 import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +17,16 @@ from tests.torture.verdict import judge_history
 SUCCESS_SHARE = 0.3
 """A run in which fewer operations succeed proves nothing."""
 
+MEANS = (
+    "means: bad links by a program that carries packets (no netem), the database's slow disk by commit_delay,"
+    " full disks by small ones in memory, clocks by libfaketime"
+)
+"""How faults were made that others make with the kernel."""
+
 TAKEOVER_SECONDS = 6.0
 """How long before and after the message what was not written may have been acknowledged."""
+
+REASON_CHARACTERS = 150
 
 _LOSING = re.compile(
     r"was taken over by another server|which has not handed it over|may not have been written"
@@ -35,6 +46,8 @@ def summarise(folder: Path, run: Run, recorder: Recorder, clock: float) -> int:
         The exit status.
     """
     injection = run.injection
+    faults = injection.done + recorder.misdeeds
+    by_kind = [f"{kind} {number}" for kind, number in sorted(faults.items())]
     problems = list(run.problems)
     problems += [f"a lie was believed: {lie}" for lie in recorder.lies if lie["status"] < 400]
     takeovers = _takeovers(folder, clock)
@@ -55,12 +68,13 @@ def summarise(folder: Path, run: Run, recorder: Recorder, clock: float) -> int:
     lines += [
         f"screenings that nodes took from others, and ends with unwritten holds: {len(takeovers)}",
         f"programs that ended by themselves: {', '.join(run.exits) or 'none'}",
-        f"lies: {len(recorder.lies)}",
+        f"errors in the logs of nodes: {', '.join(_errors(folder)) or 'none'}",
+        f"screenings that were loaded: {run.loads}",
+        MEANS,
         f"sockets of watchers: {run.sockets}",
         *(f"problem: {problem}" for problem in problems),
         f"operations: {recorder.operations} ({run.success_share:.0%} successful while faults happened)",
-        f"faults: {injection.done.total()} "
-        f"({', '.join(f'{kind} {number}' for kind, number in sorted(injection.done.items()))})",
+        f"faults: {faults.total()} ({', '.join(by_kind)})",
         f"verdict: {f'{len(problems)} problems' if problems else 'clean'}",
         f"folder: {folder}",
     ]
@@ -70,29 +84,42 @@ def summarise(folder: Path, run: Run, recorder: Recorder, clock: float) -> int:
     return 1 if problems else 0
 
 
+def _log_lines(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the lines of all nodes' logs, with the name of the node; what a full disk has cut is left out."""
+    for path in sorted((folder / "logs").glob("node-*.log")):
+        for line in path.read_text(errors="replace").splitlines():
+            with suppress(ValueError):
+                document = json.loads(line)
+                if isinstance(document, dict) and "message" in document:
+                    yield path.stem, document
+
+
+def _errors(folder: Path) -> list[str]:
+    """Return the different errors that nodes have logged, with how often."""
+    errors: Counter[str] = Counter()
+    for _, line in _log_lines(folder):
+        if line.get("level") == "error":
+            reason = line.get("exception", line["message"]).strip().rpartition("\n")[2]
+            errors[f"{line['logger']}: {reason[:REASON_CHARACTERS]}"] += 1
+    return [f"{number} {error}" for error, number in errors.most_common()]
+
+
 def _takeovers(folder: Path, clock: float) -> list[dict[str, Any]]:
     """Return a fault for each message of a node that a screening was taken without being handed over.
 
     Then holds may be lost that were not yet written. Mostly a planned fault is the cause, but a busy machine
     can stop a node for as long as SIGSTOP does.
     """
-    found = []
-    for path in sorted((folder / "logs").glob("node-*.log")):
-        for line in path.read_text(errors="replace").splitlines():
-            if not _LOSING.search(line):
-                continue
-            try:
-                at = datetime.fromisoformat(json.loads(line)["time"]).timestamp() + clock
-            except (ValueError, KeyError):  # the disk was full
-                continue
-            found.append(
-                {
-                    "kind": "fault",
-                    "fault": "takeover",
-                    "target": path.stem,
-                    "from": at - TAKEOVER_SECONDS,
-                    "to": at + TAKEOVER_SECONDS,
-                    "loses_holds": True,
-                }
-            )
-    return found
+    return [
+        {
+            "kind": "fault",
+            "fault": "takeover",
+            "target": node,
+            "from": at - TAKEOVER_SECONDS,
+            "to": at + TAKEOVER_SECONDS,
+            "loses_holds": True,
+        }
+        for node, line in _log_lines(folder)
+        if _LOSING.search(line["message"])
+        for at in (datetime.fromisoformat(line["time"]).timestamp() + clock,)
+    ]

@@ -1,0 +1,48 @@
+"""Requests for what belongs to somebody else. None of them may succeed."""
+
+import time
+from typing import Any
+
+from tests.torture.caller import Unanswered
+from tests.torture.goods import TICKETS, Ticket
+from tests.torture.requester import Requester
+
+
+async def lie(client: Requester, ticket: Ticket, other_seat: int) -> None:
+    """Send one, and record the answer.
+
+    Args:
+        client: who lies.
+        ticket: of somebody else.
+        other_seat: a seat to get with the payment of the ticket.
+    """
+    of_ticket = f"{TICKETS}/{ticket.id}"
+    bodies: list[tuple[str, str, str, dict[str, Any] | None]] = [
+        ("cancels a foreign ticket", "DELETE", of_ticket, None),
+        ("reads a foreign ticket", "GET", of_ticket, None),
+        (
+            "books with a foreign payment",
+            "POST",
+            f"{TICKETS}/book",
+            {"screening_id": ticket.screening, "seat_ids": [other_seat], "payment_id": ticket.payment_id},
+        ),
+        ("pays for a foreign ticket", "POST", f"{of_ticket}/confirm-payment", {"payment_id": "lie"}),
+        ("moves a foreign ticket", "POST", f"{of_ticket}/move", {"seat_id": other_seat}),
+        ("gives a foreign ticket away", "PATCH", of_ticket, {"email": "mallory@home.example"}),
+    ]
+    what, method, path, body = client.draw.choice(bodies)
+    _, url = client.door()
+    try:
+        answer = await client.caller.send(url, method, path, body)
+    except Unanswered:
+        return
+    client.recorder.misdeeds["client lies"] += 1
+    client.recorder.lies.append(
+        {
+            "time": time.monotonic(),
+            "user": client.name,
+            "what": f"{what}: {method} {path} {body or ''}".rstrip(),
+            "status": answer.status,
+            "code": answer.code,
+        }
+    )
