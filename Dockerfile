@@ -1,10 +1,11 @@
 FROM python:3.13-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/frontrow
-COPY requirements/build.lock requirements/run.lock requirements/
+COPY requirements/build.lock requirements/traces.lock requirements/
 # Both lock files are complete and the wheel is built with the installed tools, so nothing is resolved here.
+# traces.lock is run.lock with what FRONTROW_TRACES_URL needs; it is imported only with that setting.
 RUN pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r requirements/build.lock \
-    && /opt/frontrow/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r requirements/run.lock
+    && /opt/frontrow/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r requirements/traces.lock
 COPY web/__init__.py web/build.py web/package.json web/package-lock.json web/.npmrc web/
 COPY web/documents/package.json web/documents/package-lock.json web/documents/.npmrc web/documents/
 RUN python -m web.build packages
