@@ -1,7 +1,7 @@
 """A database of every earlier version, with data in it, is migrated, loses nothing, and can be sold from.
 
 `upgrades/NNNN.sql` adds rows that a server of that version has written, on top of those of earlier versions.
-A migration that changes rows, or adds a table, comes with such a file.
+A migration that changes rows, or adds a table or a column, comes with such a file.
 """
 
 from collections.abc import Callable, Iterator
@@ -93,6 +93,27 @@ def test_every_upgrade_keeps_every_row(
             for row in kept:
                 shown = {column: row[column] for column in row.keys() & columns}
                 assert any(shown.items() <= found.items() for found in after[table]), (revision, table, row)
+
+
+FILLED_SINCE = "0030"
+"""Since this revision each new column has a value in some row of its file."""
+
+COLUMNS = """
+SELECT table_name::text, column_name::text FROM information_schema.columns WHERE table_schema = 'public'
+"""
+
+
+def test_every_new_column_has_rows_that_later_upgrades_must_keep(
+    cluster: EmbeddedPostgres, earlier_databases: dict[str, str]
+) -> None:
+    urls = {revision: database_of(cluster, name) for revision, name in earlier_databases.items()}
+    known = set(execute(urls[max(one for one in REVISIONS if one < FILLED_SINCE)], COLUMNS))
+    for revision in (one for one in REVISIONS if one >= FILLED_SINCE):
+        columns = set(execute(urls[revision], COLUMNS))
+        for table, column in sorted(columns - known):
+            ((values,),) = execute(urls[revision], f"SELECT count({column}) FROM {table}")  # noqa: S608
+            assert values, f"upgrades/{revision[:4]}.sql has no row with a value of {table}.{column}"
+        known |= columns
 
 
 @pytest.mark.parametrize("revision", [REVISIONS[0], REVISIONS[len(REVISIONS) // 2], REVISIONS[-2]])
