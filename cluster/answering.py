@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from cluster.forwarding import ASK, PART
 from cluster.links import Links
-from cluster.long_replies import LongReplies
+from cluster.long_replies import PART_BYTES, LongReplies
 from cluster.messages import ReadNewSeats
 from cluster.wire import decode_command, encode_reply
 from engine.causes import Cause, handling
@@ -23,7 +23,7 @@ ANSWERS_KEPT = 8192
 twice as many."""
 
 SENDERS_KEPT = 1000
-"""Nodes of which it is remembered up to which of their commands the answers are forgotten."""
+"""Nodes that are remembered although none of their answers are: up to which number these are forgotten."""
 
 
 class Answering:
@@ -41,43 +41,45 @@ class Answering:
         self._traced = None if tracer is None else TracedScreenings(directory, tracer, "server")
         self._actors = directory.owned.actors
         self._long = LongReplies()
-        # By sender and number, in two generations: dropping the older one is cheaper than single answers.
-        self._answers: dict[tuple[str, int], Any] = {}
-        self._older: dict[tuple[str, int], Any] = {}
-        # By sender: the highest number of an answer that is forgotten. Numbers ascend.
-        self._forgotten: dict[str, int] = {}
+        self._senders: dict[str, _Sender] = {}
+        self._answers_lately = 0
         links.on(ASK, self._asked)
 
-    def _asked(self, sender: str, value: Any) -> Any:
+    def _asked(self, name: str, value: Any) -> Any:
         number, data, *named = value
-        key = (sender, number)
-        known = self._answers.get(key) or self._older.get(key)
+        sender = self._senders.get(name) or self._new_sender(name)
+        known = sender.answers.get(number) or sender.older.get(number)
         if known is not None:
             if isinstance(known, EngineError):
                 raise known
             return known
         command = decode_command(data)
         if isinstance(command, ReadNewSeats):
-            return self._read_seats(sender, command)
-        if number <= self._forgotten.get(sender, 0) and type(command) not in READS:
+            return self._read_seats(name, command)
+        repeatable = type(command) in READS
+        if number <= sender.forgotten and not repeatable:
             raise OutcomeUnknown  # it may have been carried out
-        cause = _cause_in(named)
-        handling.request_id = None if cause is None else cause.request_id
-        try:
-            actor = self._actors.get(command.screening_id)
-            if self._traced is not None and cause is not None and cause.trace is not None:
+        cause = _cause_in(named) if named else None
+        actor = self._actors.get(command.screening_id)
+        if cause is not None:
+            handling.request_id = cause.request_id
+            if self._traced is not None and cause.trace is not None:
                 actor = None
+        answer: Any
+        try:
             reply: Any = None if actor is None else actor.ask_first(command, cause)
+            if reply is None or isinstance(reply, Future):
+                answer = asyncio.ensure_future(self._later(name, command, reply, cause))
+            else:
+                answer = self._encoded(name, reply)
         except EngineError as refusal:
-            self._remember(command, key, refusal)
+            if not repeatable:
+                self._remember(sender, number, refusal)
             raise
         finally:
             handling.request_id = None
-        if reply is None or isinstance(reply, Future):
-            answer: Any = asyncio.ensure_future(self._later(sender, command, reply, cause))
-        else:
-            answer = self._encoded(sender, reply)
-        self._remember(command, key, answer)
+        if not repeatable:
+            self._remember(sender, number, answer)
         return answer
 
     async def _later(
@@ -92,26 +94,54 @@ class Answering:
         return self._encoded(sender, command.reply_with(cast(SeatMap, seat_map)))
 
     def _encoded(self, sender: str, reply: Any) -> bytes:
-        *parts, last = self._long.cut(encode_reply(reply))
+        data = encode_reply(reply)
+        if len(data) <= PART_BYTES:
+            return data
+        *parts, last = self._long.cut(data)
         for part in parts:
             self._links.send(sender, PART, part)
         return last
 
-    def _remember(self, command: Command, key: tuple[str, int], answer: Any) -> None:
-        if type(command) in READS:
-            return
-        if len(self._answers) >= ANSWERS_KEPT:
-            self._forget(self._older)
-            self._older, self._answers = self._answers, {}
-        self._answers[key] = answer
+    def _remember(self, sender: "_Sender", number: int, answer: Any) -> None:
+        if self._answers_lately >= ANSWERS_KEPT:
+            self._answers_lately = 0
+            for each in self._senders.values():
+                each.forget_older()
+        self._answers_lately += 1
+        sender.answers[number] = answer
 
-    def _forget(self, answers: dict[tuple[str, int], Any]) -> None:
-        """Remember which answers are not remembered any more, so that no command is carried out twice."""
-        forgotten = self._forgotten
-        for sender, number in answers:
-            forgotten[sender] = max(number, forgotten.pop(sender, 0))
-        for sender in list(forgotten)[:-SENDERS_KEPT]:
-            del forgotten[sender]
+    def _new_sender(self, name: str) -> "_Sender":
+        senders = self._senders
+        if len(senders) >= SENDERS_KEPT:
+            silent = next((name for name, each in senders.items() if not (each.answers or each.older)), None)
+            if silent is not None:
+                del senders[silent]
+        sender = senders[name] = _Sender()
+        return sender
+
+
+class _Sender:
+    """What a node has been answered. The answers are kept in two generations, since dropping the older one
+    as a whole is cheaper than dropping single answers.
+
+    Attributes:
+        answers, older: the answers by the numbers of their commands: the replies, refusals, or futures of
+            replies.
+        forgotten: the highest number of an answer that is not kept any more. Numbers ascend.
+    """
+
+    __slots__ = ("answers", "forgotten", "older")
+
+    def __init__(self) -> None:
+        self.answers: dict[int, Any] = {}
+        self.older: dict[int, Any] = {}
+        self.forgotten = 0
+
+    def forget_older(self) -> None:
+        """Drop the older generation, and begin a new one."""
+        if self.older:
+            self.forgotten = max(self.forgotten, max(self.older))
+        self.older, self.answers = self.answers, {}
 
 
 def _cause_in(named: Sequence[Any]) -> Cause | None:

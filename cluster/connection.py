@@ -81,6 +81,7 @@ class Connection:
         ca: a PEM file with the certificate authority of the servers; None for those of the machine.
 
     Attributes:
+        connected: True until the loss of the connection is noticed.
         number: how many connections have been made.
 
     Raises:
@@ -95,6 +96,7 @@ class Connection:
         self._on_lost: list[Callable[[], None]] = []
         self._on_regained: list[Callable[[], None]] = []
         self._client: _Client | None = None
+        self.connected = False
         self.number = 0
         self._subscriptions: list[Subscription] = []
         self._stopping = False
@@ -122,11 +124,6 @@ class Connection:
                 self._options["tls"] = ssl.create_default_context(cafile=str(ca))
         except (OSError, ValueError) as exc:
             raise NatsUnavailable(f"A file for connecting to NATS cannot be used: {exc}") from exc
-
-    @property
-    def connected(self) -> bool:
-        """True until the loss of the connection is noticed."""
-        return self._client is not None
 
     @property
     def message_bytes_limit(self) -> int:
@@ -166,7 +163,7 @@ class Connection:
                 async with asyncio.timeout(GOODBYE_SECONDS):
                     await asyncio.gather(*[_drain(subscription) for subscription in self._subscriptions])
                     await _everything_read(client)
-            self._client = None
+            self._use(None)
             await client.close()
 
     def subscribe(self, subject: str, handler: Handler) -> None:
@@ -246,7 +243,7 @@ class Connection:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await client.connect([url], disconnected_cb=disconnected, error_cb=failed, **self._options)
-                self._client = client
+                self._use(client)
                 self.number += 1
                 # NATS reads these before anything that is published from now on.
                 self._subscriptions = [
@@ -256,7 +253,7 @@ class Connection:
             if not client.is_connected:
                 raise UnexpectedEOF
         except BaseException as exc:
-            self._client = None
+            self._use(None)
             await client.close()
             if isinstance(exc, NoServersError) and errors:
                 exc = errors[-1]
@@ -265,8 +262,11 @@ class Connection:
                 raise NatsUnavailable(_advice(url, exc)) from exc
             raise
 
+    def _use(self, client: "_Client | None") -> None:
+        self._client, self.connected = client, client is not None
+
     def _abandon(self) -> None:
-        self._client = None
+        self._use(None)
         logger.warning("The connection to NATS is lost; reconnecting")
         for callback in self._on_lost:
             attempt(callback)

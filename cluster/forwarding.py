@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from cluster.beats import NodeState
 from cluster.errors import NOT_DONE, NoAnswer
 from cluster.links import Links
-from cluster.long_replies import LongReplies
+from cluster.long_replies import PART_OF_REPLY, LongReplies
 from cluster.membership import Membership, View
 from cluster.messages import LayoutMissing, ReadNewSeats, SeatsUnchanged
 from cluster.wire import decode_reply, encode_command
@@ -39,6 +39,8 @@ _AGAIN_SECONDS = 0.05
 
 _HARMLESS_TWICE = READS | {HoldSeats}
 """Commands that may be carried out twice without harm: a second hold of the same seats finds the first."""
+
+_MAPS = frozenset({SeatMap, SeatsUnchanged})
 
 Again = Callable[[Command, float], Awaitable[Reply]]
 """Asks in another way within some seconds."""
@@ -115,15 +117,15 @@ class Forwarding:
         number, answer = next(self._numbers), loop.create_future()
         forwarded = _Forwarded(self, command, number, owner, loop.time(), seconds, again, answer, cause)
         self._send(forwarded, seconds)
-        return forwarded.answer
+        return answer
 
     def _send(self, forwarded: "_Forwarded", seconds: float) -> None:
         command: Command | ReadNewSeats = forwarded.command
         if type(command) is ReadSeats and (known := self._seat_maps.get(command.screening_id)) is not None:
             command = ReadNewSeats(known.screening_id, known.epoch, known.seq)
         value: tuple[object, ...] = (forwarded.number, encode_command(command))
-        if forwarded.cause is not None:
-            value += forwarded.cause
+        if (cause := forwarded.cause) is not None:
+            value += cause
         self._links.call_for(forwarded, forwarded.owner, ASK, value, seconds)
 
     def _send_once_more(self, forwarded: "_Forwarded") -> None:
@@ -132,15 +134,21 @@ class Forwarding:
     def replied(self, forwarded: "_Forwarded", data: object) -> None:
         """A command was answered with a reply."""
         try:
-            reply = self._decoded(forwarded.owner, data)
+            if type(data) is bytes and data.startswith(PART_OF_REPLY):
+                data = self._parts.join(forwarded.owner, data)
+            reply: Any = decode_reply(data, self._layouts.known_layout)
+            if type(reply) in _MAPS:
+                reply = self._known_or_kept(reply)
         except LayoutMissing as missing:
             self._spawn(self._load_layout(forwarded, missing))
         except Exception as error:
             self.failed(forwarded, error)
         else:
-            self._count(forwarded, "ok")
-            if not forwarded.answer.done():
-                forwarded.answer.set_result(reply)
+            seconds = self._loop.time() - forwarded.began
+            self._observer.forwarded(type(forwarded.command).__name__, seconds, "ok")
+            answer = forwarded.answer
+            if not answer.done():
+                answer.set_result(reply)
 
     def failed(self, forwarded: "_Forwarded", error: Exception) -> None:
         """A command was refused, or may not have been carried out."""
@@ -191,28 +199,30 @@ class Forwarding:
             self._send_once_more(forwarded)
 
     def _fail(self, forwarded: "_Forwarded", error: BaseException) -> None:
-        self._count(forwarded, error.code if isinstance(error, EngineError) else "failed")
+        outcome = error.code if isinstance(error, EngineError) else "failed"
+        seconds = self._loop.time() - forwarded.began
+        self._observer.forwarded(type(forwarded.command).__name__, seconds, outcome)
         if not forwarded.answer.done():
             forwarded.answer.set_exception(error.with_traceback(None))
 
-    def _count(self, forwarded: "_Forwarded", outcome: str) -> None:
-        seconds = self._loop.time() - forwarded.began
-        self._observer.forwarded(type(forwarded.command).__name__, seconds, outcome)
+    def _known_or_kept(self, reply: SeatMap | SeatsUnchanged) -> SeatMap:
+        """Keep a seat map that has come, or return the one that has not changed.
 
-    def _decoded(self, owner: str, data: object) -> Reply:
-        """Decode a reply. Raises LayoutMissing if a layout has to be loaded first."""
-        reply: Any = decode_reply(self._parts.join(owner, data), self._layouts.known_layout)
-        if type(reply) is SeatMap:
-            self._seat_maps.pop(reply.screening_id, None)
-            if len(self._seat_maps) >= SEAT_MAPS_KEPT:
-                del self._seat_maps[next(iter(self._seat_maps))]
-            self._seat_maps[reply.screening_id] = reply
-        elif type(reply) is SeatsUnchanged:
-            known = self._seat_maps.get(reply.screening_id)
+        Raises:
+            OwnershipLost: another map has come meanwhile, so it has to be asked for again.
+        """
+        seat_maps = self._seat_maps
+        known = seat_maps.get(reply.screening_id)
+        if isinstance(reply, SeatsUnchanged):
             if known is None or (known.epoch, known.seq) != (reply.epoch, reply.seq):
-                raise OwnershipLost(reply.screening_id)  # another map has arrived meanwhile: ask again
-            reply = known
-        return reply  # type: ignore[no-any-return]
+                raise OwnershipLost(reply.screening_id)
+            return known
+        if known is not None:
+            del seat_maps[reply.screening_id]
+        elif len(seat_maps) >= SEAT_MAPS_KEPT:
+            del seat_maps[next(iter(seat_maps))]
+        seat_maps[reply.screening_id] = reply
+        return reply
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
@@ -251,6 +261,8 @@ class _Forwarded:
         "owner",
     )
 
+    layout: Layout
+
     def __init__(
         self,
         forwarding: Forwarding,
@@ -272,7 +284,6 @@ class _Forwarded:
         self.deadline = began + seconds
         self.answer = answer
         self.cause = cause
-        self.layout: Layout | None = None
 
     def done(self) -> bool:
         return False

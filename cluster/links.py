@@ -29,7 +29,7 @@ What is certain after a failure is told in `cluster.errors`.
 import asyncio
 import logging
 import re
-from asyncio import Future
+from asyncio import Future, InvalidStateError
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -121,17 +121,12 @@ class Links:
 
     Attributes:
         node: the name.
-        seconds_left: how long the caller still waits, valid while a handler of a call runs, until its first
-            `await`.
     """
 
     def __init__(self, connection: Connection, cluster: str, node: str) -> None:
         if not NAME.fullmatch(cluster):
             raise ValueError(f"{cluster!r} cannot be the name of a cluster")
         self.node = node
-        self.seconds_left = 0.0
-        self._age = 0.0
-        self._answered = False
         self._loop = asyncio.get_running_loop()
         self._connection = connection
         self._prefix = f"frontrow.{cluster}"
@@ -196,16 +191,22 @@ class Links:
     def call_for(self, answer: Answered, node: str, kind: str, value: Any, seconds: float) -> None:
         """Call a handler as `call` does, and give `answer` the outcome, perhaps immediately."""
         peer = self._peers.get(node) or self._peer(node)
+        pending = peer.pending
         if not self._connection.connected:
             answer.set_exception(NodeUnreachable(node))
-        elif len(peer.pending) >= CALLS_LIMIT:
+            return
+        if len(pending) >= CALLS_LIMIT:
             answer.set_exception(LinkFull())
+            return
+        number = next(self._numbers)
+        pending[number] = (answer, self._loop.time() + seconds)
+        if self._timer is None:
+            self._timer = self._loop.call_later(TICK_SECONDS, self._time_out)
+        item = (CALL, number, int(seconds * 1000), kind, value)
+        if peer.items:
+            peer.items.append(item)
         else:
-            number = next(self._numbers)
-            peer.pending[number] = (answer, self._loop.time() + seconds)
-            if self._timer is None:
-                self._timer = self._loop.call_later(TICK_SECONDS, self._time_out)
-            self._queue(peer, (CALL, number, int(seconds * 1000), kind, value))
+            self._queue(peer, item)
 
     def send(self, node: str, kind: str, value: Any) -> None:
         """Send a message that is not answered. It is lost if the node or NATS cannot be reached."""
@@ -319,44 +320,49 @@ class Links:
             if sender == self.node and not from_myself:
                 return
             peer = self._peers.get(sender) or self._peer(sender)
-            self._age = peer.ages.of(connection, sent / 1000, since_boot())
+            age = peer.ages.of(connection, sent / 1000, since_boot())
         except (msgspec.DecodeError, ValueError, TypeError) as exc:
             self._defects.report(exc)
             return
-        self._answered = False
+        answered = False
+        pending = peer.pending
         for item in items:
+            # Calls and replies are handled here, since functions of their own would take as long again.
             try:
-                self._handle(peer, item)
+                form = item[0]
+                if form == REPLY:
+                    waiting = pending.pop(item[1], None)
+                    if waiting is not None:
+                        try:
+                            waiting[0].set_result(item[2])
+                        except InvalidStateError:
+                            pass  # the caller has stopped waiting
+                elif form != CALL:
+                    self._handle_rare(peer, item)
+                elif item[2] > 1000 * age:  # the caller still waits
+                    answered = True
+                    self._answer(peer, item)
             except Exception as defect:
                 self._defects.report(defect)
-        if self._answered:
+        if answered:
             self._flush_peer(peer)
 
-    def _handle(self, peer: _Peer, item: list[Any]) -> None:
+    def _handle_rare(self, peer: _Peer, item: list[Any]) -> None:
         form = item[0]
-        if form == CALL:
-            self._answer(peer, item)
-        elif form == SEND:
+        if form == SEND:
             handler = self._handlers.get(item[1])
             if handler is not None:
                 future = self._keep(handler(peer.name, item[2]))
                 if future is not None:
                     future.add_done_callback(self._report)
-        elif form == REPLY:
-            waiting = peer.pending.pop(item[1], None)
-            if waiting is not None and not waiting[0].done():
-                waiting[0].set_result(item[2])
         elif form == REFUSAL:
             self._fail(peer, item[1], _refusal_in(item[2]))
         elif form == DEFECT:
             self._fail(peer, item[1], RemoteDefect(f"Server {peer.name}: {item[2]}"))
 
     def _answer(self, peer: _Peer, call: list[Any]) -> None:
-        _, number, milliseconds, kind, value, *_newer = call
-        self.seconds_left = milliseconds / 1000 - self._age
-        if self.seconds_left <= 0:
-            return
-        self._answered = True
+        """Answer a call. The message's replies are sent when all its calls have been handled."""
+        _, number, _, kind, value, *_newer = call
         try:
             handler = self._handlers.get(kind)
             if handler is None:
@@ -364,16 +370,15 @@ class Links:
             result = handler(peer.name, value)
         except Exception as error:
             self._answer_error(peer, number, kind, error)
+            return
+        if type(result) is bytes or (future := self._keep(result)) is None:
+            peer.items.append((REPLY, number, result))
         else:
-            future = self._keep(result)
-            if future is None:
-                self._queue(peer, (REPLY, number, result))
-            else:
-                future.add_done_callback(partial(self._answer_later, peer, number, kind))
+            future.add_done_callback(partial(self._answer_later, peer, number, kind))
 
     def _keep(self, result: Any) -> "Future[Any] | None":
         """Return the future of a handler's result, and keep it until it is done; None for a plain result."""
-        if type(result) is bytes or not hasattr(result, "__await__"):
+        if not hasattr(result, "__await__"):
             return None
         future: Future[Any] = asyncio.ensure_future(result)
         self._running.add(future)

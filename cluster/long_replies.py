@@ -20,6 +20,9 @@ _FORMS = {kind: Form(kind, part) for kind, part in PARTS.items()}
 
 _KIND = next(iter(PARTS))
 
+PART_OF_REPLY = bytes((_KIND,))
+"""The first byte of a part."""
+
 
 class LongReplies:
     """Cuts long replies into parts, and joins the parts that come from other nodes.

@@ -105,7 +105,7 @@ class RoutedScreenings:
                 return actor.ask_first(command, cause)
             except OwnershipLost:
                 return self._spawn(self._asked_again(command, cause))
-        owner = self._membership.owner_of(screening_id)
+        owner = self._membership.view.ring.owner_of(screening_id)
         if owner == self._node:
             return None
         if owner is None:

@@ -93,9 +93,9 @@ def decode_reply(data: object, layout_of: LayoutOf) -> Answer:
         NotUnderstood: it is of an unknown kind, or of another form.
         LayoutMissing: `layout_of` has not found the layout.
     """
-    reply = decode(_REPLIES, "reply", data)
+    reply: Any = decode(_REPLIES, "reply", data)
     if type(reply) is not _SeatMapRow:
-        return cast(Answer, reply)
+        return reply  # type: ignore[no-any-return]
     screening_id, epoch, seq, room_id, version, views, window = reply
     layout = layout_of(room_id, version)
     if layout is None:

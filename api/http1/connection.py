@@ -40,6 +40,21 @@ class Wire(Protocol):
         """Send bytes and give the transport to another protocol. Returns whether the client is connected."""
 
 
+class LaterAnswer:
+    """A plain request that is answered later, in one piece (`api.http1.protocol`).
+
+    Attributes:
+        persistent: whether the connection stays open after the response, as far as is known.
+    """
+
+    __slots__ = ("persistent",)
+    begun = False
+    persistent: bool
+
+    def client_left(self) -> None:
+        """Do nothing: what was asked for continues, and its response is dropped."""
+
+
 class RequestConnection(HTTPConnection):
     """The connection as one request sees it.
 

@@ -18,16 +18,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import cast
 
-from tornado.httputil import HTTPInputError, HTTPMessageDelegate, RequestStartLine
+from tornado.httputil import HTTPInputError, HTTPMessageDelegate
 
 from api.errors import ApiError
 from api.http1.body import BodyReader, ChunkedReader, ContentLengthReader
 from api.http1.common_headers import new_request_id
-from api.http1.connection import RequestConnection
+from api.http1.connection import LaterAnswer, RequestConnection
 from api.http1.deadline import Deadline
 from api.http1.errors import MalformedRequest, RequestTimedOut, TooManyConnections
 from api.http1.head import END_OF_HEAD, RequestHead, parse_head
-from api.http1.headers import RequestHeaders
 from api.http1.host import Admission, Host
 from api.http1.inflow import Inflow
 from api.http1.outflow import Outflow
@@ -39,16 +38,12 @@ from api.http1.refusal import RejectedRequest, refusal_bytes
 log = logging.getLogger("frontrow.http")
 
 # Attributes of an enumeration are slow to look up on CPython 3.11.
-_HEAD, _CLOSING = Phase.HEAD, Phase.CLOSING
+_HEAD, _ANSWER, _CLOSING = Phase.HEAD, Phase.ANSWER, Phase.CLOSING
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TURN_SECONDS = 0.005
 _PLAIN_REQUESTS = 64
 """Pipelined plain requests that are answered in one turn."""
-
-_PLAIN_HEAD = RequestHead(
-    RequestStartLine("", "", "HTTP/1.1"), RequestHeaders(), 0, persistent=True, upgrade=False
-)
 
 ANSWERED_LATER = b""
 """Returned by `Host.answer_plain` if the response is sent later through the connection."""
@@ -76,7 +71,7 @@ class Http1Protocol(asyncio.Protocol):
         self._phase = Phase.HEAD
         self._head_begun = self._advancing = self._wrote_lately = False
         self._persistent = True
-        self._request: RequestConnection | None = None
+        self._request: RequestConnection | LaterAnswer | None = None
         self._request_complete = False
         self._delegate: HTTPMessageDelegate | None = None
         self._body: BodyReader | None = None
@@ -156,13 +151,21 @@ class Http1Protocol(asyncio.Protocol):
                 self._deadline.set(limits.keep_alive_seconds)
         return data[at:]
 
-    def begin_plain(self, lines: Sequence[bytes] | None = None) -> RequestConnection:
-        """Begin a plain request that is answered later.
+    def answer_later(self, request: LaterAnswer) -> None:
+        """Begin a plain request whose response is sent by `complete`."""
+        request.persistent = self._persistent
+        if self._phase is _HEAD:
+            self._request = request
+            self._phase = _ANSWER
+            self._await_handler()
+
+    def begin_plain(self, lines: Sequence[bytes]) -> RequestConnection:
+        """Begin a plain request that is answered by other means, later.
 
         Args:
-            lines: of its head; None if its response is sent by `complete`.
+            lines: of its head.
         """
-        head = _PLAIN_HEAD if lines is None else parse_head(b"\r\n".join(lines) + END_OF_HEAD, self._limits)
+        head = parse_head(b"\r\n".join(lines) + END_OF_HEAD, self._limits)
         limits = self._limits
         request = RequestConnection(
             self,
@@ -178,17 +181,18 @@ class Http1Protocol(asyncio.Protocol):
             self._await_handler()
         return request
 
-    def complete(self, request: RequestConnection, response: bytes) -> None:
+    def complete(self, request: LaterAnswer, response: bytes) -> None:
         """Send the whole response to a plain request.
 
         Args:
-            request: from `begin_plain`; if it does not persist, the response must say so.
+            request: from `answer_later`; if it does not persist, the response must say so.
             response: its bytes.
         """
         if request is self._request:
-            request.begun = request.finished = self._wrote_lately = True
+            self._wrote_lately = True
             self._outflow.send_soon(response)
-            self.answered(request)
+            self._request = None
+            self._serve_next(request.persistent)
 
     def eof_received(self) -> bool:
         """The client sends nothing more: it has left, or waits for its responses."""
@@ -405,7 +409,7 @@ class Http1Protocol(asyncio.Protocol):
         content, advanced = self._inflow.take_body(body)
         if not advanced and self._inflow.ended:
             self.break_off()
-        if not advanced or request is None or delegate is None:
+        if not advanced or not isinstance(request, RequestConnection) or delegate is None:
             return False
         waiting = delegate.data_received(content) if content else None
         if request.finished:

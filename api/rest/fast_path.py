@@ -25,7 +25,7 @@ from api.access_log import counting
 from api.bodies import MEDIA_TYPE, Body
 from api.http1 import plain
 from api.http1.common_headers import COMMON_HEADERS, FieldLines, http_date, new_request_id
-from api.http1.connection import RequestConnection
+from api.http1.connection import LaterAnswer
 from api.http1.peer import Peer
 from api.http1.plain import token_in
 from api.http1.protocol import ANSWERED_LATER, Http1Protocol
@@ -383,7 +383,7 @@ def _with_query(route: _Route, query: str) -> _Route | None:
     return route._replace(arguments=arguments, target=f"{route.path}?{query}")
 
 
-class _Waiting:
+class _Waiting(LaterAnswer):
     """A request whose response waits for the engine's reply.
 
     Args:
@@ -400,7 +400,6 @@ class _Waiting:
         "_lines",
         "_path",
         "_peer",
-        "_request",
         "_request_id",
         "_route",
         "_started",
@@ -429,30 +428,34 @@ class _Waiting:
         self._started = started
         self._identity = identity
         self._ask = ask
-        self._request: RequestConnection | None = None
 
     def wait_for(self, reply: "asyncio.Future[Any] | EngineError") -> None:
         """Answer when the engine has replied, or when a refusal has been reconsidered."""
         if isinstance(reply, EngineError):
             self._reconsider(reply)
             return
-        self._request = self._connection.begin_plain()
-        self._path.router.unanswered.add(reply)
+        path = self._path
+        self._connection.answer_later(self)
+        path.router.unanswered.add(reply)
         reply.add_done_callback(self._replied)
-        self._path.patience.begin(self)
+        path.patience.begin(self)
 
     def _replied(self, reply: "asyncio.Future[Any]") -> None:
-        self._path.router.unanswered.discard(reply)
+        path = self._path
+        path.router.unanswered.discard(reply)
         answer: Answer | bytes
         try:
             refusal = reply.exception()
-            if isinstance(refusal, EngineError) and self._ask.reconsider is not None:
-                self._reconsider(refusal)
-                return
             if refusal is None:
                 result = self._ask.respond(reply.result())
                 encode = orjson.dumps if type(result) is dict else self._route.operation.encode
                 answer = encode(result)
+            elif isinstance(refusal, EngineError) and self._ask.reconsider is not None:
+                if path.patience.end(self):
+                    self._reconsider(refusal)
+                else:
+                    path.router.run(self._reconsider_late(refusal))
+                return
             else:
                 answer = refusal_answer(refusal, PLAIN, self._request_id)
         except (Exception, asyncio.CancelledError) as error:
@@ -462,9 +465,6 @@ class _Waiting:
     def _reconsider(self, refusal: EngineError) -> None:
         """Let an exchange answer: reconsidering takes a task."""
         router = self._path.router
-        if not self._path.patience.end(self) and self._request is not None:
-            router.run(self._reconsider_late(refusal))
-            return
         request = self._connection.begin_plain(self._lines)
         request.context = self._peer
         exchange = Exchange(router, router.plan_of(request.head, self._peer.scheme), request)
@@ -484,24 +484,24 @@ class _Waiting:
 
     def _send(self, answer: Answer | bytes) -> None:
         """Send an answer, or a JSON document with the usual status."""
-        if not self._path.patience.end(self):
+        path, route, request_id = self._path, self._route, self._request_id
+        if not path.patience.end(self):
             return  # The client was told that the outcome is unknown.
-        request, fields = cast(RequestConnection, self._request), self._fields
-        if not request.persistent:
+        fields = self._fields
+        if not self.persistent:
             fields = [*fields]
             fields[plain.CLOSE] = True
         elif fields[plain.CLOSE]:
-            request.persistent = False
+            self.persistent = False
         origin, peer = fields[plain.ORIGIN], self._peer
         shared = COMMON_HEADERS
         if origin is not None:
-            shared = self._path.shared_with(origin, fields[plain.HOST], peer.scheme) or COMMON_HEADERS
-        path, route, request_id = self._path, self._route, self._request_id
-        if isinstance(answer, bytes) and not fields[plain.CLOSE]:
+            shared = path.shared_with(origin, fields[plain.HOST], peer.scheme) or COMMON_HEADERS
+        if type(answer) is bytes and self.persistent:
             status, response = route.status, path.with_head(route.status, shared, request_id, answer)
         else:
             if isinstance(answer, bytes):
                 answer = Answer(route.status, Body(answer))
             status, response = path.written(answer, shared, request_id, fields)
-        self._connection.complete(request, response)
+        self._connection.complete(self, response)
         path.finish(route, status, self._started, peer, request_id, self._identity)

@@ -210,13 +210,6 @@ async def test_a_cancelled_call_is_forgotten(nats_server: NatsServer) -> None:
         assert await one.links.call(two.name, "echo", 2, SECONDS) == 2
 
 
-async def test_a_handler_knows_how_long_the_caller_waits(nats_server: NatsServer) -> None:
-    async with nodes(nats_server.url) as (one, two):
-        two.links.on("patience", lambda sender, value: two.links.seconds_left)
-        left = await one.links.call(two.name, "patience", None, SECONDS)
-        assert 0 < left <= SECONDS
-
-
 async def test_refusals_are_raised_at_the_caller(nats_server: NatsServer) -> None:
     async def later(sender: str, value: object) -> None:
         raise Overloaded(7)
