@@ -226,6 +226,38 @@ def refused_as_sold_out_while_places_are_left(story: Story) -> None:
 
 
 @_breaks("no order")
+def place_is_sold_out_before_it_is_bought(story: Story) -> None:
+    story.ask("hold", "joan", (0, 1), ticket_type=5, quantity=1, status=409, code="not_enough_tickets")
+    story.ask("book", "ada", (2, 9), ticket_type=5, quantity=2, payment_id="p2", status=201)
+    story.ends(ticket_types={"5": {"capacity": 2, "left": 0}})
+
+
+@_breaks("no order")
+def released_reservation_is_bought(story: Story) -> None:
+    data = {"reservation": 1, "until": 300.0}
+    story.ask("hold", "ada", (0, 1), ticket_type=5, quantity=2, status=201, data=data)
+    story.ask("release", "ada", (2, 3), ticket_type=5, reservation=1, status=204)
+    story.ask("book", "ada", (4, 5), ticket_type=5, reservation=1, quantity=2, status=201)
+    story.ends(ticket_types={"5": {"capacity": 5}})
+
+
+@_breaks("no order")
+def expired_reservation_is_bought(story: Story) -> None:
+    data = {"reservation": 1, "until": 300.0}
+    story.ask("hold", "ada", (0, 1), ticket_type=5, quantity=2, status=201, data=data)
+    story.ask("book", "ada", (310, 311), ticket_type=5, reservation=1, quantity=2, status=201)
+    story.ends(ticket_types={"5": {"capacity": 5}})
+
+
+@_breaks("no order")
+def reservation_expires_early(story: Story) -> None:
+    data = {"reservation": 1, "until": 300.0}
+    story.ask("hold", "ada", (0, 1), ticket_type=5, quantity=2, status=201, data=data)
+    story.ask("look", "grace", (290, 291), ticket_type=5, data={"left": 5})
+    story.ends(ticket_types={"5": {"capacity": 5}})
+
+
+@_breaks("no order")
 def place_is_given_back_twice(story: Story) -> None:
     story.ask("book", "ada", (0, 1), ticket_type=5, quantity=2, payment_id="p1", status=201)
     for at in ((2, None), (4, 5)):

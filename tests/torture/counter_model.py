@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from tests.torture.calls import Call
 from tests.torture.history import Settings
-from tests.torture.seat_model import LAPSE
+from tests.torture.seat_model import LAPSE, latest_end
 
 
 class Reservation(NamedTuple):
@@ -96,9 +96,8 @@ class CounterModel:
         if counter.left < call.quantity:
             return None
         until = -inf if call.until is None else call.until
-        ends_by = inf if call.until is None or call.unknown else until + self._late
         reservation = call.reservation if call.reservation is not None else f"of op {call.source.op}"
-        one = Reservation(reservation, call.quantity, until, ends_by)
+        one = Reservation(reservation, call.quantity, until, latest_end(call, self._late))
         held = sorted((*counter.held, one), key=lambda other: str(other.reservation))
         return Counter(counter.left - call.quantity, tuple(held))
 

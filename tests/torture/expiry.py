@@ -175,7 +175,7 @@ def _freed(watchers: Sequence[Watcher]) -> Mapping[Seat, Sequence[float]]:
     freed = defaultdict(list)
     for watcher in watchers:
         for sighting in watcher.sightings:
-            for change in () if sighting.whole else sighting.seats:
+            for change in sighting.seats:
                 if change["status"] == "available":
                     freed[str(sighting.screening), change["seat"]].append(sighting.time)
     return {seat: sorted(times) for seat, times in freed.items()}

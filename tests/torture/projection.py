@@ -76,7 +76,7 @@ class _Projecting:
         for operation in self._history.operations:
             named = {*(operation.seats or ()), *_seats_in(operation)}
             self._seats_of[operation.screening] |= named
-            if operation.action != "look":
+            if operation.action != "look" and not operation.refused:
                 self._touched[operation.screening, operation.user] |= named
         for operation in without_repeats(self._history.operations):
             if operation.ticket_type is None:

@@ -49,7 +49,7 @@ def _same(operation: Operation) -> Hashable:
 def _together(group: list[Operation]) -> list[Operation]:
     succeeded = [operation for operation in group if operation.succeeded]
     if not succeeded:
-        # Of a ticket type only the first may take effect. A seat can only be booked once anyway.
+        # Of a ticket type only the first may take effect. A seat cannot be booked twice anyway.
         return group[:1] if group[0].ticket_type is not None else group
     first = min(succeeded, key=lambda operation: operation.returned_at)
     action = "book" if any(operation.action == "book" for operation in group) else first.action

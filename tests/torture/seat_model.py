@@ -79,6 +79,16 @@ OBSERVATIONS = frozenset(kind for kind in SeatCall if kind.startswith(("saw", "r
 """Calls that never change a seat."""
 
 
+def latest_end(call: Call, late_seconds: float) -> float:
+    """When nobody may see a hold any more in a request that is sent later.
+
+    `until` counts from when the hold was requested; it may have been made as late as it was answered.
+    """
+    if call.until is None or call.unknown:
+        return inf
+    return call.until + (call.returned_at - call.invoked_at) + late_seconds
+
+
 class SeatModel:
     """The rules of one seat.
 
@@ -134,10 +144,9 @@ class SeatModel:
         if until is None:
             # Nobody was told. It lasts as long as a hold of this minute, or what it was.
             return seat if known else Seat(_S.HELD, call.user)
+        ends_by = latest_end(call, self._late)
         if known:
-            until = max(until, seat.until)
-            return Seat(_S.HELD, call.user, until, max(until + self._late, seat.ends_by))
-        ends_by = inf if call.unknown else until + self._late
+            until, ends_by = max(until, seat.until), max(ends_by, seat.ends_by)
         return Seat(_S.HELD, call.user, until, ends_by)
 
     def _is_held(self, seat: Seat, call: Call) -> bool:
@@ -177,17 +186,10 @@ class SeatModel:
     def _booked(self, seat: Seat, call: Call) -> Seat | None:
         if seat.status in (_S.FREE, _S.ANY) or self._is_own(seat, call):
             return Seat(_S.BOOKED, call.user, payment_id=call.payment_id)
-        return self._repeated(seat, call)
+        return None
 
     def _booked_held(self, seat: Seat, call: Call) -> Seat | None:
-        if seat.status is _S.ANY or self._is_own(seat, call):
-            return Seat(_S.BOOKED, call.user, payment_id=call.payment_id)
-        return self._repeated(seat, call)
-
-    def _repeated(self, seat: Seat, call: Call) -> Seat | None:
-        """A booking that has been made is answered again as at first."""
-        same = seat.status is _S.BOOKED and seat.user == call.user and seat.payment_id == call.payment_id
-        return seat if same and call.payment_id is not None else None
+        return None if seat.status is _S.FREE else self._booked(seat, call)
 
     def _cancelled(self, seat: Seat, call: Call) -> Seat | None:
         """A ticket that is cancelled may be cancelled again."""

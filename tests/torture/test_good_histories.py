@@ -228,3 +228,71 @@ def test_a_seat_that_is_being_booked_cannot_be_released() -> None:
     story.release("ada", 1, (3, 4))
     story.look((30, 31), 1, "reserved", "ada")
     accepted(story, kept=1)
+
+
+@pytest.mark.parametrize("booked", [False, True])
+def test_a_refusal_without_details_means_that_somebody_else_has_the_seat(booked: bool) -> None:
+    story = Story()
+    if booked:
+        story.book("ada", 1, (0, 1), "p1", 7)
+    else:
+        story.hold("ada", 1, (0, 1))
+    story.ask("hold", "joan", (2, 3), [1], status=409, code="seats_unavailable")
+    assert story.judged().clean
+
+
+def test_a_hold_without_an_answer_may_begin_late() -> None:
+    story = Story()
+    story.hold("ada", 1, (0, None))
+    story.look((400, 401), 1, "available")
+    story.look((402, 403), 1, "reserved", "ada")
+    assert story.judged().clean
+
+
+def test_a_slow_answer_leaves_open_when_the_hold_began() -> None:
+    story = Story()
+    story.hold("ada", 1, (0, 20), until=300)
+    story.look((315, 316), 1, "reserved", "ada")
+    assert story.judged().clean
+
+
+def test_a_crash_may_lose_the_key_of_a_hold() -> None:
+    story = Story()
+    story.hold("ada", 1, (0, 1), key="k1")
+    story.fault("kill", "node-1", 1.2, 3)
+    story.look((4, 5), 1, "available")
+    story.hold("ada", 1, (6, 7), key="k1")
+    story.look((8, 9), 1, "reserved", "ada")
+    accepted(story, lost=1)
+
+
+def test_an_extension_without_an_answer_may_last() -> None:
+    story = Story()
+    story.hold("ada", 1, (0, 1), until=300)
+    story.ask("extend", "ada", (2, None), [1])
+    story.look((350, 351), 1, "reserved", "ada")
+    story.look((352, 353), 1, "available")
+    accepted(story, lapsed=1)
+
+
+def test_places_that_are_being_bought_are_not_left() -> None:
+    story = Story()
+    story.ask("look", "grace", (0, 1), ticket_type=5, data={"left": 2})
+    story.ask("hold", "joan", (3, 4), ticket_type=5, quantity=4, status=409, code="not_enough_tickets")
+    story.ask("book", "ada", (2, 9), ticket_type=5, quantity=3, payment_id="p1", status=409)
+    story.ask("book", "ada", (2, 9), ticket_type=5, quantity=2, payment_id="p2", status=201)
+    story.ask("look", "grace", (3, 4), ticket_type=5, data={"left": 0})
+    story.ask("hold", "joan", (5, 6), ticket_type=5, quantity=1, status=409, code="not_enough_tickets")
+    story.ask("look", "grace", (5, 6), ticket_type=5, data={"left": 2})
+    story.ends(ticket_types={"5": {"capacity": 2, "left": 0}})
+    accepted(story)
+
+
+def test_a_reservation_that_is_being_bought_cannot_be_released() -> None:
+    story = Story()
+    data = {"reservation": 1, "until": 300.0}
+    story.ask("hold", "ada", (0, 1), ticket_type=5, quantity=2, status=201, data=data)
+    story.ask("book", "ada", (2, 9), ticket_type=5, reservation=1, quantity=2, status=201)
+    story.ask("release", "ada", (3, 4), ticket_type=5, reservation=1, status=204)
+    story.ends(ticket_types={"5": {"capacity": 5, "left": 3}})
+    accepted(story)

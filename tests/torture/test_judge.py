@@ -42,6 +42,15 @@ def test_a_wrong_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert said.endswith("verdict: 1 finding\n")
 
 
+def test_a_finding_names_what_was_seen_of_the_seat() -> None:
+    story = Story()
+    story.hold("ada", 1, (0, 1))
+    seats = [{"seat": seat, "status": "available"} for seat in range(100)]
+    story.ask("look", "grace", (2, 3), data={"seats": seats})
+    (finding,) = story.judged().findings
+    assert finding.records[1] == "op 2: 2.000 grace look -> 3.000 saw free"
+
+
 def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert judge.main([str(tmp_path)]) == 2
     assert "cannot be judged" in capsys.readouterr().err

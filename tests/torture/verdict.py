@@ -8,10 +8,11 @@ sys.exit(0 if verdict.clean else 1)
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from tests.torture.calls import Call, Model
-from tests.torture.counter_model import CounterModel
+from tests.torture.counter_model import CounterCall, CounterModel
 from tests.torture.expiry import LATENESS_BUCKETS, Holds, check_early_expiry
 from tests.torture.findings import Finding
 from tests.torture.history import History, parse
@@ -73,7 +74,9 @@ class Verdict:
 
     def _lateness(self) -> str:
         shown = [
-            f"{self.lateness[bound]} within {bound:g} s" for bound in LATENESS_BUCKETS if self.lateness[bound]
+            f"{self.lateness[bound]} {'later' if bound == inf else f'within {bound:g} s'}"
+            for bound in LATENESS_BUCKETS
+            if self.lateness[bound]
         ]
         return ", ".join(shown) or "none"
 
@@ -162,13 +165,21 @@ def _search(
         verdict.findings.append(Finding("not decided", about, text))
     elif not outcome.linearizable:
         assert outcome.stuck is not None
-        records = [
-            str(call.source) + (f" [{call.kind} {call.user or ''}]" if call.source.action == "look" else "")
-            for call in contradiction(calls, model, outcome.stuck, flashes)
-        ]
+        records = list(map(_line, contradiction(calls, model, outcome.stuck, flashes)))
         text = f"No order of the requests explains op {outcome.stuck.source.op} ({outcome.stuck.kind})."
         verdict.findings.append(Finding("no order", about, text, records))
     return outcome
+
+
+def _line(call: Call) -> str:
+    """A call as it was recorded; of a map of seats only what it says about this one."""
+    operation = call.source
+    if operation.action != "look":
+        return str(operation)
+    saw = str(call.kind).replace("_", " ") + (f" by {call.user}" if call.user is not None else "")
+    if operation.ticket_type is not None or call.kind is CounterCall.SAW_LEFT:
+        saw = f"saw {call.quantity} left"
+    return f"op {operation.op}: {call.invoked_at:.3f} {operation.user} look -> {call.returned_at:.3f} {saw}"
 
 
 def _counted(counts: Counter[str]) -> str:
