@@ -19,6 +19,7 @@ class Call:
         observes: whether it never changes the state.
         claims_until: while this call is running, but not after this, the object may look taken by it.
         losable: whether a crash may undo it.
+        twins: calls without a return that are alike have the same; it does not matter which takes effect.
         final: whether it looks at the object after everything has come to rest.
         user, until, payment_id, quantity, reservation: what it is about.
         source: the request that it was made from.
@@ -30,6 +31,7 @@ class Call:
     observes: bool = False
     claims_until: float = -inf
     losable: bool = False
+    twins: Hashable = None
     final: bool = False
     user: Any = None
     until: float | None = None

@@ -14,7 +14,13 @@ from tests.torture.seat_model import LAPSE, latest_end
 
 
 class Reservation(NamedTuple):
-    """A held quantity. It does not end before `until`, and is not seen by requests sent after `ends_by`."""
+    """A held quantity.
+
+    Attributes:
+        reservation: its id; None if nobody was told. Such reservations of the same quantity are alike.
+        until: it does not end before this.
+        ends_by: it is of no use to requests that are sent later.
+    """
 
     reservation: Any
     quantity: int
@@ -86,19 +92,21 @@ class CounterModel:
 
     def drifts(self, counter: Counter, now: float) -> Iterator[tuple[str, Counter]]:
         """Reservations may lapse once their time has come."""
-        for one in counter.held:
+        for one in dict.fromkeys(counter.held):
             if now >= one.until - self._early:
                 yield LAPSE, self._given_back(counter, one)
 
     def _took(self, counter: Counter, call: Call) -> Counter | None:
-        if (known := _held(counter, call)) is not None:
+        if call.reservation is not None and (known := _held(counter, call)) is not None:
             return counter if known.quantity == call.quantity else None
         if counter.left < call.quantity:
             return None
-        until = -inf if call.until is None else call.until
-        reservation = call.reservation if call.reservation is not None else f"of op {call.source.op}"
-        one = Reservation(reservation, call.quantity, until, latest_end(call, self._late))
-        held = sorted((*counter.held, one), key=lambda other: str(other.reservation))
+        if call.unknown or call.until is None:
+            # Nobody was promised anything.
+            one = Reservation(call.reservation, call.quantity)
+        else:
+            one = Reservation(call.reservation, call.quantity, call.until, latest_end(call, self._late))
+        held = sorted((*counter.held, one), key=lambda other: (str(other.reservation), other.quantity))
         return Counter(counter.left - call.quantity, tuple(held))
 
     def _gave(self, counter: Counter, call: Call) -> Counter:
@@ -113,7 +121,7 @@ class CounterModel:
         known = _held(counter, call)
         if known is None or call.invoked_at > known.ends_by:
             return None
-        return counter._replace(held=tuple(one for one in counter.held if one is not known))
+        return counter._replace(held=_without(counter.held, known))
 
     def _cancelled(self, counter: Counter, call: Call) -> Counter:
         return counter._replace(left=counter.left + call.quantity)
@@ -125,9 +133,19 @@ class CounterModel:
         return counter if counter.left < call.quantity else None
 
     def _given_back(self, counter: Counter, known: Reservation) -> Counter:
-        held = tuple(one for one in counter.held if one is not known)
-        return counter._replace(left=counter.left + known.quantity, held=held)
+        return Counter(counter.left + known.quantity, _without(counter.held, known))
 
 
 def _held(counter: Counter, call: Call) -> Reservation | None:
-    return next((one for one in counter.held if one.reservation == call.reservation), None)
+    """The reservation that a call names, or one like it."""
+    for one in counter.held:
+        if one.reservation == call.reservation and (
+            one.reservation is not None or one.quantity == call.quantity
+        ):
+            return one
+    return None
+
+
+def _without(held: tuple[Reservation, ...], one: Reservation) -> tuple[Reservation, ...]:
+    position = held.index(one)
+    return held[:position] + held[position + 1 :]

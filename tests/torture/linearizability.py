@@ -270,10 +270,13 @@ class _Search(Generic[State]):
                 yield _Move(call, state, slot)
         for name, state in self._model.drifts(node.state, time):
             yield _Move(name, state)
+        tried = set()
         for other_slot, other in sorted(node.running.items(), key=lambda item: item[1].returned_at):
             taken = node.spent if other.unknown else node.used
-            if other is call or taken >> other_slot & 1:
+            if other is call or taken >> other_slot & 1 or other.twins in tried:
                 continue
+            if other.twins is not None:
+                tried.add(other.twins)
             for state in self._answers(node, other):
                 if not (state == node.state and (other.unknown or other.observes)):
                     yield _Move(other, state, other_slot)

@@ -70,6 +70,7 @@ class _Projecting:
         self._losses = losses
         self._projection = Projection()
         self._seats_of: dict[Id | None, set[Id]] = defaultdict(set)
+        self._reservations = {operation.data.get("reservation") for operation in history.operations}
         self._touched: dict[tuple[Id | None, Id | None], set[Id]] = defaultdict(set)
 
     def all(self, final: Mapping[str, Any]) -> Projection:
@@ -229,12 +230,11 @@ class _Projecting:
             return
         match operation.action:
             case "hold":
-                lasts = self._history.settings.hold_seconds
-                until = data.get("until")
-                if operation.unknown and lasts is not None:
-                    until = operation.invoked_at + lasts
-                reservation = data.get("reservation")
-                yield self._counter_call(CounterCall.TOOK, operation, until=until, reservation=reservation)
+                until, reservation = data.get("until"), data.get("reservation")
+                twins = (operation.quantity, self._is_exposed(operation)) if operation.unknown else None
+                yield self._counter_call(
+                    CounterCall.TOOK, operation, until=until, reservation=reservation, twins=twins
+                )
             case "book":
                 held = operation.reservation is not None
                 kind = CounterCall.BOOKED_HELD if held else CounterCall.BOOKED
@@ -250,21 +250,26 @@ class _Projecting:
                     yield self._counter_call(CounterCall.SAW_LEFT, operation, quantity=data["left"])
 
     def _counter_call(self, kind: CounterCall, operation: Operation, **more: Any) -> Call:
-        given = {"quantity": operation.quantity, "reservation": operation.reservation, **more}
+        # A reservation whose answer was lost may be found later; it is one of those that nobody was told of.
+        told = operation.reservation if operation.reservation in self._reservations else None
+        given = {"quantity": operation.quantity, "reservation": told, **more}
         return self._call(kind, operation, observes=kind in counter_model.OBSERVATIONS, **given)
 
     def _call(self, kind: Any, operation: Operation, **more: Any) -> Call:
-        exposed = any(loss.exposes(operation.invoked_at, operation.returned_at) for loss in self._losses)
         return Call(
             kind,
             operation.invoked_at,
             operation.returned_at,
-            losable=exposed,
+            losable=self._is_exposed(operation),
             user=operation.user,
             payment_id=operation.payment_id,
             source=operation,
             **more,
         )
+
+    def _is_exposed(self, operation: Operation) -> bool:
+        """Whether a crash may undo it."""
+        return any(loss.exposes(operation.invoked_at, operation.returned_at) for loss in self._losses)
 
     def _look_at_the_end(self, final: Mapping[str, Any]) -> None:
         """Everybody's last look, after which nothing happens."""

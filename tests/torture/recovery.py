@@ -6,6 +6,7 @@ the latest changes of an object, never one from the middle, and nothing before a
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Generic, NamedTuple
 
 from tests.torture.calls import Call, Model, State
@@ -63,10 +64,17 @@ def losses(faults: Sequence[Fault], settings: Settings) -> list[Loss]:
 
 
 class Recoverable(NamedTuple, Generic[State]):
-    """A state, and the states before the changes that a crash may undo, each with the answer's time."""
+    """A state that a crash may undo.
+
+    Attributes:
+        now: the state.
+        earlier: states before the latest changes, each with the time of the answer to the change.
+        losses: how often it has been undone.
+    """
 
     now: State
     earlier: tuple[tuple[State, float], ...] = ()
+    losses: int = 0
 
 
 class Recovering(Generic[State]):
@@ -75,11 +83,13 @@ class Recovering(Generic[State]):
     Args:
         model: the model without crashes.
         possible: when something may be lost.
+        limit: how often something is lost at most. The search is much shorter if that is little.
     """
 
-    def __init__(self, model: Model[State], possible: Sequence[Loss]) -> None:
+    def __init__(self, model: Model[State], possible: Sequence[Loss], limit: float = inf) -> None:
         self._model = model
         self._possible = possible
+        self._limit = limit
         self.initial = Recoverable(model.initial)
         self.anything = None if model.anything is None else Recoverable(model.anything)
 
@@ -88,9 +98,10 @@ class Recovering(Generic[State]):
         after = self._model.apply(state.now, call)
         if after is None or after == state.now:
             return None if after is None else state
-        if call.losable and not call.claims:
-            return Recoverable(after, (*state.earlier, (state.now, call.returned_at)))
-        return Recoverable(after)
+        if call.losable and not call.claims and state.losses < self._limit:
+            earlier = (*state.earlier, (state.now, call.returned_at))
+            return Recoverable(after, self._still_exposed(earlier, call.invoked_at), state.losses)
+        return Recoverable(after, losses=state.losses)
 
     def excuses(self, state: Recoverable[State], call: Call, running: Sequence[Call]) -> bool:
         """As without crashes."""
@@ -99,18 +110,27 @@ class Recovering(Generic[State]):
     def drifts(self, state: Recoverable[State], now: float) -> Iterator[tuple[str, Recoverable[State]]]:
         """Return what happens by itself, and what a crash may have left."""
         for name, after in self._model.drifts(state.now, now):
-            yield name, Recoverable(after, state.earlier)
-        if state.earlier:
-            for left in self._left(state, now):
-                yield LOSS, left
+            yield name, state._replace(now=after)
+        for left in self._left(state, now):
+            yield LOSS, left
+
+    def _still_exposed(
+        self, earlier: tuple[tuple[State, float], ...], now: float
+    ) -> tuple[tuple[State, float], ...]:
+        """Forget what no crash from now on can undo, so that states that differ only in that are one."""
+        exposed_from = min((one.exposed_from for one in self._possible if one.ends_at >= now), default=inf)
+        length = len(earlier)
+        while length and earlier[length - 1][1] >= exposed_from:
+            length -= 1
+        return earlier[length:]
 
     def _left(self, state: Recoverable[State], now: float) -> Iterable[Recoverable[State]]:
         left = set()
-        for loss in self._possible:
+        for loss in self._possible if state.earlier else ():
             if loss.begins_at <= now <= loss.ends_at:
                 for length in range(len(state.earlier) - 1, -1, -1):
                     before, returned_at = state.earlier[length]
                     if returned_at < loss.exposed_from:
                         break
-                    left.add(Recoverable(before, state.earlier[:length]))
+                    left.add(Recoverable(before, state.earlier[:length], state.losses + 1))
         return sorted(left, key=lambda recoverable: -len(recoverable.earlier))

@@ -53,12 +53,13 @@ def test_ten_thousand_clients_want_one_seat() -> None:
 def test_a_hold_lapses_at_its_expiry() -> None:
     story = Story()
     story.hold("ada", 1, (0, 1), until=300)
-    story.look((298, 298.5), 1, "reserved", "ada")
+    story.look((300.1, 300.4), 1, "reserved", "ada")
     story.seen("w1", 300.2, (1, 5), (1, "available"))
     story.hold("joan", 1, (301, 302))
     verdict = story.judged()
     assert verdict.clean, verdict
     assert verdict.lateness == {0.25: 1}
+    assert verdict.overdue_seconds == pytest.approx(0.1)
     assert verdict.holds == {"lapsed": 1, "kept": 1}
 
 

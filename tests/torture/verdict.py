@@ -23,6 +23,9 @@ from tests.torture.projection import Projection, project
 from tests.torture.recovery import Loss, Recovering, losses
 from tests.torture.seat_model import SeatModel
 
+_LOSSES = (0, 1, inf)
+"""How often an object may have been undone by crashes; the fewer suffice, the shorter is the search."""
+
 
 @dataclass
 class Verdict:
@@ -36,6 +39,7 @@ class Verdict:
         faults: number of faults by kind.
         holds: what became of acknowledged holds, by word.
         lateness: how late expired holds were seen free; upper bounds in seconds.
+        overdue_seconds: how long after its expiry a hold was still seen, at most.
         not_judged: seats that were left out, because something was done to them that no model knows.
         findings: what is wrong.
     """
@@ -49,6 +53,7 @@ class Verdict:
     faults: Counter[str] = field(default_factory=Counter)
     holds: Counter[str] = field(default_factory=Counter)
     lateness: Counter[float] = field(default_factory=Counter)
+    overdue_seconds: float = 0.0
     not_judged: int = 0
     findings: list[Finding] = field(default_factory=list)
 
@@ -64,6 +69,7 @@ class Verdict:
             f"faults: {self.faults.total()}{_counted(self.faults)}",
             f"acknowledged holds: {self.holds.total() - self.holds['found again']}{_counted(self.holds)}",
             f"expired holds seen free: {self._lateness()}",
+            f"longest seen held after its expiry: {self.overdue_seconds:.3f} s",
         ]
         if self.not_judged:
             lines.append(f"seats not judged: {self.not_judged}")
@@ -109,6 +115,7 @@ def judge_history(history: History, final: Mapping[str, Any]) -> Verdict:
     _judge_seats(verdict, history, projection, possible, holds)
     _judge_ticket_types(verdict, history, projection, possible, final)
     verdict.holds, verdict.lateness = holds.ends, holds.lateness
+    verdict.overdue_seconds = holds.overdue_seconds
     verdict.findings += check_early_expiry(history, projection.seats, possible)
     verdict.findings += check_pictures(history.watchers, final)
     verdict.findings += check_ledger(history, final)
@@ -126,7 +133,7 @@ def judge_history(history: History, final: Mapping[str, Any]) -> Verdict:
 def _judge_seats(
     verdict: Verdict, history: History, projection: Projection, possible: Sequence[Loss], holds: Holds
 ) -> None:
-    model = Recovering(SeatModel(history.settings), possible)
+    model = SeatModel(history.settings)
     for seat, calls in projection.seats.items():
         if seat in projection.foreign:
             verdict.not_judged += 1
@@ -149,7 +156,7 @@ def _judge_ticket_types(
             verdict.not_judged += 1
             continue
         counter = CounterModel(capacity, history.settings)
-        _search(verdict, f"ticket type {ticket_type}", calls, Recovering(counter, possible), possible)
+        _search(verdict, f"ticket type {ticket_type}", calls, counter, possible)
 
 
 def _search(
@@ -158,14 +165,19 @@ def _search(
     """Search for an order of the calls on one object, and say what contradicts if there is none."""
     verdict.objects += 1
     verdict.calls += len(calls)
-    flashes = [loss.ends_at for loss in possible if any(call.losable for call in calls)]
-    outcome = linearize(calls, model, flashes=flashes)
+    flashes: list[float] = []
+    for limit in _LOSSES:
+        recovering = Recovering(model, possible, limit)
+        outcome = linearize(calls, recovering, flashes=flashes)
+        flashes = [loss.ends_at for loss in possible if any(call.losable for call in calls)]
+        if outcome.linearizable or not flashes:
+            break
     if outcome.undecided:
         text = f"The search was given up after {outcome.steps} steps."
         verdict.findings.append(Finding("not decided", about, text))
     elif not outcome.linearizable:
         assert outcome.stuck is not None
-        records = list(map(_line, contradiction(calls, model, outcome.stuck, flashes)))
+        records = list(map(_line, contradiction(calls, recovering, outcome.stuck, flashes)))
         text = f"No order of the requests explains op {outcome.stuck.source.op} ({outcome.stuck.kind})."
         verdict.findings.append(Finding("no order", about, text, records))
     return outcome
