@@ -25,8 +25,6 @@ LATENESS_BUCKETS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, inf)
 _SAME_SECONDS = 0.05
 """Two times of expiry that differ by less are of the same hold."""
 
-_SEEN_HELD = frozenset({SeatCall.SAW_HELD, SeatCall.REFUSED_HELD})
-
 _GIVING = frozenset(
     {
         SeatCall.GAVE,
@@ -49,13 +47,11 @@ class Holds:
         ends: how many were kept, lapsed, were released, booked, or lost by a crash; and how many that had
             been given back were found again after a crash.
         lateness: how many of those that lapsed were seen free at most so many seconds after their expiry.
-        overdue_seconds: how long after its expiry one was still seen by a request that was sent then, at most.
     """
 
     def __init__(self, watchers: Sequence[Watcher]) -> None:
         self.ends: Counter[str] = Counter()
         self.lateness: Counter[float] = Counter()
-        self.overdue_seconds = 0.0
         self._freed = _freed(watchers)
 
     def account(self, seat: Seat, order: Sequence[Step[Recoverable[SeatState]]]) -> None:
@@ -73,8 +69,6 @@ class Holds:
                 acknowledged = None
             if after.status is not Status.HELD:
                 continue
-            if isinstance(step.what, Call) and step.what.kind in _SEEN_HELD and after.until > 0:
-                self.overdue_seconds = max(self.overdue_seconds, step.what.invoked_at - after.until)
             if step.what == LOSS and before.user != after.user:
                 self.ends["found again"] += 1
             if isinstance(step.what, Call) and not step.what.unknown and step.what.kind == SeatCall.TOOK:

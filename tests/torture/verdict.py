@@ -39,7 +39,6 @@ class Verdict:
         faults: number of faults by kind.
         holds: what became of acknowledged holds, by word.
         lateness: how late expired holds were seen free; upper bounds in seconds.
-        overdue_seconds: how long after its expiry a hold was still seen, at most.
         not_judged: seats that were left out, because something was done to them that no model knows.
         findings: what is wrong.
     """
@@ -53,7 +52,6 @@ class Verdict:
     faults: Counter[str] = field(default_factory=Counter)
     holds: Counter[str] = field(default_factory=Counter)
     lateness: Counter[float] = field(default_factory=Counter)
-    overdue_seconds: float = 0.0
     not_judged: int = 0
     findings: list[Finding] = field(default_factory=list)
 
@@ -69,7 +67,6 @@ class Verdict:
             f"faults: {self.faults.total()}{_counted(self.faults)}",
             f"acknowledged holds: {self.holds.total() - self.holds['found again']}{_counted(self.holds)}",
             f"expired holds seen free: {self._lateness()}",
-            f"longest seen held after its expiry: {self.overdue_seconds:.3f} s",
         ]
         if self.not_judged:
             lines.append(f"seats not judged: {self.not_judged}")
@@ -115,7 +112,6 @@ def judge_history(history: History, final: Mapping[str, Any]) -> Verdict:
     _judge_seats(verdict, history, projection, possible, holds)
     _judge_ticket_types(verdict, history, projection, possible, final)
     verdict.holds, verdict.lateness = holds.ends, holds.lateness
-    verdict.overdue_seconds = holds.overdue_seconds
     verdict.findings += check_early_expiry(history, projection.seats, possible)
     verdict.findings += check_pictures(history.watchers, final)
     verdict.findings += check_ledger(history, final)
