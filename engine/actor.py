@@ -29,7 +29,7 @@ from engine.guards import DefectLog
 from engine.moving import ARRIVAL_SECONDS
 from engine.ports import Entry, Timer
 from engine.records import Arrival, Receipt, TicketStatus, make
-from engine.replies import Booked, Cancelled, Cleared, Reply
+from engine.replies import Booked, Cancelled, Cleared, Lapsed, Reply
 from engine.screening import Screening
 from engine.screening_state import Decision
 
@@ -352,7 +352,17 @@ class ScreeningActor:
             receipt: Receipt | None = getattr(command, "receipt", None)
             settled = partial(self._finish, write_id)
             stored = reply if receipt else None
-            self._shared.journal.append(make(Entry, (events, receipt, stored, settled, cause)))
+            journal = self._shared.journal
+            if not isinstance(reply, Lapsed):
+                journal.append(make(Entry, (events, receipt, stored, settled, cause)))
+                return
+            # Holds that have lapsed with the tickets are gone, whether or not the tickets' entry is refused.
+            before = tuple([event for event in events if event.seq < write_id])
+            after = tuple([event for event in events if event.seq > write_id])
+            (lapsed,) = [event for event in events if event.seq == write_id]
+            for part, told in ((before, None), ((lapsed,), settled), (after, None)):
+                if part:
+                    journal.append(make(Entry, (part, None, None, told, cause)))
 
     def _finish(self, write_id: int, error: EngineError | None) -> None:
         """Settle a committed write, or abort a rejected one, and answer its callers.
