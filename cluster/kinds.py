@@ -64,6 +64,7 @@ CHANGES: Mapping[int, type] = {
     39: events.SeatsUnblocked,
     59: events.SeatsHeldFor,
     164: WaitlistChanged,
+    167: views.StateHashed,
 }
 
 REPLIES: Mapping[int, type] = {

@@ -155,6 +155,10 @@ class ChangePublisher:
             value = (change.screening_id, *before, encode_change(change))
             self._due.add((tuple(audience.nodes), value))
 
+    def is_watched(self, screening_id: int) -> bool:
+        """Whether sockets watch a screening, here or on other nodes."""
+        return screening_id in self._audiences
+
     def _send_soon(self, due: list[_Sending]) -> None:
         """Send changes now, or together with others if some have just been sent."""
         self._gathered += due

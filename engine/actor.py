@@ -14,6 +14,7 @@ logged (`engine.guards`) and do not affect the screening.
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from contextvars import Context
 from functools import partial
 from math import inf
@@ -457,6 +458,47 @@ class ScreeningActor:
             self._give_up(None, defect)
             return
         self._arm_timer()
+
+    def hash_state(self, stored_after_changes: int) -> bool:
+        """Tell watchers the hash of what they should see, and store one of the state, if it has changed.
+
+        Args:
+            stored_after_changes: number of changes after which a hash is stored.
+
+        Returns:
+            True if it has changed.
+        """
+        if self._closed is not None:
+            return False
+        is_watched = self._shared.publisher.is_watched(self.screening_id)
+        told = is_watched and self._on_its_own(self._screening.hash_for_watchers)
+        return self.store_digest(stored_after_changes) or told
+
+    def store_digest(self, after_changes: int = 1) -> bool:
+        """Store a hash of the state, unless something is being written.
+
+        Args:
+            after_changes: number of changes since the last one that are worth another.
+
+        Returns:
+            True if it is stored with the next batch of the journal.
+        """
+        if self._shared.journal.full:
+            return False
+        return self._on_its_own(partial(self._screening.digest_for_storage, after_changes=after_changes))
+
+    def _on_its_own(self, decide: Callable[[float], Decision]) -> bool:
+        """Carry out what no command has asked for, unless the lease has expired. Returns whether it did."""
+        now = self._shared.clock.now()
+        if self._shared.lease.until <= now:
+            return False
+        try:
+            decision = decide(now)
+            self._carry_out(decision, now)
+        except Exception as defect:
+            self._give_up(None, defect)
+            return True
+        return bool(decision.events or decision.changes)
 
     @staticmethod
     def _refuse(answer: "asyncio.Future[Reply]", error: EngineError) -> None:

@@ -327,6 +327,10 @@ class ScreeningDirectory:
         """Unload the screenings that are idle. Returns their number."""
         return await self._upkeep.passivate_idle()
 
+    async def hash_states(self) -> None:
+        """Tell watchers the hashes of what they should see, and store hashes of what has changed much."""
+        await self._upkeep.hash_states()
+
     async def load_lapsing(self) -> None:
         """Load all screenings of this server with stored holds or pending tickets."""
         await self._upkeep.load_lapsing()
@@ -343,6 +347,7 @@ class ScreeningDirectory:
         await asyncio.gather(*pending, return_exceptions=True)
         for actor in self._actors.values():
             actor.close(Stopping())
+            actor.store_digest()
 
     def position_of(self, screening_id: int) -> tuple[int, int] | None:
         """Epoch and number of a screening's last visible change; None if it is not in memory."""

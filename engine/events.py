@@ -314,6 +314,22 @@ class TicketsMoved(_TicketsMoved):
     kind = "tickets_moved"
 
 
+class StateStored(NamedTuple):
+    """What the owner has in memory after an event: not an event of its own, so it has the number of that one.
+
+    Attributes:
+        seats: number of seats and places that somebody has.
+        digest: `engine.state_hash.state_digest` of them.
+    """
+
+    screening_id: int
+    epoch: int
+    seq: int
+    at: float
+    seats: int
+    digest: int
+
+
 Event = (
     SeatsHeld
     | PlacesHeld
@@ -330,5 +346,7 @@ Event = (
     | WaitlistChanged
     | TicketsLeft
     | TicketsMoved
+    | StateStored
 )
-"""Every event. Its class attribute `kind` names it in the log and as the `cause` of what others see."""
+"""All that the journal writes. The class attribute `kind` names an event in the log and as the `cause` of
+what others see; only `StateStored` has none."""

@@ -170,6 +170,7 @@ class OwnedScreenings:
             handover = self._handovers.get(screening_id) or Handover(screening_id, 0, 0, None)
             return handover._replace(deposed=self._unfinished.get(screening_id))
         actor.close(OwnershipLost(screening_id))
+        actor.store_digest()
         try:
             await self._journal.flushed(screening_id)
         except BaseException:
@@ -207,6 +208,7 @@ class OwnedScreenings:
         actor, epochs = self.actors.get(screening_id), 1
         if actor is not None:
             await actor.caught_up()
+            actor.store_digest()
             self.drop(actor)
         try:
             await self._journal.flushed(screening_id)

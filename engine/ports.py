@@ -418,6 +418,9 @@ class Publisher(Protocol):
     def publish(self, change: SeatsChanged) -> None:
         """Publish a change. Called in the order of (epoch, seq) for each screening."""
 
+    def is_watched(self, screening_id: int) -> bool:
+        """Whether anybody may see a change that is published now."""
+
 
 class CommandMeter(Protocol):
     """Counts the commands of one kind."""

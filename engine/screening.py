@@ -54,6 +54,7 @@ from engine.offering import restore
 from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
 from engine.records import ScreeningInfo
+from engine.replies import Held
 from engine.scarcity import read_scarcity
 from engine.screening_state import Decision, ScreeningState
 from engine.seat_states import SeatAction
@@ -180,6 +181,16 @@ class Screening:
     def warn_expiring(self, now: float) -> Decision:
         """Tell the holders whose holds will expire soon; each deadline is announced once."""
         return holding.warn_expiring(self._state, now)
+
+    def hash_for_watchers(self, now: float) -> Decision:
+        """Tell watchers the hash of what everybody sees, if that has changed since the last one."""
+        change = self._state.hash_for_watchers(now)
+        return Decision(Held(()), changes=(change,) if change else ())
+
+    def digest_for_storage(self, now: float, after_changes: int) -> Decision:
+        """Store the hash of who has which seat; see `ScreeningState.digest_for_storage`."""
+        stored = self._state.digest_for_storage(now, after_changes)
+        return Decision(Held(()), (stored,) if stored else ())
 
     def settle(self, write_id: int, now: float) -> Decision:
         """Finish a pending write that has been committed."""

@@ -38,7 +38,8 @@ from engine.selling_errors import (
     SeatsNotFound,
     SeatsUnavailable,
 )
-from engine.views import SeatMap, SeatsChanged, SeatsShown, Shown
+from engine.state_hash import picture_hash, state_digest
+from engine.views import SeatMap, SeatsChanged, SeatsShown, Shown, StateHashed
 from engine.waiting_list import WaitingList
 
 TicketEvent = TypeVar(
@@ -111,8 +112,10 @@ class ScreeningState:
         "_change_memory",
         "_changes",
         "_first_seq",
+        "_hashed_seq",
         "_map",
         "_seated",
+        "_stored_seq",
         "_type_windows",
         "_visible_seq",
         "closed",
@@ -178,6 +181,7 @@ class ScreeningState:
         self.open_from = -inf if rules.sales_start is None else rules.sales_start
         self.open_until = self.starts_at if rules.sales_end is None else min(self.starts_at, rules.sales_end)
         self.seq = self._visible_seq = self._first_seq = loaded.seq
+        self._hashed_seq = self._stored_seq = loaded.seq
         self._change_memory = change_memory
         self._changes: deque[SeatsChanged] | None = None
         self.continued: Positions = ()
@@ -465,6 +469,35 @@ class ScreeningState:
         )
         self.remember(event)
         return event
+
+    def hash_for_watchers(self, now: float) -> StateHashed | None:
+        """Return the hash of what everybody sees; None if nothing has changed since the last one."""
+        if self._visible_seq == self._hashed_seq:
+            return None
+        hashed, taken = picture_hash(self.seats.layout, self.seats.codes())
+        self.seq = self._visible_seq = self._hashed_seq = self.seq + 1
+        self._map = None
+        return StateHashed(
+            *(self.screening_id, self.epoch, self.seq, now, hashed, taken),
+            *(self.seats.available, self.seats.capacity),
+        )
+
+    def digest_for_storage(self, now: float, after_changes: int) -> ev.StateStored | None:
+        """Return the hash of who has which seat, to be stored.
+
+        Args:
+            now: seconds since the epoch.
+            after_changes: number of changes that are worth a hash.
+
+        Returns:
+            None if there were fewer changes since the last one, or if a change is being written, so that it
+            is unknown whether the log will have it.
+        """
+        if self.seq - self._stored_seq < after_changes or self.pending_writes:
+            return None
+        self._stored_seq = self.seq
+        taken = self.seats.taken_seats()
+        return ev.StateStored(self.screening_id, self.epoch, self.seq, now, len(taken), state_digest(taken))
 
     def remember(self, change: SeatsChanged) -> None:
         """Keep the change with the next `seq` for clients that resume."""

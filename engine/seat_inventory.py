@@ -20,6 +20,7 @@ from engine.places import Places, ticket_type_of
 from engine.records import Block, Hold, Layout, Ticket, TicketStatus, TicketType, make
 from engine.seat_records import HELD, Availability, Commitment, Kept, PendingWrite, Record, moved_by
 from engine.seat_states import SeatAction, SeatStatus, require
+from engine.state_hash import BOOKED, RESERVED
 from engine.unpaid_seats import UnpaidSeats
 from engine.views import SeatView, Shown, view_of, view_of_kept
 
@@ -195,6 +196,24 @@ class SeatInventory:
             holder = record.actor if isinstance(record, SeatsHeld) else record.holder
             for seat_id in self._live_seats(record):
                 yield deadline, holder, seat_id
+
+    def taken_seats(self) -> list[tuple[int, str, str]]:
+        """Seat, status and holder of all seats and places that somebody has, without pending writes."""
+        taken = []
+        for seat_id, record in self._records.items():
+            if isinstance(record, SeatsHeld):
+                taken.append((seat_id, "held", record.actor))
+            elif not isinstance(record, Kept | Commitment):
+                taken.append((seat_id, self.status(seat_id).value, record.holder))
+        return taken
+
+    def codes(self) -> list[tuple[int, int]]:
+        """How seats count in `engine.state_hash.picture_hash`; those that do not are left out."""
+        return [
+            (seat_id, RESERVED if isinstance(record, HELD) else _code_of(record))
+            for seat_id, record in self._records.items()
+            if not isinstance(record, Kept)
+        ]
 
     def views(self) -> dict[int, SeatView]:
         """Views of all seats that are not available or had a previous holder, without places."""
@@ -520,3 +539,11 @@ class SeatInventory:
 
     def _is_live(self, record: Lapsing) -> bool:
         return bool(self._live_seats(record))
+
+
+def _code_of(record: Record) -> int:
+    """Return how others see a seat, as a code of `engine.state_hash`."""
+    if isinstance(record, Commitment):
+        return RESERVED if record.before is None else _code_of(record.before)
+    sold = isinstance(record, Ticket) and record.status is TicketStatus.CONFIRMED
+    return BOOKED if sold else RESERVED

@@ -1,28 +1,77 @@
-"""Hashes of the state of a screening, which tell whether two pictures of it are the same.
+"""Hashes that tell whether two pictures of a screening are the same: the owner's, the database's, a client's.
 
-A hash is the sum of the hashes of its seats, so a changed seat costs two additions, and the order of changes
-does not matter. It detects faults, not attacks: whoever can write to the database can compute it.
+They detect faults, not attacks. `state_digest` covers who has which seat; the owner stores it with the
+journal now and then. `picture_hash` covers what everybody sees, and goes to the sockets; docs/websocket.md
+publishes how it is computed.
 """
 
+from collections.abc import Iterable
 from hashlib import blake2b
+from typing import Final
 
-_MODULUS = 2**64
-_SIGN = 2**63
+from engine.records import Layout
+
 _DIGEST_BYTES = 8
+_MASK = 0xFFFFFFFF
+
+RESERVED: Final = 1
+BOOKED: Final = 2
+"""What a seat counts as in the hash of a picture. Other seats do not count."""
 
 
-def seat_hash(seat_id: int, status: str, holder: str) -> int:
-    """Return the 64-bit hash of a seat or place that somebody has.
+def state_digest(taken: Iterable[tuple[int, str, str]]) -> int:
+    """Return a hash of the seats and places that somebody has, as a signed 64-bit number.
 
     Args:
-        seat_id: the seat.
-        status: "held", "pending" or "booked".
-        holder: who has it.
+        taken: seat, "held", "pending" or "booked", and the holder, in any order.
     """
-    content = f"{seat_id}:{status}:{holder}".encode()
-    return int.from_bytes(blake2b(content, digest_size=_DIGEST_BYTES).digest(), "big")
+    lines = "\n".join([f"{seat_id}:{status}:{holder}" for seat_id, status, holder in sorted(taken)])
+    digest = blake2b(lines.encode(), digest_size=_DIGEST_BYTES).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
-def as_stored(total: int) -> int:
-    """Return a sum of hashes as a signed 64-bit number, as PostgreSQL has it."""
-    return (total + _SIGN) % _MODULUS - _SIGN
+def seat_hash(seat_id: int, code: int) -> int:
+    """Return what a seat adds to the hash of a picture, from 0 to 2^32 - 1.
+
+    Args:
+        seat_id: a seat of a layout.
+        code: `RESERVED` or `BOOKED`.
+    """
+    mixed = _mix(seat_id & _MASK)
+    return _mix(_mix(mixed ^ (seat_id >> 32)) ^ code)
+
+
+def _mix(word: int) -> int:
+    """The finaliser of MurmurHash3 for 32 bits: every bit of the argument changes half of the result's."""
+    word ^= word >> 16
+    word = word * 0x85EBCA6B & _MASK
+    word ^= word >> 13
+    word = word * 0xC2B2AE35 & _MASK
+    return word ^ word >> 16
+
+
+def _known_hashes(layout: Layout) -> dict[tuple[int, int], int]:
+    """Return what seats add, by seat and code: empty at first, since most seats are never needed."""
+    return {}
+
+
+def picture_hash(layout: Layout, codes: Iterable[tuple[int, int]]) -> tuple[str, int]:
+    """Return the hash of what everybody sees of a screening, and how many seats count.
+
+    Args:
+        layout: has the seats; others do not count.
+        codes: seats with `RESERVED` or `BOOKED`.
+
+    Returns:
+        Eight hexadecimal digits, and the number of seats.
+    """
+    known, total, taken = layout.derived(_known_hashes), 0, 0
+    for seat in codes:
+        added = known.get(seat)
+        if added is None:
+            if seat[0] not in layout.by_id:
+                continue
+            added = known[seat] = seat_hash(*seat)
+        total += added
+        taken += 1
+    return f"{total & _MASK:08x}", taken

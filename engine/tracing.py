@@ -273,6 +273,10 @@ class TracedPublisher:
         self._decisions.published(change)
         self._publisher.publish(change)
 
+    def is_watched(self, screening_id: int) -> bool:
+        """Whether anybody watches a screening."""
+        return self._publisher.is_watched(screening_id)
+
 
 def record_update(
     tracer: Tracer, decisions: Decisions, screening_id: int, position: tuple[int, int], sockets: int

@@ -26,6 +26,10 @@ _FAR_SECONDS = 10 * 365 * 86_400.0
 _LOADED_AT_ONCE = 4
 _TAKEN_AT_ONCE = 64
 _GIVEN_AT_ONCE = 16
+# Hashes are stored after so many changes, and when a screening is unloaded or handed over.
+_CHANGES_PER_DIGEST = 1000
+# Unchanged screenings that are looked at in one turn of the event loop; of changed ones it is one.
+_LOOKED_AT_AT_ONCE = 1000
 # How long passivation waits for the journal; if that takes longer, the screening stays in memory for now.
 _FLUSH_SECONDS = 1.0
 
@@ -138,6 +142,7 @@ class Upkeep:
         idle = [actor for actor in self._owned.actors.values() if _is_idle(actor, deadline)]
         passivated = 0
         for actor in idle:
+            actor.store_digest()
             try:
                 async with asyncio.timeout(_FLUSH_SECONDS):
                     await self._journal.flushed(actor.screening_id)
@@ -146,6 +151,12 @@ class Upkeep:
             if _is_idle(actor, deadline) and self._owned.unload(actor):
                 passivated += 1
         return passivated
+
+    async def hash_states(self) -> None:
+        """Tell watchers the hashes of what they should see, and store hashes of what has changed much."""
+        for number, actor in enumerate(tuple(self._owned.actors.values()), 1):
+            if actor.hash_state(_CHANGES_PER_DIGEST) or number % _LOOKED_AT_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     async def _stored(self, until: float) -> list[int]:
         """The screenings that belong to this server and have a stored deadline up to `until`."""

@@ -135,6 +135,36 @@ class SeatsChanged(Protocol):
         """The holds that were released or have expired."""
 
 
+STATE_HASHED = "state_hashed"
+"""The cause of a change that changes nothing: it has the hash of what everybody sees."""
+
+
+class _StateHashed(NamedTuple):
+    screening_id: int
+    epoch: int
+    seq: int
+    at: float
+    hash: str
+    taken: int
+    available: int = 0
+    capacity: int = 0
+
+
+class StateHashed(_StateHashed):
+    """The hash of what everybody sees after all changes before; see `SeatsChanged`.
+
+    Attributes:
+        hash: `engine.state_hash.picture_hash`.
+        taken: number of seats that are reserved or booked.
+    """
+
+    __slots__ = ()
+    cause = STATE_HASHED
+    views: tuple[SeatView, ...] = ()
+    origin: str | None = None
+    ended: tuple[Hold, ...] = ()
+
+
 ALL_SEATS_SHOWN = "all_seats_shown"
 """The cause of a change that shows all seats, to watchers that have missed earlier changes."""
 

@@ -490,6 +490,8 @@ class Server:
         every(settings.sweep_seconds, "release of expired holds", self._directory.sweep)
         every(_LOOK_SECONDS, "check of the wall clock", self._follow_the_clock)
         every(settings.sweep_seconds, "passivation", self._directory.passivate_idle)
+        if settings.state_hash_seconds:
+            every(settings.state_hash_seconds, "hashes of states", self._directory.hash_states)
         every(settings.revocation_refresh_seconds, "refresh of revocations", self._revocations.refresh)
         every(_FORGET_SECONDS, "removal of expired log-ins", self._logins.forget_expired)
         every(_FORGET_SECONDS, "removal of expired revocations", self._revocations.forget_expired)

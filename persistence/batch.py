@@ -23,6 +23,7 @@ from engine.events import (
     SeatsHeld,
     SeatsHeldFor,
     SeatsUnblocked,
+    StateStored,
     TicketsCancelled,
     TicketsConfirmed,
     TicketsIssued,
@@ -44,6 +45,7 @@ from persistence.statements import (
     OWNED,
     PAYMENTS,
     SALES,
+    STATE_HASHES,
     TICKETS,
     WAITLIST,
     Block,
@@ -125,11 +127,12 @@ class Batch:
         answers: Sequence[IdempotencyRecord],
         causes: Mapping[int, Cause] = _NO_CAUSES,
     ) -> None:
-        kinds = (*HOLD_CHANGES, *TICKET_CHANGES, *MOVE_CHANGES, *BLOCK_CHANGES, WaitlistChanged)
+        kinds = (*HOLD_CHANGES, *TICKET_CHANGES, *MOVE_CHANGES, *BLOCK_CHANGES, WaitlistChanged, StateStored)
         self._by_kind: dict[type[Event], list[Any]] = {kind: [] for kind in kinds}
         for event in events:
             self._by_kind[type(event)].append(event)
         self._waitlist: list[WaitlistChanged] = self._by_kind.pop(WaitlistChanged)
+        self._digests: list[StateStored] = self._by_kind.pop(StateStored)
         self._owned = {event[:2] for event in events}
         self._answers = answers
         self._causes = causes
@@ -203,6 +206,7 @@ class Batch:
         yield HELD, self._new_holds()
         yield BLOCKS, self._blocks()
         yield WAITLIST, self._waitlist_entries()
+        yield STATE_HASHES, list(zip(*self._digests, strict=True))
         yield ANSWERS, list(zip(*self._answers, strict=True))
         yield EVENTS, events
 

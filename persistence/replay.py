@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from engine.seat_states import SeatStatus
-from engine.state_hash import as_stored, seat_hash
+from engine.state_hash import state_digest
 
 FREE = "free"
 
@@ -115,7 +115,6 @@ class Replay:
         self._trimmed = trimmed
         self._taken: dict[int, tuple[str, str | None]] = {}
         self._last: dict[int, tuple[int, int]] = {}
-        self._sum = 0
         self._block_of: dict[int, int | None] = {}
         self._seats_of: dict[int, frozenset[int]] = {}
         # Seats that may have left their block: earlier versions have not logged it.
@@ -138,7 +137,8 @@ class Replay:
     def compare_hash(self, stored: StoredHash) -> None:
         """Compare with what the owner had in memory, after all events up to there."""
         if self.difference is None and not self._trimmed:
-            expected = len(self._taken), as_stored(self._sum)
+            taken = [(seat_id, status, holder or "") for seat_id, (status, holder) in self._taken.items()]
+            expected = len(taken), state_digest(taken)
             found = stored.seats, stored.hash
             if found != expected:
                 self.difference = Difference(
@@ -188,14 +188,11 @@ class Replay:
 
     def _change(self, event: LoggedEvent, seat_id: int) -> None:
         before = self._taken.pop(seat_id, None)
-        if before is not None:
-            self._sum -= seat_hash(seat_id, before[0], before[1] or "")
         if event.to_status not in _TAKEN:
             return
         keeps = event.kind in _SAME_HOLDER and before is not None
         holder = before[1] if keeps and before else event.holder or event.actor
         self._taken[seat_id] = event.to_status, holder
-        self._sum += seat_hash(seat_id, event.to_status, holder or "")
 
     def _apply_to_blocks(self, event: LoggedEvent) -> None:
         blocked = event.to_status == _BLOCKED

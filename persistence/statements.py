@@ -517,9 +517,29 @@ WAITLIST = Block(
 )
 """Writes entries of waiting lists, each in its last state, and tells the outbox and webhooks of news."""
 
+STATE_HASHES = Block(
+    "state_hashes",
+    """
+    INSERT INTO state_hashes (screening_id, epoch, seq, at, seats, hash)
+    SELECT screening_id, epoch, seq, to_timestamp(at), seats, hash FROM {rows}
+    ON CONFLICT (screening_id, epoch, seq) DO NOTHING
+    """,
+    {
+        "screening_id": "bigint",
+        "epoch": "bigint",
+        "seq": "bigint",
+        "at": "float8",
+        "seats": "integer",
+        "hash": "bigint",
+    },
+)
+
 PREPARATIONS = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;" + "".join(
     block.preparation
-    for block in (OWNED, PAYMENTS, TICKETS, MOVES, SALES, HOLDS, HELD, BLOCKS, WAITLIST, ANSWERS, EVENTS)
+    for block in (
+        *(OWNED, PAYMENTS, TICKETS, MOVES, SALES, HOLDS, HELD, BLOCKS, WAITLIST, STATE_HASHES, ANSWERS),
+        EVENTS,
+    )
 )
 """Statements that a new connection runs.
 

@@ -24,7 +24,7 @@ from engine.events import (
     TicketsLapsed,
 )
 from engine.replies import Stock
-from engine.views import SeatsChanged
+from engine.views import STATE_HASHED, SeatsChanged
 from engine.waitlist_records import WaitlistChanged
 
 _BOOKING_TYPES: Mapping[str, str] = {
@@ -33,7 +33,8 @@ _BOOKING_TYPES: Mapping[str, str] = {
     TicketsLapsed.kind: "booking_cancelled",
 }
 
-_UNCOUNTED = SALES | {HoldsExtended.kind, HoldsExpiring.kind, TicketsConfirmed.kind, WaitlistChanged.kind}
+_UNCOUNTED = {HoldsExtended.kind, HoldsExpiring.kind, TicketsConfirmed.kind}
+_UNCOUNTED |= {WaitlistChanged.kind, STATE_HASHED, *SALES}
 """Causes of changes that do not affect availability."""
 
 

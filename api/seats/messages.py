@@ -194,6 +194,22 @@ class SeatFree(Schema):
     epoch = _epoch()
 
 
+class StateHash(Schema):
+    """The hash of the seats as the receiver should see them. Sent only if the query asks for it."""
+
+    type = message_type("state_hash")
+    screening_id = _id("The screening", _SCREENING, required=True)
+    hash = fields.String(
+        required=True,
+        validate=validate.Regexp("^[0-9a-f]{8}$"),
+        metadata={"description": "docs/websocket.md says how it is computed", "example": "bb704eb1"},
+    )
+    taken = _id("Number of seats that are reserved, or booked and not kept back", 12, required=True)
+    timestamp = timestamp_field("The server's time", _RESERVED_AT, required=True)
+    seq = _seq(required=True)
+    epoch = _epoch()
+
+
 class SocketError(Schema):
     """A message from the client was invalid."""
 
@@ -223,6 +239,10 @@ class WatchQuery(Schema):
         load_default=UpdateForm.BOTH,
         metadata={"description": "Message format of the updates", "example": "bulk"},
     )
+    state_hash = fields.Boolean(
+        load_default=False,
+        metadata={"description": "Also send `state_hash` now and then", "example": True},
+    )
 
 
 SERVER_MESSAGES: tuple[type[Schema], ...] = (
@@ -236,6 +256,7 @@ SERVER_MESSAGES: tuple[type[Schema], ...] = (
     HoldExpiring,
     WaitlistOffered,
     SeatFree,
+    StateHash,
     Pong,
     SocketError,
 )

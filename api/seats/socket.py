@@ -63,7 +63,8 @@ class ScreeningSocket(ClientSocket):
         holder, form = holder_of(identity.user_id), query["updates"]
         access = self._access = await self.access_of(handshake, identity)
         await self.admit(holder, identity)
-        watcher = self._watcher = self.watcher(screening_id, holder, seat_encoder(form, access))
+        encoder = seat_encoder(form, access, query["state_hash"])
+        watcher = self._watcher = self.watcher(screening_id, holder, encoder)
         self.services.feed.join(watcher)
         self._counts.add(screening_id)
         self.services.looks.count(screening_id, SOCKET)

@@ -21,7 +21,7 @@ from api.ws.feed import Changes, Encoder, Frames, Position
 from api.ws.news import News, news_of
 from api.ws.outbox import text_frame
 from api.ws.sales import SALES
-from engine.views import ALTERING, SeatMap, SeatsChanged, SeatView, view_with
+from engine.views import ALTERING, SeatMap, SeatsChanged, SeatView, StateHashed, view_with
 
 PART_LIMIT_BYTES = 32 * 1024
 _LARGEST_SAFE_INTEGER = 2**53 - 1
@@ -38,6 +38,7 @@ class SeatUpdates:
         form: message format.
         changes: changes, oldest first, at least one. Only the last state of each seat is sent.
         access: keys of the blocks whose seats are available to the receivers.
+        hashed: the receivers get hashes of what they should see.
     """
 
     __slots__ = (
@@ -46,6 +47,7 @@ class SeatUpdates:
         "_audiences",
         "_expiring",
         "_form",
+        "_hash",
         "_news",
         "_owners",
         "_position",
@@ -55,7 +57,12 @@ class SeatUpdates:
     )
 
     def __init__(
-        self, form: UpdateForm, changes: Sequence[SeatsChanged], access: tuple[str, ...] = ()
+        self,
+        form: UpdateForm,
+        changes: Sequence[SeatsChanged],
+        access: tuple[str, ...] = (),
+        *,
+        hashed: bool = False,
     ) -> None:
         last = changes[-1]
         self._altered = next((change for change in reversed(changes) if change.cause in ALTERING), None)
@@ -66,6 +73,8 @@ class SeatUpdates:
         self._at = last.at
         self._views = tuple([view_with(access, view) for view in views.values()])
         self._screening_id = last.screening_id
+        # A hash is that of all changes before it, so it must be the last one.
+        self._hash = last if hashed and isinstance(last, StateHashed) else None
         self._expiring = expiring_holds(changes)
         self._news = news_of(changes)
         self._owners: Set[str | None] = {view.holder for view in self._views}.union(
@@ -100,6 +109,8 @@ class SeatUpdates:
         states = [_seat_state(view, holder) for view in self._views]
         if states:
             yield from self._states(states)
+        if self._hash is not None:
+            yield _state_hash(self._hash)
         for expiring in self._expiring.get(holder or "", ()):
             yield _hold_expiring(self._screening_id, expiring, self._position)
         for news in self._news.get(holder or "", ()):
@@ -118,13 +129,16 @@ class SeriesOfSeatUpdates:
     Args:
         form: message format.
         access: keys of the blocks whose seats are available to the receivers.
+        hashed: the receivers get hashes of what they should see.
         batches: the changes of each update.
     """
 
     __slots__ = ("_audiences", "_owners", "_updates")
 
-    def __init__(self, form: UpdateForm, access: tuple[str, ...], batches: Sequence[Changes]) -> None:
-        self._updates = [SeatUpdates(form, batch, access) for batch in batches]
+    def __init__(
+        self, form: UpdateForm, access: tuple[str, ...], hashed: bool, batches: Sequence[Changes]
+    ) -> None:
+        self._updates = [SeatUpdates(form, batch, access, hashed=hashed) for batch in batches]
         self._owners = {owner for update in self._updates for owner in update.owners}
         self._audiences: dict[str | None, Frames] = {}
 
@@ -139,9 +153,9 @@ class SeriesOfSeatUpdates:
 
 
 @lru_cache(_ENCODERS_KEPT)
-def seat_encoder(form: UpdateForm, access: tuple[str, ...] = ()) -> Encoder:
+def seat_encoder(form: UpdateForm, access: tuple[str, ...] = (), hashed: bool = False) -> Encoder:
     """Return the encoder for a message format; the same object to all who have the same access to blocks."""
-    return partial(SeriesOfSeatUpdates, form, access)
+    return partial(SeriesOfSeatUpdates, form, access, hashed)
 
 
 def snapshot_frames(seat_map: SeatMap, holder: str, at: float) -> Iterator[bytes]:
@@ -190,6 +204,20 @@ def _sales_changed(change: SeatsChanged) -> bytes:
     message = {
         "type": change.cause,
         "screening_id": change.screening_id,
+        "timestamp": timestamp(change.at),
+        "epoch": change.epoch,
+        "seq": change.seq,
+    }
+    return text_frame(orjson.dumps(message))
+
+
+def _state_hash(change: StateHashed) -> bytes:
+    """Encode the hash of what everybody sees."""
+    message = {
+        "type": "state_hash",
+        "screening_id": change.screening_id,
+        "hash": change.hash,
+        "taken": change.taken,
         "timestamp": timestamp(change.at),
         "epoch": change.epoch,
         "seq": change.seq,

@@ -31,7 +31,7 @@ from typing import Any, NamedTuple, Protocol, Self
 from api.ws.compression import deflated
 from engine.guards import DefectLog, guarded
 from engine.ports import Clock, Timer
-from engine.views import SeatsChanged
+from engine.views import STATE_HASHED, SeatsChanged
 
 
 class Position(NamedTuple):
@@ -260,6 +260,18 @@ class Watcher:
             _defects.report(another)
 
 
+def _merged(changes: list[SeatsChanged]) -> list[Changes]:
+    """Merge changes into few batches. A hash ends one, since it is that of the changes before."""
+    if not any([change.cause == STATE_HASHED for change in changes]):
+        return [changes]
+    batches: list[Changes] = []
+    while changes:
+        end = next((n for n, change in enumerate(changes, 1) if change.cause == STATE_HASHED), len(changes))
+        batches.append(changes[:end])
+        changes = changes[end:]
+    return batches
+
+
 class _Audience:
     """The watchers of one screening, and the changes queued for the next update."""
 
@@ -299,7 +311,7 @@ class _Audience:
             return
         changes, self._gathered = self._gathered, []
         # Without a tick nothing is merged: every change is its own batch.
-        batches = [changes] if self._tick_seconds else [[change] for change in changes]
+        batches = _merged(changes) if self._tick_seconds else [[change] for change in changes]
         # Sent a turn later, so that a socket that asked for one of these changes gets its response first;
         # later changes of the same seat by others must not arrive before that response.
         self._in_a_turn(partial(self._send, Update(batches)))
@@ -372,6 +384,10 @@ class SeatFeed:
         audience = self._audiences.get(change.screening_id)
         if audience is not None:
             audience.gather(change)
+
+    def is_watched(self, screening_id: int) -> bool:
+        """Whether sockets watch a screening."""
+        return screening_id in self._audiences
 
     def join(self, watcher: Watcher) -> None:
         """Add a watcher to its screening's audience. It gets no updates until it starts buffering."""

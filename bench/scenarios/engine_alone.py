@@ -64,6 +64,10 @@ class NoAudience:
     def publish(self, change: SeatsChanged) -> None:
         """Forget."""
 
+    def is_watched(self, screening_id: int) -> bool:
+        """Return that nobody watches."""
+        return False
+
 
 @dataclass(frozen=True)
 class Holds:

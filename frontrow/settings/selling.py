@@ -232,6 +232,12 @@ class ScreeningSettings:
         seconds(0.1, HOUR_SECONDS),
         "Time between two searches for idle screenings and for expired holds that are not in memory.",
     ] = 5.0
+    state_hash_seconds: Annotated[
+        float,
+        seconds(0, HOUR_SECONDS),
+        "Time between two hashes of a changed screening, for its sockets and, after 1,000 changes, for "
+        "`frontrow verify`; 0 for none, except when a screening is unloaded.",
+    ] = 10.0
     resume_limit: Annotated[
         int,
         whole(0, 100_000, "changes"),

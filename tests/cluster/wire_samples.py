@@ -22,7 +22,7 @@ from engine.handover import Handover, Memory
 from engine.records import Arrival, Block, Hold, Layout, Paper, Receipt, Refund, Ticket, TicketStatus
 from engine.sale_rules import Window
 from engine.seat_states import SeatStatus
-from engine.views import SeatMap, SeatsShown, SeatView
+from engine.views import SeatMap, SeatsShown, SeatView, StateHashed
 from engine.waitlist_records import WaitlistChanged, WaitlistEntry, WaitStatus
 
 NOW = 1_800_000_000.5
@@ -196,6 +196,7 @@ CHANGES: tuple[Any, ...] = (
     UNBLOCKED,
     events.SeatsHeldFor(7, 3, 29, NOW, "user:1", (HOLD,), (HOLD,), 98, 100),
     WaitlistChanged(7, 3, 29, NOW, events.SYSTEM, (ENTRY,), (905,), 98, 100),
+    StateHashed(7, 3, 30, NOW, "bb704eb1", 2, 98, 100),
 )
 
 REFUSALS: tuple[EngineError, ...] = (

@@ -1,0 +1,75 @@
+"""`state_hash` on the sockets: who gets it, and that it is the hash of what the socket shows."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from api.seats.messages import StateHash
+from engine.blocks import BlockSeats
+from engine.records import HOUSE
+from engine.state_hash import seat_hash
+from tests.api.cinema import SCREENING, receive
+
+pytestmark = pytest.mark.gen_test
+
+GUIDE = (Path(__file__).parents[3] / "docs" / "websocket.md").read_text()
+CODES = {"reserved": 1, "booked": 2}
+
+
+def mix(word: int) -> int:
+    """As docs/websocket.md says."""
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        word = ((word ^ (word >> shift)) * factor) % 2**32
+    return word ^ (word >> 16)
+
+
+def hash_of(picture: dict[int, str]) -> str:
+    """As docs/websocket.md says."""
+    total = sum(
+        mix(mix(mix(seat_id % 2**32) ^ (seat_id // 2**32)) ^ CODES[status])
+        for seat_id, status in picture.items()
+        if status in CODES
+    )
+    return f"{total % 2**32:08x}"
+
+
+def test_the_guide_has_the_right_examples() -> None:
+    rows = re.findall(r"\| ((?:\d+ (?:reserved|booked)(?:, )?)+) \| `(\w{8})` \|", GUIDE)
+    assert len(rows) == 5
+    for seats, expected in rows:
+        picture = {int(seat_id): status for seat_id, status in re.findall(r"(\d+) (\w+)", seats)}
+        assert hash_of(picture) == expected
+        (seat_id, status), *others = picture.items()
+        assert others or f"{seat_hash(seat_id, CODES[status]):08x}" == expected
+
+
+async def test_it_is_the_hash_of_what_the_socket_has_shown(cinema) -> None:
+    socket = await cinema.join(8, updates="bulk", state_hash="true")
+    silent = await cinema.join(9, updates="bulk")
+    await cinema.hold(7, 5, 6)
+    await cinema.book(8, 7)
+    await cinema.ask(BlockSeats(SCREENING, "user:1", "Press", HOUSE, (9,)))
+    await cinema.screenings.hash_states()
+    await cinema.hold(7, 12)  # in the same tick
+    picture: dict[int, str] = {}
+    while (message := await receive(socket))["type"] != "state_hash":
+        for seat in message["updates"]:
+            picture[seat["seat_id"]] = "kept" if seat.get("blocked") else seat["status"]
+    assert picture == {5: "reserved", 6: "reserved", 7: "booked", 9: "kept"}
+    assert (message["hash"], message["taken"]) == (hash_of(picture), 3)
+    assert StateHash().validate(message) == {}
+    held = await receive(socket)
+    assert (held["updates"][0]["seat_id"], held["seq"] > message["seq"]) == (12, True)
+    while (message := await receive(silent)).get("seq") != held["seq"]:
+        assert message["type"] == "bulk_seat_update"
+
+
+async def test_nothing_is_sent_while_nothing_changes(cinema) -> None:
+    socket = await cinema.join(8, state_hash="true")
+    await cinema.hold(7, 5)
+    for _ in range(3):
+        await cinema.screenings.hash_states()
+    await cinema.hold(7, 6)
+    kinds = [(await receive(socket))["type"] for _ in range(5)]
+    assert kinds == ["seat_update", "bulk_seat_update", "state_hash", "seat_update", "bulk_seat_update"]
