@@ -143,6 +143,37 @@ async def test_the_picture_follows_all_changes(box: Box) -> None:
         assert watch.seats[mine.seat_ids[0]].is_mine
 
 
+async def test_a_message_that_is_lost_unnoticed_is_found_by_the_hash(
+    box: Box, caplog: pytest.LogCaptureFixture
+) -> None:
+    await box.restart(state_hash_seconds=0.2)
+    async with watching(box) as (network, watch), box.client(8) as other:
+        network.lost = b'"seat_id"'
+        await other.reserve_best(1, 2)
+        await agrees(box, watch)
+        assert watch.mismatches == 1
+        assert "the seats are not those of the server at" in caplog.text
+        await other.release(1)
+        await agrees(box, watch)
+        assert watch.mismatches == 1
+
+
+def test_a_picture_that_does_not_agree_is_loaded_again_less_and_less_often() -> None:
+    picture, renewed = SeatPicture(), []
+    for number in range(1, 10):
+        snapshot = {"type": "bulk_seat_update", "updates": [seat(1, "reserved")], "snapshot": True}
+        list(picture.take({**snapshot, "epoch": 3, "seq": number}))
+        try:
+            list(picture.take({"type": "state_hash", "epoch": 3, "seq": number, "hash": "bb704eb2"}))
+        except ProtocolError:
+            renewed.append(number)
+            assert (picture.epoch, picture.seq) == (0, 0)
+    assert (renewed, picture.mismatches) == ([1, 2, 4, 8], 9)
+    list(picture.take({**snapshot, "epoch": 3, "seq": 10}))
+    list(picture.take({"type": "state_hash", "epoch": 3, "seq": 12, "hash": "bb704eb1"}))
+    assert (picture.seq, picture.mismatches) == (12, 9)
+
+
 async def test_it_resumes_after_cuts_and_misses_nothing(box: Box) -> None:
     async with watching(box) as (network, watch), box.client(8) as other:
         network.admitting = False

@@ -23,6 +23,7 @@ class Network(Relay):
         silent: whether all bytes are lost, while connections stay open and are accepted.
         upgradable: whether WebSockets pass; otherwise they are refused, and other HTTP passes.
         refused: number of refused WebSockets.
+        lost: the next bytes of the server that contain this are lost, and nobody notices; None for none.
     """
 
     def __init__(self, port: int) -> None:
@@ -32,6 +33,7 @@ class Network(Relay):
         self.silent = False
         self.upgradable = True
         self.refused = 0
+        self.lost: bytes | None = None
         self._bytes_until_cut: int | None = None
 
     async def __aenter__(self) -> Self:
@@ -59,6 +61,9 @@ class Network(Relay):
             self.refused += 1
             circuit.client.write(_REFUSAL)
             return False
+        if not to_server and self.lost is not None and self.lost in chunk:
+            self.lost = None
+            return True
         if not to_server and self._bytes_until_cut is not None:
             left = self._bytes_until_cut - len(chunk)
             self._bytes_until_cut = None if left < 0 else left

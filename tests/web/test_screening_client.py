@@ -71,6 +71,23 @@ async def test_it_follows_all_changes(cinema: GuideCinema, open_tab: OpenTab) ->
         assert (seen["states"], seen["snapshots"]) == (["connecting", "live", "closed"], 1)
 
 
+async def test_a_message_that_is_lost_unnoticed_is_found_by_the_hash(
+    cinema: GuideCinema, open_tab: OpenTab
+) -> None:
+    await cinema.restart(state_hash_seconds=0.2)
+    async with _watched(cinema, open_tab) as scene:
+        await scene.watching.until("live")
+        await scene.agrees()
+        scene.network.lost = b'"seat_id":42'
+        await cinema.user(OTHER).reserve(SCREENING, [42])
+        await scene.agrees()
+        seen = await scene.watching.seen()
+        assert (seen["mismatches"], seen["opens"]) == (1, [False, False])
+        await cinema.user(OTHER).reserve(SCREENING, [43])
+        await scene.agrees()
+        assert (await scene.watching.seen())["mismatches"] == 1
+
+
 async def test_it_resumes_after_cuts_and_misses_nothing(cinema: GuideCinema, open_tab: OpenTab) -> None:
     async with _watched(cinema, open_tab) as scene:
         await scene.watching.until("live")

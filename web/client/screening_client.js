@@ -16,6 +16,8 @@ import { SeatPicture } from './seat_picture.js';
  * @property {Offer} offered seats are reserved for the user, who has waited for them
  * @property {{id: number, seat_id: number}} free a seat is free about which the user wanted to be told
  * @property {{open: boolean}} sales sales have opened or closed
+ * @property {{epoch: number, seq: number, mismatches: number}} mismatch the seats were not the server's, as its hash shows;
+ *   they are loaded again
  * @property {null} cancelled the venue has cancelled or deleted the screening
  * @property {{resumed: boolean}} open the server has confirmed a socket; no snapshot follows if `resumed`
  *
@@ -42,6 +44,10 @@ export class ScreeningClient extends LiveClient {
   #poller;
   #picture;
   #screeningId;
+  /** How often the seats were not the server's. */
+  mismatches = 0;
+  /** How often that was so since a hash has agreed. */
+  #inVain = 0;
   /** The last warning. */
   #warned = '';
 
@@ -79,7 +85,7 @@ export class ScreeningClient extends LiveClient {
    */
   address(token) {
     const { seq, epoch } = this.#picture;
-    const query = { token, access_code: this.accessCode, updates: 'bulk', since: seq, epoch };
+    const query = { token, access_code: this.accessCode, updates: 'bulk', state_hash: true, since: seq, epoch };
     return this.socketUrl(`ws/screenings/${this.#screeningId}`, query);
   }
 
@@ -104,6 +110,9 @@ export class ScreeningClient extends LiveClient {
       case 'screening_cancelled':
         this.#picture.reach(message.epoch, message.seq);
         this.emit('cancelled', null);
+        break;
+      case 'state_hash':
+        this.#compare(message);
         break;
       case 'hold_expiring':
         this.#expiring(message);
@@ -162,6 +171,26 @@ export class ScreeningClient extends LiveClient {
     if (change === null) return;
     this.#announce(change);
     this.works();
+  }
+
+  /** @param {any} message */
+  #compare({ epoch, seq, hash }) {
+    const agrees = this.#picture.agrees({ epoch, seq, hash });
+    if (agrees === null) return;
+    if (agrees) {
+      this.#picture.reach(epoch, seq);
+      this.#inVain = 0;
+      return;
+    }
+    this.mismatches += 1;
+    this.#inVain += 1;
+    this.emit('mismatch', { epoch, seq, mismatches: this.mismatches });
+    // After the 1st, 2nd, 4th, 8th mismatch in a row: if loading all seats does not help, doing so ever again would
+    // only burden the server.
+    if ((this.#inVain & (this.#inVain - 1)) === 0) {
+      this.#picture.distrust();
+      this.connection.renew();
+    }
   }
 
   /** @param {any} message */

@@ -3,6 +3,7 @@
 // breaks in between, the client can resume from the position of the picture.
 
 import { ProtocolError } from './live_client.js';
+import { hashOf } from './state_hash.js';
 
 /**
  * @typedef {object} Seat as the server sends it (docs/websocket.md)
@@ -74,6 +75,23 @@ export class SeatPicture {
    */
   reach(epoch, seq) {
     if (epoch === this.epoch && seq > this.seq && this.#gathered.size === 0) this.seq = seq;
+  }
+
+  /**
+   * Compare with what the server says at a position.
+   *
+   * @param {{epoch: number, seq: number, hash: string}} proof a `state_hash`
+   * @returns {boolean | null} whether the picture is right; null if it is of another position
+   */
+  agrees({ epoch, seq, hash }) {
+    if (epoch !== this.epoch || seq < this.seq || this.#gathered.size > 0) return null;
+    return hashOf(this.seats.values()) === hash;
+  }
+
+  /** Give up the position, so that the server sends all seats. */
+  distrust() {
+    this.epoch = 0;
+    this.seq = 0;
   }
 
   /**

@@ -3,12 +3,14 @@
 The rules are those of the JavaScript client; `docs/websocket.md` describes the messages.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 from typing import Any, TypeVar
 
 import msgspec
 
+from frontrow_client.state_hash import hash_of
 from frontrow_client.updates import (
     HoldExpiring,
     LiveSeat,
@@ -19,6 +21,8 @@ from frontrow_client.updates import (
     SeatsOffered,
     SeatUpdate,
 )
+
+logger = logging.getLogger("frontrow_client")
 
 T = TypeVar("T")
 
@@ -91,12 +95,14 @@ class SeatPicture:
     Attributes:
         seats: by id.
         epoch, seq: the position of the last complete update; 0 and 0 before the first.
+        mismatches: how often the seats were not the server's, as its hash has shown.
     """
 
     def __init__(self) -> None:
         self.seats: dict[int, LiveSeat] = {}
         self.epoch = self.seq = 0
         self._gathered: dict[int, LiveSeat] = {}
+        self.mismatches = self._in_vain = 0
         self._warned: HoldExpiring | None = None
 
     def begin(self) -> None:
@@ -112,6 +118,8 @@ class SeatPicture:
         kind = str(message.get("type"))
         if kind in ("seat_update", "bulk_seat_update"):
             yield from self._updated(message)
+        elif kind == "state_hash":
+            self._compare(converted(message, _Proof))
         elif kind in ("sales_opened", "sales_ended"):
             self._reach(message)
             yield SalesChanged(is_open=kind == "sales_opened")
@@ -149,6 +157,25 @@ class SeatPicture:
         if changed or is_snapshot:
             yield SeatsChanged(changed=changed, removed=removed, replaced=is_snapshot)
 
+    def _compare(self, proof: "_Proof") -> None:
+        """Compare the picture with the server's hash of it, if it has the same position.
+
+        Raises:
+            ProtocolError: they differ; the next connection gets all seats. If that does not help, it is done
+                after the 2nd, 4th, 8th mismatch in a row, since it is a burden to the server.
+        """
+        if (proof.epoch != self.epoch) or proof.seq < self.seq or self._gathered:
+            return
+        if hash_of(self.seats.values()) == proof.hash:
+            self.seq, self._in_vain = proof.seq, 0
+            return
+        self.mismatches += 1
+        self._in_vain += 1
+        logger.warning("the seats are not those of the server at %d/%d", proof.epoch, proof.seq)
+        if self._in_vain & (self._in_vain - 1) == 0:
+            self.epoch = self.seq = 0
+            raise ProtocolError("The seats are not those of the server")
+
     def _reach(self, message: Mapping[str, Any]) -> None:
         """Everything up to the message's position is known."""
         seq = message.get("seq")
@@ -165,6 +192,12 @@ class SeatPicture:
 
 class _Seats(msgspec.Struct):
     seats: list[LiveSeat]
+
+
+class _Proof(msgspec.Struct):
+    epoch: int
+    seq: int
+    hash: str
 
 
 class _Position(msgspec.Struct):

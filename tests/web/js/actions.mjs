@@ -4,7 +4,8 @@ globalThis.watch = (url, screeningId, tokens, limits) => {
   // Each token but the last is used once.
   const token = () => (tokens.length > 1 ? tokens.shift() : tokens[0]);
   const client = new frontrow.ScreeningClient(url, screeningId, token, { limits });
-  const seen = { states: [], opens: [], snapshots: 0, unauthorized: [], ended: null };
+  const seen = { states: [], opens: [], snapshots: 0, unauthorized: [], mismatches: 0, ended: null };
+  client.addEventListener('mismatch', ({ detail }) => (seen.mismatches = detail.mismatches));
   client.addEventListener('state', ({ detail }) => {
     seen.states.push(detail.state);
     if (detail.state === 'closed') seen.ended = detail;

@@ -11,7 +11,7 @@ test('it requests all seats first, at the given URL', async () => {
   const stage = new Stage();
   await stage.open();
   assert.equal(stage.socket.url.href.split('?')[0], `wss://tickets.test/shop/ws/screenings/${SCREENING}`);
-  assert.deepEqual(query(stage.socket), { token: 'the-token', updates: 'bulk', since: '0', epoch: '0' });
+  assert.deepEqual(query(stage.socket), { token: 'the-token', updates: 'bulk', state_hash: 'true', since: '0', epoch: '0' });
   assert.equal(stage.client.state, 'connecting');
 });
 
@@ -40,6 +40,54 @@ test('updates change the named seats, and only real changes are reported', async
   assert.deepEqual(stage.picture, { 41: 'reserved', 42: 'booked' });
   const reported = stage.eventsNamed('seats').slice(1).map(({ changed }) => changed.map((seat) => seat.seat_id));
   assert.deepEqual(reported, [[41], [42]]);
+});
+
+const hash = (hash, seq, epoch = 3) => ({ type: 'state_hash', screening_id: SCREENING, hash, taken: 1, timestamp: '', epoch, seq });
+
+test('a hash that agrees changes nothing but the position', async () => {
+  const stage = new Stage();
+  await stage.show(10, state(1, 'reserved'), state(2, 'booked'), state(3, 'reserved', { is_mine: true }));
+  stage.update(11, state(4, 'booked', { blocked: true }));
+  stage.say(hash('94a6a323', 12));
+  assert.equal(stage.client.mismatches, 0);
+  stage.hangUp();
+  await stage.clock.advance(500);
+  assert.equal(query(stage.socket).since, '12');
+});
+
+test('a hash that differs makes it load all seats again, less and less often while that does not help', async () => {
+  const stage = new Stage();
+  await stage.show(10, state(1, 'reserved'));
+  /** The position with which it has connected again; null if it has not. */
+  const positionAfter = async (message) => {
+    const { socket } = stage;
+    stage.say(message);
+    for (let ms = 0; ms < 5000 && stage.socket === socket; ms += 100) await stage.clock.advance(100);
+    return stage.socket === socket ? null : query(stage.socket).since;
+  };
+  const positions = [];
+  for (let number = 1; number <= 4; number += 1) {
+    const position = await positionAfter(hash('bb704eb2', 10 + number));
+    positions.push(position);
+    if (position !== null) {
+      stage.confirm(0, 0);
+      stage.say({ type: 'bulk_seat_update', updates: [state(1, 'reserved')], timestamp: '', epoch: 3, seq: 10 + number, snapshot: true });
+    }
+  }
+  assert.deepEqual(positions, ['0', '0', null, '0']);
+  assert.deepEqual(stage.eventsNamed('mismatch').at(-1), { epoch: 3, seq: 14, mismatches: 4 });
+  stage.say(hash('bb704eb1', 15));
+  assert.equal(await positionAfter(hash('bb704eb2', 16)), '0');
+});
+
+test('a hash of another position is not compared', async () => {
+  const stage = new Stage();
+  await stage.show(10, state(1, 'reserved'));
+  stage.say(hash('00000000', 9));
+  stage.say(hash('00000000', 11, 2));
+  stage.say({ type: 'bulk_seat_update', updates: [state(2, 'booked')], timestamp: '', epoch: 3, more: true });
+  stage.say(hash('00000000', 11));
+  assert.equal(stage.client.mismatches, 0);
 });
 
 test('it resumes after the last complete update', async () => {

@@ -65,7 +65,7 @@ class FakeSocket {
 export const state = (seat_id, status, more = {}) => ({ seat_id, status, is_mine: false, ...more });
 
 const EVENTS = ['open', 'snapshot', 'seats', 'state', 'error', 'unauthorized', 'counts', 'booking', 'joined',
-  'selected', 'released', 'booked', 'refused', 'expiring'];
+  'selected', 'released', 'booked', 'refused', 'expiring', 'mismatch'];
 
 const watchingScreening = (url, token, options) => new ScreeningClient(url, SCREENING, token, options);
 

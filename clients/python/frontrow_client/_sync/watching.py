@@ -47,8 +47,14 @@ class SeatWatch(LiveSocket[SeatUpdate]):
         """Epoch and sequence number of the last complete update."""
         return self._picture.epoch, self._picture.seq
 
+    @property
+    def mismatches(self) -> int:
+        """How often the seats were not the server's, as its hash has shown; they were loaded again."""
+        return self._picture.mismatches
+
     def _query(self) -> Mapping[str, Any]:
-        return {"updates": "bulk", "since": self._picture.seq, "epoch": self._picture.epoch}
+        position = {"since": self._picture.seq, "epoch": self._picture.epoch}
+        return {"updates": "bulk", "state_hash": "true", **position}
 
     def _take(self, message: Mapping[str, Any]) -> Iterable[SeatUpdate]:
         if message.get("type") == "connection_confirmed":
