@@ -157,6 +157,18 @@ class Membership:
         """Until when this node may answer as an owner."""
         return self._lease_until
 
+    def lease_seconds(self, confirmed_at: float) -> float:
+        """Return how long this node may answer for what PostgreSQL has said that it owns.
+
+        Args:
+            confirmed_at: when PostgreSQL was asked.
+        """
+        return self._lease(confirmed_at) - self._now()
+
+    def lapsed(self) -> None:
+        """Take note that the lease has expired by the clock of those who obey it: it has to be confirmed."""
+        self._echoes.not_heard()
+
     def on_lease(self, handler: Callable[[float], None]) -> None:
         """Call `handler` with the seconds that are left whenever the lease changes; 0 or less ends it now."""
         self._on_lease.append(handler)
@@ -373,11 +385,15 @@ class Membership:
             for handler in self._on_change:
                 attempt(handler, before, self.view)
 
+    def _lease(self, confirmed_at: float) -> float:
+        """Return when the lease ends if PostgreSQL was last asked at some time what this node owns."""
+        if self._left or self.refusal:
+            return -inf
+        echoed = self._echoes.fresh_until if confirmed_at >= self._echoes.unbroken_since else -inf
+        return max(echoed, confirmed_at + self.timing.confirmed_seconds)
+
     def _publish_lease(self, now: float) -> None:
-        echoes = self._echoes
-        echoed = echoes.fresh_until if self._confirmed_at >= echoes.unbroken_since else -inf
-        lease = max(echoed, self._confirmed_at + self.timing.confirmed_seconds)
-        lease = -inf if self._left or self.refusal else lease
+        lease = self._lease(self._confirmed_at)
         if lease != self._lease_until:
             self._lease_until = lease
             for handler in self._on_lease:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 from cluster.answering import Answering
@@ -238,12 +239,13 @@ class Node:
     # What this node owns
 
     async def _confirm(self) -> None:
-        lease_seconds = self.membership.timing.confirmed_seconds
-        if await self._directory.owned.confirm(lease_seconds=lease_seconds):
+        lease_seconds = partial(self.membership.lease_seconds, since_boot())
+        if await self._directory.owned.confirm(lease_seconds):
             self.readiness.deposed()
 
     def _lease_changed(self, seconds_left: float) -> None:
-        self._directory.owned.set_lease(seconds_left)
+        if not self._directory.owned.set_lease(seconds_left) and seconds_left > 0:
+            self.membership.lapsed()
 
     def _members_changed(self, before: View, after: View) -> None:
         if before.ring is not after.ring and self._joined:

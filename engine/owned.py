@@ -258,21 +258,27 @@ class OwnedScreenings:
             if self._peers is None:
                 self.copies.keep(Copy(actor.screening, -inf, frozenset()))
 
-    def set_lease(self, seconds: float) -> None:
+    def set_lease(self, seconds: float) -> bool:
         """Change how long the lease lasts from now. Has no effect on one that has expired: see `confirm`.
 
         Args:
             seconds: 0 or less ends it now.
+
+        Returns:
+            False if it has expired.
         """
         now = self._clock.now()
-        if self.lease.until > now:
-            self.lease.until = now + seconds
+        if self.lease.until <= now:
+            return False
+        self.lease.until = now + seconds
+        return True
 
-    async def confirm(self, *, lease_seconds: float) -> Sequence[int]:
+    async def confirm(self, lease_seconds: Callable[[], float]) -> Sequence[int]:
         """Find out which screenings are still owned, and renew the lease on these, also one that has expired.
 
         Args:
-            lease_seconds: how long the lease lasts at least, counted from this call.
+            lease_seconds: returns how long the lease lasts at least. It is called when the database has
+                answered, which may take longer than what its answer is worth.
 
         Returns:
             The screenings that other servers have taken.
@@ -280,8 +286,7 @@ class OwnedScreenings:
         Raises:
             StoreUnavailable: the database cannot be reached; the lease was not renewed.
         """
-        lease, moved_seconds = self.lease, self._moved_seconds
-        until = self._clock.now() + lease_seconds
+        lease = self.lease
         expired = lease.until <= self._clock.now()
         epochs = {screening_id: actor.epoch for screening_id, actor in self.actors.items()}
         lost = await self._store.lost(epochs) if epochs else ()
@@ -289,7 +294,7 @@ class OwnedScreenings:
             self.step_down(screening_id, epochs[screening_id])
         if expired := expired or lease.until <= self._clock.now():
             lease.lapses += 1
-        lease.until = max(lease.until, until + self._moved_seconds - moved_seconds)
+        lease.until = max(lease.until, self._clock.now() + lease_seconds())
         if expired and self._clock.now() < lease.until:
             postponed_seconds, self._postponed_seconds = self._postponed_seconds, 0.0
             for actor in tuple(self.actors.values()):

@@ -253,7 +253,7 @@ class Fleet:
         self.nodes[server.name] = server
         self.living.append(server.name)
         await server.start(self._stack)
-        await server.screenings.owned.confirm(lease_seconds=1e9)
+        await server.screenings.owned.confirm(lambda: 1e9)
         self.set_state(server, NodeState.SERVING)
         return server
 

@@ -373,6 +373,24 @@ class TestLease:
         node.heard(sent[0])
         assert node.lease_until == pytest.approx(101.0 + 2.7)
 
+    def test_is_confirmed_again_if_it_has_expired_where_it_is_obeyed(self, world: World) -> None:
+        (node,) = world.serving(1)
+        node.membership.lapsed()
+        assert node.membership.wants_confirmation
+        world.run(2.0)
+        assert not node.membership.wants_confirmation
+        assert node.answers
+
+    def test_an_answer_of_postgres_is_worth_the_beats_that_came_back_meanwhile(self, world: World) -> None:
+        (node,) = world.serving(1)
+        asked_at = node.now()
+        world.run(2.0)
+        assert node.membership.lease_seconds(asked_at) == pytest.approx(
+            node.membership.lease_until - node.now()
+        )
+        node.membership.lapsed()
+        assert node.membership.lease_seconds(asked_at) < 0
+
 
 class TestLimits:
     def test_two_hundred_nodes(self, world: World) -> None:

@@ -65,7 +65,7 @@ class Node(House):
         if owned.lease.until > self.clock.now():
             owned.set_lease(LEASE_SECONDS)
             return []
-        return list(await owned.confirm(lease_seconds=LEASE_SECONDS))
+        return list(await owned.confirm(lambda: LEASE_SECONDS))
 
     def pause(self, seconds: float) -> None:
         """Let time pass in which the process does not run."""

@@ -172,7 +172,7 @@ class Simulation:
             await self.cluster.renew()
             if self.kind == "partitions" and self.rng.random() < 0.5:
                 for name in self.gone():
-                    await self.cluster[name].screenings.owned.confirm(lease_seconds=CONFIRMED_SECONDS)
+                    await self.cluster[name].screenings.owned.confirm(lambda: CONFIRMED_SECONDS)
             await asyncio.sleep(0)
 
     async def finish(self, clients: list[asyncio.Future[None]]) -> None:
@@ -191,7 +191,7 @@ class Simulation:
             node.journal.automatic = True
             node.journal.write_next(1000)
         for node in self.nodes():
-            await node.screenings.owned.confirm(lease_seconds=LEASE_SECONDS)
+            await node.screenings.owned.confirm(lambda: LEASE_SECONDS)
         assert not self.false_answers, self.false_answers
         assert sum(node.screenings.active_count for node in self.nodes()) <= 1, "two owners"
         picture = await self.ask(ReadSeats(1))

@@ -86,7 +86,7 @@ async def test_a_lease_can_be_ended_and_shortened(cluster: Cluster) -> None:
     node.screenings.owned.set_lease(LEASE_SECONDS)
     with pytest.raises(OwnershipLost):
         await node.seen(1)
-    assert await node.screenings.owned.confirm(lease_seconds=0.9) == []
+    assert await node.screenings.owned.confirm(lambda: 0.9) == []
     assert await node.seen(1) == "reserved"
     node.pause(0.9)
     with pytest.raises(OwnershipLost):
@@ -100,13 +100,31 @@ async def test_a_lease_that_ends_while_it_is_confirmed_begins_anew(cluster: Clus
     node.clock.advance(1)
     answered: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
     node.store.lost = lambda epochs: answered  # type: ignore[assignment,method-assign] # a slow database
-    confirmed = asyncio.ensure_future(node.screenings.owned.confirm(lease_seconds=600.0))
+    confirmed = asyncio.ensure_future(node.screenings.owned.confirm(lambda: 600.0))
     await turns()
     node.screenings.owned.set_lease(0)
     node.clock.advance(300)
     answered.set_result([])
     await confirmed
     assert [change.cause for change in node.publisher.changes] == ["seats_held", "holds_expired"]
+
+
+async def test_an_answer_that_comes_late_is_worth_the_lease_that_there_is_then(cluster: Cluster) -> None:
+    """Otherwise it would have expired already, and nothing would renew it."""
+    await cluster.renew()
+    node, lease_seconds = cluster["a"], 0.9
+    await node.hold("user:7", 1)
+    answered: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+    node.store.lost = lambda epochs: answered  # type: ignore[assignment,method-assign] # a slow database
+    node.screenings.owned.set_lease(0)
+    confirmed = asyncio.ensure_future(node.screenings.owned.confirm(lambda: lease_seconds))
+    await turns()
+    node.clock.advance(2.0)
+    lease_seconds = 2.7
+    answered.set_result([])
+    await confirmed
+    node.screenings.owned.set_lease(lease_seconds)
+    assert await node.seen(1) == "reserved"
 
 
 async def test_a_timer_releases_nothing_without_a_lease(cluster: Cluster) -> None:

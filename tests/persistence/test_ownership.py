@@ -49,7 +49,7 @@ class Node:
         )
 
     async def renew(self) -> list[int]:
-        return list(await self.screenings.owned.confirm(lease_seconds=LEASE_SECONDS))
+        return list(await self.screenings.owned.confirm(lambda: LEASE_SECONDS))
 
     def pause(self) -> None:
         """Let the lease expire, as if the process had been stopped."""
