@@ -24,8 +24,16 @@ PAGES = {
 NOT_COPIED = shutil.ignore_patterns("node_modules", "dist", "compiled")
 
 
-async def build(example: str, folder: Path) -> Path:
-    """Build an example as users do, with the tarball in `node_modules`. Returns the folder of examples."""
+MISTAKES = {
+    '[screening]="screening"': ('[screening]="server"', "Type 'string' is not assignable to type 'number'"),
+    "$event.detail.message": ("$event.detail.words", "Property 'words' does not exist on type 'Problem'"),
+    "hall.holdBest(2)": ("hall.holdBest(true)", "Argument of type 'boolean' is not assignable"),
+}
+"""What is replaced in Angular's template, and what the compiler says of it."""
+
+
+def copied(example: str, folder: Path) -> Path:
+    """Copy an example and put the tarball into `node_modules`. Returns the folder of examples."""
     packages = installed_packages() / "node_modules"
     assert packages.exists(), "The packages of the examples are not installed: run `make examples`"
     (folder / "node_modules").symlink_to(packages)
@@ -33,6 +41,12 @@ async def build(example: str, folder: Path) -> Path:
     shutil.copytree(EXAMPLES / example, examples / example, ignore=NOT_COPIED)
     shutil.copy(EXAMPLES / "package.json", examples)
     unpack(TARBALL, examples / "node_modules")
+    return examples
+
+
+async def build(example: str, folder: Path) -> Path:
+    """Build an example as users do. Returns the folder of examples."""
+    examples = copied(example, folder)
     await run_node(examples / example, NPM, "run", "build", "--silent")
     return examples
 
@@ -65,6 +79,20 @@ async def choose_seats(browser: Browser, house: House, url: str) -> None:
     await page.click_on("button", "Continue to checkout")
     await page.shows("To pay: 37.5 EUR")
     assert await page.accessibility_violations() == []
+
+
+async def test_mistakes_in_templates_of_angular_are_found(tmp_path: Path) -> None:
+    example = copied("angular", tmp_path) / "angular"
+    template = example / "src/screening.ts"
+    text = template.read_text()
+    for right, (wrong, _) in MISTAKES.items():
+        assert text.count(right) == 1
+        text = text.replace(right, wrong)
+    template.write_text(text)
+    with pytest.raises(AssertionError) as refused:
+        await run_node(example, tmp_path / "node_modules/@angular/compiler-cli/bundles/src/bin/ngc.js")
+    for _, complaint in MISTAKES.values():
+        assert complaint in str(refused.value)
 
 
 def test_the_documentation_quotes_each_example() -> None:

@@ -92,6 +92,14 @@ async def test_a_bundle_with_one_client_has_nothing_else(project: Path) -> None:
         assert sign not in bundle
 
 
+async def test_commonjs_imports_it_as_the_readme_says(project: Path) -> None:
+    (block,) = (block for block in blocks("web/npm/README.md") if block.language == "javascript")
+    (project / "old.cjs").write_text(
+        f"require('node:fs');\n{block.code}\nclient.then(({{ state }}) => console.log(state));\n"
+    )
+    assert await run_node(project, "old.cjs") == "idle\n"
+
+
 async def test_a_typed_program_reserves_a_seat_and_sees_it(project: Path, house: House) -> None:
     screening, seats = await demo_screening(house)
     script = project / "use_package.ts"

@@ -1,14 +1,14 @@
-// A seat map in Angular. CUSTOM_ELEMENTS_SCHEMA lets templates have elements that are not Angular's.
+// A seat map in Angular.
 
-import { Component, CUSTOM_ELEMENTS_SCHEMA, signal } from '@angular/core';
+import { Component, signal } from '@angular/core';
 import type { FrontrowSeatsEvents } from 'frontrow/seats';
-import 'frontrow/seats';
+import { Seats } from './seats';
 
 const query = new URLSearchParams(location.search);
 
 @Component({
   selector: 'app-screening',
-  schemas: [CUSTOM_ELEMENTS_SCHEMA],
+  imports: [Seats],
   template: `
     <main>
       <h1>Choose your seats</h1>
