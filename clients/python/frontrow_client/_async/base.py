@@ -112,26 +112,30 @@ class AsyncBase:
         params: Parameters | None = None,
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
+        repeatable: bool = False,
     ) -> T:
         """Send any request, also of operations that have no method here.
 
         Args:
-            method: such as "GET". Everything else gets an idempotency key, unless one is given.
+            method: such as "GET". Everything else gets an idempotency key, unless one is given or it is
+                `repeatable`.
             path: such as "/api/v1/ops/overview".
             kind: the type of the answer: a model, `list` of one, `dict`, `bytes` for the body as it is.
             json: the body.
             params: the query; None is left out.
             key: the idempotency key. The same key with the same request returns the first answer, for a day.
             headers: further fields of the head.
+            repeatable: whether executing it twice does no more than once, so that it needs no key. Keys are
+                looked up in the database.
 
         Raises:
             ApiError: the server has refused it.
             ConnectionFailed: there was no answer.
             UnexpectedAnswer: the answer is not of the type.
         """
-        if method != "GET":
+        if method != "GET" and not repeatable:
             key = key or uuid4().hex
-        answer = await self._send(method, path, json, params, key, headers)
+        answer = await self._send(method, path, json, params, key, headers, repeatable)
         return answer.read(kind)
 
     async def _post(self, path: str, kind: type[T], json: object = None, **options: Any) -> T:
@@ -165,6 +169,7 @@ class AsyncBase:
         params: Parameters | None = None,
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
+        repeatable: bool = False,
     ) -> Answer:
         """Send a request until it is answered for good."""
         head = {"Accept": JSON, "User-Agent": f"frontrow-client/{__version__}", **(headers or {})}
@@ -173,7 +178,7 @@ class AsyncBase:
         content = None
         if json is not None:
             content, head["Content-Type"] = msgspec.json.encode(json), JSON
-        is_safe = method == "GET" or key is not None
+        is_safe = repeatable or method == "GET" or key is not None
         attempt, has_renewed, in_doubt = 0, False, False
         while True:
             attempt += 1

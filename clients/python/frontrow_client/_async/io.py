@@ -23,5 +23,7 @@ async def receive(socket: Socket, seconds: float | None) -> str | bytes:
     Raises:
         TimeoutError: none came within so many seconds.
     """
+    if seconds is None:
+        return await socket.recv()
     async with asyncio.timeout(seconds):
         return await socket.recv()

@@ -18,7 +18,8 @@ class AsyncSeats(AsyncBase):
     """Reservations of seats.
 
     `access_code` opens the seats that are kept back for a channel of buyers, and its presale. `key` is an
-    idempotency key; without one each call has its own, which already protects its repetitions.
+    idempotency key; without one each call has its own, which already protects its repetitions. `reserve` and
+    `release` need none.
     """
 
     async def seats(self, screening_id: int) -> list[SeatState]:
@@ -51,7 +52,9 @@ class AsyncSeats(AsyncBase):
             SalesNotOpen, SalesClosed: nothing is on sale yet, or any more.
         """
         body = {"screening_id": screening_id, "seat_ids": list(seat_ids)}
-        return await self._post(f"{_SEATS}/reserve", Reserved, body, key=key, headers=_with_code(access_code))
+        # Seats that the caller has reserved already stay as they are.
+        options: dict[str, Any] = {"key": key, "headers": _with_code(access_code), "repeatable": True}
+        return await self._post(f"{_SEATS}/reserve", Reserved, body, **options)
 
     async def reserve_best(
         self,
@@ -131,7 +134,8 @@ class AsyncSeats(AsyncBase):
     async def release(self, screening_id: int, seat_ids: Sequence[int] | None = None) -> None:
         """Give reserved seats back, by default all of the screening."""
         params = {"seat_ids": None if seat_ids is None else ",".join(map(str, seat_ids))}
-        await self.request("DELETE", f"{_SEATS}/cancel/{screening_id}", type(None), params=params)
+        path = f"{_SEATS}/cancel/{screening_id}"
+        await self.request("DELETE", path, type(None), params=params, repeatable=True)
 
     def my_reservations(self, *, include_expired: bool = False) -> AsyncIterator[Reservation]:
         """Iterate over the caller's reservations of seats."""

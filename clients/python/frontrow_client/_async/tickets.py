@@ -14,8 +14,8 @@ class AsyncTickets(AsyncBase):
     """Tickets and refunds.
 
     `user_id` names the owner for whom a service acts. `key` is an idempotency key; without one each call has
-    its own. With a `payment_id` a booking may be repeated at any time, even by another process: the same
-    payment for the same seats returns the same tickets.
+    its own, unless it has a `payment_id`. With that a booking may be repeated at any time, even by another
+    process: the same payment for the same seats returns the same tickets.
     """
 
     async def book(
@@ -55,7 +55,8 @@ class AsyncTickets(AsyncBase):
             user_id=user_id,
         )
         headers = given(**{"X-Access-Code": access_code})
-        return await self._post(f"{_TICKETS}/book", list[Ticket], body, key=key, headers=headers)
+        options: dict[str, Any] = {"key": key, "headers": headers, "repeatable": payment_id is not None}
+        return await self._post(f"{_TICKETS}/book", list[Ticket], body, **options)
 
     async def book_reserved(
         self,
@@ -81,7 +82,8 @@ class AsyncTickets(AsyncBase):
             expected_total=expected_total,
             user_id=user_id,
         )
-        return await self._post(f"{_TICKETS}/book-from-reservation", list[Ticket], body, key=key)
+        path = f"{_TICKETS}/book-from-reservation"
+        return await self._post(path, list[Ticket], body, key=key, repeatable=True)
 
     async def confirm_payment(
         self,
@@ -98,7 +100,8 @@ class AsyncTickets(AsyncBase):
             RefundRequired: the payment cannot be used and is recorded as owed.
         """
         body = given(payment_id=payment_id, expected_total=expected_total, user_id=user_id)
-        return await self._post(f"{_TICKETS}/{ticket_id}/confirm-payment", Ticket, body, key=key)
+        path = f"{_TICKETS}/{ticket_id}/confirm-payment"
+        return await self._post(path, Ticket, body, key=key, repeatable=True)
 
     async def ticket(self, ticket_id: int) -> Ticket:
         """Return a ticket of the caller."""
