@@ -10,6 +10,7 @@ from bench.scenarios import (
     cluster,
     contention,
     engine_alone,
+    forwarding,
     funnel,
     growth,
     holds,
@@ -77,6 +78,9 @@ SCENARIOS: Mapping[str, Scenario] = {
         "servers_us",
         "µs/hold",
         cluster.prepare_cluster,
+    ),
+    "forwarding": Scenario(
+        "holds at another node, without HTTP and PostgreSQL", "cpu_us", "µs/hold", forwarding.prepare
     ),
     "hot-hall": Scenario("one screening behind gateways", "rate", "toggles/s", cluster.prepare_hot_hall),
     "workers": Scenario("two workers and one", "rate_alone", "holds/s", cluster.prepare_workers),

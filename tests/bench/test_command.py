@@ -91,6 +91,18 @@ def test_thresholds_that_are_missed_show_in_the_exit_status(data_directory: Path
     assert ran.exit_code == (0 if line.endswith("| yes |") else 1)
 
 
+def test_holds_at_another_node_are_measured_beside_their_messages(
+    data_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.scenarios.forwarding.TOGETHER", (8,))
+    output = data_directory / "results" / "run.json"
+    ran = bench("forwarding", "--small", "--rounds", 1, "--output", output, "--data-dir", data_directory)
+    assert ran.exit_code == 0, ran.output
+    samples = json.loads(output.read_text())["results"]["forwarding"]["samples"]
+    assert samples.keys() == {"local", "forwarded-8", "records-8", "messages-8"}
+    assert min(min(figures["cpu_us"]) for figures in samples.values()) > 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
