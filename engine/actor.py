@@ -351,7 +351,7 @@ class ScreeningActor:
             waiting.append(answer)
         if events:
             receipt: Receipt | None = getattr(command, "receipt", None)
-            settled = partial(self._finish, write_id)
+            settled = partial(self._finish, write_id, cause)
             stored = reply if receipt else None
             journal = self._shared.journal
             if not isinstance(reply, Lapsed):
@@ -365,14 +365,14 @@ class ScreeningActor:
                 if part:
                     journal.append(make(Entry, (part, None, None, told, cause)))
 
-    def _finish(self, write_id: int, error: EngineError | None) -> None:
+    def _finish(self, write_id: int, cause: Cause | None, error: EngineError | None) -> None:
         """Settle a committed write, or abort a rejected one, and answer its callers.
 
         If this raises, the callers still learn whether it was committed, and the screening is loaded from the
         database again.
         """
         try:
-            self._conclude(write_id, error)
+            self._conclude(write_id, cause, error)
         except Exception as defect:
             self._give_up(None, defect)
         reply, waiting = self._waiting.pop(write_id)
@@ -384,11 +384,11 @@ class ScreeningActor:
         if self._closed is None:
             self._arm_timer()
 
-    def _conclude(self, write_id: int, error: EngineError | None) -> None:
+    def _conclude(self, write_id: int, cause: Cause | None, error: EngineError | None) -> None:
         now = self._shared.clock.now()
         conclude = self._screening.settle if error is None else self._screening.abort
         decision = conclude(write_id, now)
-        self._carry_out(decision, now)
+        self._carry_out(decision, now, cause=cause)
         if error is None:
             self._count_tickets(decision.reply)
 

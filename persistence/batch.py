@@ -253,7 +253,8 @@ class Batch:
             seats = "{" + ",".join(map(str, seat_ids)) + "}"
             is_news = entry.id in news and entry.status in (WaitStatus.OFFERED, WaitStatus.TOLD)
             rows.append((*head, seats, expires_at, event.epoch, event.seq, event.at, is_news))
-        return list(zip(*rows, strict=True))
+        events = [event for _, event in last.values()]
+        return [*zip(*rows, strict=True), self._request_ids(events), self._traces(events)] if rows else []
 
     def _payments(self) -> Columns:
         payments: dict[str, tuple[Any, ...]] = {}

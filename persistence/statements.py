@@ -477,19 +477,23 @@ WAITLIST = Block(
         WHERE (stored.epoch, stored.seq) < (excluded.epoch, excluded.seq)
         RETURNING stored.*
     ),
-    told AS MATERIALIZED (SELECT written.* FROM written JOIN entry USING (id) WHERE news),
+    told AS MATERIALIZED (
+        SELECT written.*, request_id, trace FROM written JOIN entry USING (id) WHERE news
+    ),
     mailed AS (
         INSERT INTO outbox (kind, subject, payload, unique_key)
         SELECT 'mail', 'waiting list of screening ' || screening_id,
-               jsonb_build_object('cause', 'waitlist_' || status, 'entry_id', id),
+               jsonb_strip_nulls(jsonb_build_object(
+                   'cause', 'waitlist_' || status, 'entry_id', id, 'request_id', request_id
+               )),
                'waitlist_' || status || ':' || id
         FROM told
         WHERE mail AND has_mail_address(holder)
         ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING
     )
-    INSERT INTO webhook_causes (screening_id, epoch, seq, at, kind, ids, seat_ids, payload)
+    INSERT INTO webhook_causes (screening_id, epoch, seq, at, kind, ids, seat_ids, payload, request_id, trace)
     SELECT screening_id, epoch, seq, changed_at, 'waitlist_offered', ARRAY[id], seat_ids,
-           jsonb_build_object('reservation_id', reservation_id, 'expires_at', expires_at)
+           jsonb_build_object('reservation_id', reservation_id, 'expires_at', expires_at), request_id, trace
     FROM told
     WHERE status = 'offered' AND EXISTS (SELECT FROM webhooks)
     """,
@@ -513,6 +517,8 @@ WAITLIST = Block(
         "seq": "bigint",
         "changed_at": "float8",
         "news": "boolean",
+        "request_id": "text",
+        "trace": "text",
     },
 )
 """Writes entries of waiting lists, each in its last state, and tells the outbox and webhooks of news."""

@@ -16,7 +16,7 @@ from engine.causes import Cause, cause, handling
 from tests.api.caller import RESERVATIONS, TICKETS
 from tests.api.webhooks.receiver import Receiver
 from tests.catalogue.members import Member, member
-from tests.catalogue.programme import open_house
+from tests.catalogue.programme import SCREENINGS, open_house
 from tests.database import execute
 from tests.house import House
 from tests.inbox import Inbox
@@ -98,6 +98,41 @@ async def test_a_transfer_is_found_in_its_mail_and_its_webhook(sale: Sale) -> No
     receiver = sale.receiver
     await receiver.until(lambda: receiver.of("ticket.transferred"))
     assert receiver.of("ticket.transferred")[0].message["request_id"] == request_id
+
+
+async def test_what_administrators_change_is_found_in_mails_and_webhooks(sale: Sale) -> None:
+    house, inbox, receiver = sale.house, sale.inbox, sale.receiver
+    (ticket, _) = (await sale.buyer.book(sale.screening_id, sale.seat_ids[:2], payment_id="pay-1")).json
+    await inbox.next_mail()
+    moved = await house.admin.send("PUT", f"{SCREENINGS}/{sale.screening_id}", {"title": "Brass at Night"})
+    assert moved.status == 200, moved.body
+    assert (await inbox.next_mail())["X-Request-ID"] == moved.headers["X-Request-ID"]
+    assert (await sale.buyer.cancel_ticket(ticket["id"])).status == 204
+    await inbox.next_mail()
+    (refund,) = (await house.admin.send("GET", "/api/v1/admin/refunds")).json
+    settled = await house.admin.send(
+        "POST", f"/api/v1/admin/refunds/{refund['id']}/settle", {"reference": "re_1", "confirm": True}
+    )
+    assert settled.status == 200, settled.body
+    assert (await inbox.next_mail())["X-Request-ID"] == settled.headers["X-Request-ID"]
+    for kind, answer in (("screening.changed", moved), ("refund.settled", settled)):
+        await receiver.until(lambda kind=kind: receiver.of(kind))
+        assert receiver.of(kind)[0].message["request_id"] == answer.headers["X-Request-ID"]
+
+
+async def test_an_offer_of_the_waiting_list_is_found_by_the_request_that_has_freed_the_seats(
+    sale: Sale,
+) -> None:
+    booked = (await sale.buyer.book(sale.screening_id, sale.seat_ids)).json
+    await sale.inbox.next_mail()
+    waiting = await member(sale.house, "waiting@home.example")
+    body = {"screening_id": sale.screening_id, "quantity": 1}
+    assert (await waiting.send("POST", "/api/v1/waitlist", body)).status == 201
+    cancelled = await sale.buyer.cancel_ticket(booked[0]["id"])
+    request_id = cancelled.headers["X-Request-ID"]
+    assert [(await sale.inbox.next_mail())["X-Request-ID"] for _ in range(2)] == [request_id] * 2
+    await sale.receiver.until(lambda: sale.receiver.of("waitlist.offered"))
+    assert sale.receiver.of("waitlist.offered")[0].message["request_id"] == request_id
 
 
 async def test_a_hold_is_found_if_its_client_has_named_the_request(sale: Sale) -> None:
