@@ -16,12 +16,12 @@ Record = dict[str, Any]
 
 _EVENT = (
     *("epoch", "seq", "at", "kind", "actor", "seat_ids", "from_statuses", "to_status", "holder"),
-    "request_id",
+    *("request_id", "block_id", "block_seat_ids"),
 )
 
 EVENTS_AFTER = """
 SELECT epoch, seq, extract(epoch FROM at)::float8, kind, actor, seat_ids, from_statuses, to_status, holder,
-       request_id
+       request_id, block_id, block_seat_ids
 FROM screening_events
 WHERE screening_id = %s AND (epoch, seq) > (%s, %s)
 ORDER BY epoch, seq
@@ -155,6 +155,8 @@ class EventLog:
                 for seat_id, at, holder in await connection.run(HOLDERS, bound):
                     holders[seat_id, at] = holder
         for event in events:
+            if event["block_id"] is None:
+                del event["block_id"], event["block_seat_ids"]
             if event["kind"] == SeatsHeld.kind:
                 event["holder"] = event["holder"] or event["actor"]
             else:

@@ -305,6 +305,12 @@ class LogEvent(_Event):
         metadata={"description": "The states before, in the order of the seats."},
     )
     to_status = fields.String(required=True, validate=_STATES)
+    block_id = fields.Integer(
+        metadata={"description": "The block, for `seats_blocked` and `seats_unblocked`; absent for others."}
+    )
+    block_seat_ids = fields.List(
+        fields.Integer(), metadata={"description": "All seats of the block after the event."}
+    )
 
 
 class EventPosition(Schema):
@@ -343,7 +349,8 @@ async def list_log_events(
 
     Events are ordered by (epoch, seq); gaps in `seq` are normal. The state of every seat at any position
     follows from the events up to there: a seat without events is available, and each event sets its seats to
-    `to_status`. Going back restores `from_statuses`.
+    `to_status`; a seat that would be available while it belongs to a block is blocked. Going back restores
+    `from_statuses`.
     """
     await call.flushed()
     events = await call.services.event_log.after(screening_id, after_epoch, after_seq, limit)

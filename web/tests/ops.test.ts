@@ -65,6 +65,29 @@ describe('a history', () => {
     }
   });
 
+  test('gives seats of a block back to it, until they leave it', () => {
+    const ofBlock = (of: LogEvent, seats: number[]): LogEvent => ({ ...of, block_id: 40, block_seat_ids: seats });
+    const history = new History([
+      ofBlock(event(1, 'seats_blocked', { 1: 'available', 2: 'available' }, 'blocked', null), [1, 2]),
+      event(2, 'seats_held', { 1: 'blocked', 3: 'available' }, 'held', 'user:7'),
+      event(3, 'holds_released', { 1: 'held', 3: 'held' }, 'available', null),
+      event(4, 'seats_held', { 1: 'blocked' }, 'held', 'user:7'),
+      ofBlock(event(5, 'seats_unblocked', { 2: 'blocked' }, 'available', null), []),
+      event(6, 'holds_expired', { 1: 'held' }, 'available', null),
+    ]);
+    const expected = [
+      {},
+      { 1: 'blocked', 2: 'blocked' },
+      { 1: 'held', 2: 'blocked', 3: 'held' },
+      { 1: 'blocked', 2: 'blocked' },
+      { 1: 'held', 2: 'blocked' },
+      { 1: 'held' },
+      {},
+    ];
+    for (const position of [6, 3, 0, 1, 4, 2, 5]) expect(states(history, position)).toEqual(expected[position]);
+    expect(history.at(3).get(1)?.holder).toBeNull();
+  });
+
   test('may be empty', () => {
     expect(new History([]).at(0).size).toBe(0);
   });

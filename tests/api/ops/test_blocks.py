@@ -102,6 +102,24 @@ async def test_seats_are_kept_back_shown_and_released(desk: Desk) -> None:
     assert kinds == ["seats_blocked", "seats_unblocked"]
 
 
+async def test_the_log_says_which_seats_return_to_a_block(desk: Desk) -> None:
+    one, two, *_ = desk.seat_ids
+    block_id = await blocked(desk, one, two)
+    held = await desk.act("/reservations", {"seat_ids": [one], "user_id": desk.ada.user_id})
+    assert held.status == 201, held.body
+    await desk.ada.cancel_reservations(desk.screening_id)
+    assert (await states(desk))[one] == ("booked", True)
+    path = f"{blocks_of(desk.screening_id)}/{block_id}"
+    assert (await desk.house.admin.send("DELETE", f"{path}?seat_ids={two}")).status == 204
+    events = (await desk.get(f"/screenings/{desk.screening_id}/events"))["events"]
+    assert [(e["kind"], e["to_status"], e.get("block_id"), e.get("block_seat_ids")) for e in events] == [
+        ("seats_blocked", "blocked", block_id, [one, two]),
+        ("seats_held", "held", None, None),
+        ("holds_released", "available", None, None),
+        ("seats_unblocked", "available", block_id, [one]),
+    ]
+
+
 async def test_what_somebody_has_is_never_kept_back(desk: Desk) -> None:
     one, two, three, four, *_ = desk.seat_ids
     await desk.ada.reserve(desk.screening_id, [one])
