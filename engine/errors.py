@@ -132,7 +132,7 @@ class StoreUnavailable(Unavailable):
 
 
 class OutcomeUnknown(Unavailable):
-    """The database did not answer in time, so the command may or may not take effect.
+    """The server, usually its database, did not finish in time: the command may or may not take effect.
 
     Args:
         advice: how the caller can find out.

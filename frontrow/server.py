@@ -282,7 +282,8 @@ class Server:
         webhooks = WebhookRows(self._connector)
         notices = Notices(webhooks, self._mail_queue, self._site_url)
         self._deliveries.register(NOTICE, notices.deliver, at_once=1, limit_seconds=_MAIL_ATTEMPT_SECONDS)
-        self._workers = Workers()
+        # What begins later would end after its client has been answered.
+        self._workers = Workers(patience_seconds=settings.ask_timeout_seconds / 2)
         link_mails = LinkMails(self._mail_queue, settings.language)
         accounts = Accounts(
             catalogue.users,

@@ -128,6 +128,7 @@ class SharedLogins:
                 "attempt": self._attempted,
                 "succeeded": lambda _, account, address: own.succeeded(account, address),
                 "trust": lambda _, account, address: own.trust(account, address),
+                "retract": lambda _, account, address: own.retract(account, address),
             },
         )
 
@@ -155,6 +156,9 @@ class SharedLogins:
 
     def trust(self, account: str, address: str) -> Awaitable[None] | None:
         return self._calls.tell(self._KIND, "trust", account, address)
+
+    def retract(self, account: str, address: str) -> Awaitable[None] | None:
+        return self._calls.tell(self._KIND, "retract", account, address)
 
 
 class _SocketKeeper:

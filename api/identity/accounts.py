@@ -24,6 +24,7 @@ from api.identity.passwords import Passwords, weakness
 from api.identity.revocations import Revocations
 from api.identity.tokens import Identity, NoSigningKey, Tokens
 from api.limiter import network_of
+from api.workers import WorkersBusy
 from engine.accounts import Addressee, Credentials, Renewal, RevokedToken, RevokedUser, Secret
 from engine.catalogue_errors import NoAccount
 
@@ -180,7 +181,11 @@ class Accounts:
             AlreadyExists: the e-mail address already has an account.
         """
         await self.count_attempt(address)
-        password_hash = await self._hash("password", password, email)
+        try:
+            password_hash = await self._hash("password", password, email)
+        except WorkersBusy:
+            await self._retract(address)
+            raise
         return await self._users.insert(
             {"email": email, "password_hash": password_hash, "full_name": full_name}
         )
@@ -195,7 +200,7 @@ class Accounts:
         """
         with self._counting():
             credentials = await self._verified(address, email, password)
-        await _counted(self._limits.requests.retract(network_of(address)))
+        await self._retract(address)
         if self._passwords.is_outdated(credentials.password_hash):
             await self._logins.rehash(credentials, await self._passwords.hash(password))
         return await self._begin(credentials)
@@ -205,10 +210,27 @@ class Accounts:
         await _counted(self._limits.logins.attempt(email, address))
         credentials = await self._users.credentials_by_email(email)
         known_hash = credentials.password_hash if credentials else None
-        if not await self._passwords.matches(password, known_hash) or credentials is None:
+        try:
+            right = await self._is_right(address, email, password, known_hash)
+        except WorkersBusy:
+            await self._retract(address)
+            raise
+        if not right or credentials is None:
             raise WrongCredentials
         await _counted(self._limits.logins.succeeded(email, address))
         return credentials
+
+    async def _is_right(self, address: str, email: str, password: str, password_hash: str | None) -> bool:
+        """Look at a password whose attempt has been counted; uncount it if there are too many to look at."""
+        try:
+            return await self._passwords.matches(password, password_hash)
+        except WorkersBusy:
+            await _counted(self._limits.logins.retract(email, address))
+            raise
+
+    async def _retract(self, address: str) -> None:
+        """Uncount the latest attempt from an address."""
+        await _counted(self._limits.requests.retract(network_of(address)))
 
     @contextmanager
     def _counting(self) -> Iterator[None]:
@@ -281,7 +303,7 @@ class Accounts:
         credentials = await self._own(user_id)
         with self._counting():
             await _counted(self._limits.logins.attempt(credentials.email, address))
-            if not await self._passwords.matches(password, credentials.password_hash):
+            if not await self._is_right(address, credentials.email, password, credentials.password_hash):
                 raise WrongPassword
             await _counted(self._limits.logins.succeeded(credentials.email, address))
         return credentials

@@ -33,6 +33,9 @@ class LoginLimit(Protocol):
     def trust(self, account: str, address: str) -> Awaitable[None] | None:
         """Remember that the account's owner uses this address."""
 
+    def retract(self, account: str, address: str) -> Awaitable[None] | None:
+        """Uncount the last attempt, because its password was not looked at."""
+
 
 class AccountLimits(NamedTuple):
     """The limits on attempts that are expensive or may reveal something.
@@ -83,6 +86,13 @@ class LoginAttempts:
             except TooManyAttempts:
                 self._of_pair.retract(pair)
                 raise
+
+    def retract(self, account: str, address: str) -> None:
+        """Uncount the last attempt, because its password was not looked at."""
+        pair = _pair(account, address)
+        self._of_pair.retract(pair)
+        if pair not in self._known:
+            self._of_account.retract(account)
 
     def succeeded(self, account: str, address: str) -> None:
         """Uncount the last attempt, because its password was correct."""
