@@ -132,6 +132,11 @@ class ServerProcess:
         )
 
     @property
+    def port(self) -> int:
+        """The port of `url`."""
+        return int(self.url.rpartition(":")[2])
+
+    @property
     def own_port(self) -> int:
         """The port of this process."""
         return int(self.own_url.rpartition(":")[2])

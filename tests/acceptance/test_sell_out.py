@@ -4,16 +4,19 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from itertools import zip_longest
 from pathlib import Path
 
-import aiohttp
 import pytest
 
-from tests.acceptance.client import Client, http_session
+from frontrow_client import RefundRequired, SeatsChanged, SeatsUnavailable
+from tests.acceptance.buyers import Buyer, buyers_of
 from tests.acceptance.figures import Figures
-from tests.acceptance.seat_picture import SeatWatcher, expected_picture
+from tests.acceptance.seat_picture import CATCH_UP_SECONDS, SeatSeen
 from tests.acceptance.server_process import SeededScreening, ServerProcess
 from tests.database import execute
+from tests.web.network import Network
 
 BUYERS = 200
 ROWS, SEATS_PER_ROW = 40, 50
@@ -22,27 +25,73 @@ FRONT_SEATS = 40
 """Half of the choices are the first seats that look free, where the others choose as well."""
 
 
-class Buyer:
-    """A user who buys seats that their own seat map shows as free."""
+class Onlooker:
+    """Watches the seats of a hall as a user sees them.
 
-    def __init__(
-        self, server: ServerProcess, session: aiohttp.ClientSession, hall: SeededScreening, user_id: int
-    ) -> None:
-        self.client = Client(server, session, user_id)
-        self.watcher = SeatWatcher(server, session, hall.id, user_id)
+    Args:
+        buyer: the user.
+        hall: the hall.
+
+    Attributes:
+        watch: the user's socket.
+        snapshots: how often the whole picture was replaced.
+    """
+
+    def __init__(self, buyer: Buyer, hall: SeededScreening) -> None:
+        self.watch = buyer.watch_seats(hall.id)
+        self.snapshots = 0
+        self._buyer, self._hall = buyer, hall
+        self._changed = asyncio.Event()
+
+    async def look(self) -> None:
+        """Follow the seats until the socket is closed."""
+        async for update in self.watch:
+            if isinstance(update, SeatsChanged):
+                self.snapshots += update.replaced
+                self._changed.set()
+
+    async def shows_the_truth(self) -> dict[int, SeatSeen]:
+        """Wait until the picture is what the server lists; return it."""
+        # In the picture only `is_mine` says whose a reserved seat is.
+        truth = {
+            state.seat.id: SeatSeen(state.status.removesuffix("_by_me"), state.is_mine)
+            for state in await self._buyer.seats(self._hall.id)
+        }
+        async with asyncio.timeout(CATCH_UP_SECONDS):
+            while truth != {
+                seat.seat_id: SeatSeen(seat.status, seat.is_mine) for seat in self.watch.seats.values()
+            }:
+                self._changed.clear()
+                await self._changed.wait()
+        return truth
+
+
+class Shopper:
+    """A user who buys seats that their own picture shows as free.
+
+    Args:
+        buyer: the user.
+        onlooker: the user's picture.
+        hall: what is sold.
+
+    Attributes:
+        tickets: by seat.
+    """
+
+    def __init__(self, buyer: Buyer, onlooker: Onlooker, hall: SeededScreening) -> None:
+        self.buyer, self.onlooker = buyer, onlooker
         self.tickets: dict[int, int] = {}
         self.refusals = 0
         self._has_tried = asyncio.Event()
         self._hall = hall
-        self._draw = random.Random(user_id)
-        self._select = (self.client.reserve, self.client.toggle, None)[user_id % 3]
+        self._draw = random.Random(buyer.user_id)
+        self._select = (buyer.reserve, buyer.toggle, None)[buyer.user_id % 3]
         self._gone: set[int] = set()
 
     async def shop(self) -> None:
         """Buy until no seat is left."""
         while True:
-            await self.watcher.stay()
-            seats = self.watcher.picture.seats
+            seats = self.onlooker.watch.seats
             left = [s for s in self._hall.seat_ids if s not in self._gone and seats[s].status != "booked"]
             if not left:
                 self._has_tried.set()
@@ -51,12 +100,12 @@ class Buyer:
             if not free or not await self._buy(self._chosen(free)):
                 await asyncio.sleep(self._draw.uniform(0.01, 0.1))
 
-    async def lose_connection(self) -> None:
-        """After the first purchase, buy without a connection for a while; then reconnect and catch up."""
+    async def lose_connection(self, network: Network) -> None:
+        """After the first purchase, buy without a socket for a while; then it reconnects and catches up."""
         await self._has_tried.wait()
-        await self.watcher.disconnect()
+        interrupt(network)
         await asyncio.sleep(self._draw.uniform(0.2, 1.5))
-        await self.watcher.connect()
+        network.admitting = True
 
     def _chosen(self, free: Sequence[int]) -> list[int]:
         wanted = free[:FRONT_SEATS] if self._draw.random() < 0.5 else free
@@ -65,26 +114,27 @@ class Buyer:
     async def _buy(self, seat_ids: list[int]) -> bool:
         """Reserve and pay, or pay at once. Returns whether that succeeded."""
         self._has_tried.set()
-        payment_id = f"sell-out-{self.client.user_id}-{len(self.tickets)}-{self.refusals}"
-        book = self.client.book
-        if self._select is not None:
-            book = self.client.book_from_reservation
-            selected = await self._select(self._hall.id, seat_ids)
-            if selected.status == 409:
-                return self._refused(selected.document)
-            assert selected.status in (200, 201), selected
-        booked = await book(self._hall.id, seat_ids, payment_id)
-        if booked.status == 409 and self._select is None:
-            return self._refused(booked.document)
-        assert booked.status == 201, booked
-        self.tickets |= {ticket["seat_id"]: ticket["id"] for ticket in booked.document}
+        payment_id = f"sell-out-{self.buyer.user_id}-{len(self.tickets)}-{self.refusals}"
+        book = self.buyer.book
+        try:
+            if self._select is not None:
+                await self._select(self._hall.id, seat_ids)
+                book = self.buyer.book_reserved
+            tickets = await book(self._hall.id, seat_ids, payment_id=payment_id)
+        except (SeatsUnavailable, RefundRequired) as refusal:
+            assert book != self.buyer.book_reserved, "reserved seats could not be bought"
+            self.refusals += 1
+            self._gone.update(refusal.booked)
+            return False
+        self.tickets |= {ticket.seat_id: ticket.id for ticket in tickets}
         self._gone.update(seat_ids)
         return True
 
-    def _refused(self, refusal: dict) -> bool:
-        self.refusals += 1
-        self._gone.update(refusal.get("booked", ()))
-        return False
+
+def interrupt(network: Network) -> None:
+    """Break all connections, and let no other one through."""
+    network.admitting = False
+    network.cut()
 
 
 @pytest.mark.timeout(900)
@@ -92,23 +142,32 @@ class Buyer:
 async def test_every_seat_is_sold_once_and_all_sockets_show_it(
     data_directory: Path, figures: Figures
 ) -> None:
-    async with ServerProcess(data_directory, resume_limit=10_000) as server, http_session() as session:
+    async with (
+        ServerProcess(data_directory, resume_limit=10_000) as server,
+        buyers_of(server) as buyer,
+        AsyncExitStack() as stack,
+        asyncio.TaskGroup() as looking,
+    ):
         (hall,) = await server.seed(screenings=1, rows=ROWS, seats_per_row=SEATS_PER_ROW)
-        buyers = [Buyer(server, session, hall, user_id) for user_id in range(1, BUYERS + 1)]
-        await asyncio.gather(*(buyer.watcher.connect() for buyer in buyers))
-        fresh = expected_picture(await buyers[0].client.own_availability(hall.id))
-        assert {seat.status for seat in fresh.values()} == {"available"}
-        await asyncio.gather(*(buyer.watcher.shows(fresh) for buyer in buyers))
+        networks = [await stack.enter_async_context(Network(server.port)) for _ in range(INTERRUPTED)]
+        shoppers = []
+        for user_id, network in zip_longest(range(1, BUYERS + 1), networks):
+            onlooker = Onlooker(buyer(user_id, network=network), hall)
+            looking.create_task(onlooker.look())
+            shoppers.append(Shopper(buyer(user_id), onlooker, hall))
+        for shopper in shoppers:
+            fresh = await shopper.onlooker.shows_the_truth()
+            assert {seat.status for seat in fresh.values()} == {"available"}
 
         began = time.monotonic()
         async with asyncio.TaskGroup() as crowd:
-            for buyer in buyers:
-                crowd.create_task(buyer.shop())
-            for buyer in buyers[:INTERRUPTED]:
-                crowd.create_task(buyer.lose_connection())
+            for shopper in shoppers:
+                crowd.create_task(shopper.shop())
+            for shopper, network in zip(shoppers, networks, strict=False):
+                crowd.create_task(shopper.lose_connection(network))
         seconds = time.monotonic() - began
 
-        logs = [(seat_id, buyer.client.holder) for buyer in buyers for seat_id in buyer.tickets]
+        logs = [(seat_id, shopper.buyer.holder) for shopper in shoppers for seat_id in shopper.tickets]
         sold_to = dict(logs)
         assert len(logs) == len(sold_to), "a seat was acknowledged to two buyers"
         assert sold_to.keys() == set(hall.seat_ids)
@@ -116,42 +175,46 @@ async def test_every_seat_is_sold_once_and_all_sockets_show_it(
             server.database.url, "SELECT seat_id, holder FROM tickets WHERE status = 'confirmed'"
         )
         assert sorted(stored) == sorted((seat_id, holder) for seat_id, holder in logs)
-        final = await buyers[0].client.availability(hall.id)
-        assert {entry["seat"]["id"]: entry["status"] for entry in final} == dict.fromkeys(sold_to, "booked")
-        for buyer in buyers:
-            expected = expected_picture(await buyer.client.own_availability(hall.id))
-            await buyer.watcher.shows(expected)
-            assert {s for s, seen in expected.items() if seen.is_mine} == buyer.tickets.keys()
-        assert [buyer.watcher.picture.snapshots for buyer in buyers] == [1] * BUYERS
-        refusals = sum(buyer.refusals for buyer in buyers)
-        returns = sum(buyer.watcher.returns for buyer in buyers)
-        figures(
-            seats=len(sold_to), seconds=seconds, refusals=refusals, interrupted=INTERRUPTED, too_slow=returns
-        )
+        for shopper in shoppers:
+            truth = await shopper.onlooker.shows_the_truth()
+            assert {seat_id: seen.status for seat_id, seen in truth.items()} == dict.fromkeys(
+                sold_to, "booked"
+            )
+            assert {seat_id for seat_id, seen in truth.items() if seen.is_mine} == shopper.tickets.keys()
+            assert shopper.onlooker.snapshots == 1
+            await shopper.onlooker.watch.close()
+        refusals = sum(shopper.refusals for shopper in shoppers)
+        figures(seats=len(sold_to), seconds=seconds, refusals=refusals, interrupted=INTERRUPTED)
 
 
 @pytest.mark.gen_test(timeout=510)
 async def test_a_socket_that_missed_too_much_gets_a_snapshot(data_directory: Path) -> None:
     remembered = 5
-    async with ServerProcess(data_directory, resume_limit=remembered) as server, http_session() as session:
+    async with (
+        ServerProcess(data_directory, resume_limit=remembered) as server,
+        buyers_of(server) as buyer,
+        Network(server.port) as network,
+        asyncio.TaskGroup() as looking,
+    ):
         (hall,) = await server.seed(screenings=1, rows=4, seats_per_row=10)
-        watcher = SeatWatcher(server, session, hall.id, user_id=1)
-        mine, others = Client(server, session, 1), Client(server, session, 2)
-        await watcher.connect()
-        await watcher.shows(expected_picture(await mine.own_availability(hall.id)))
-        assert watcher.picture.snapshots == 1
+        mine, others = buyer(1, network=network), buyer(2)
+        onlooker = Onlooker(mine, hall)
+        looking.create_task(onlooker.look())
+        await onlooker.shows_the_truth()
+        assert onlooker.snapshots == 1
 
-        await watcher.disconnect()
+        interrupt(network)
         for seat_id in hall.seat_ids[:remembered]:
-            assert (await others.toggle(hall.id, [seat_id])).status == 200
-        await watcher.connect()
-        await watcher.shows(expected_picture(await mine.own_availability(hall.id)))
-        assert watcher.picture.snapshots == 1, "the server still knew everything"
+            await others.toggle(hall.id, [seat_id])
+        network.admitting = True
+        await onlooker.shows_the_truth()
+        assert onlooker.snapshots == 1, "the server still knew everything"
 
-        await watcher.disconnect()
+        interrupt(network)
         for seat_id in hall.seat_ids[: remembered + 1]:
-            assert (await others.toggle(hall.id, [seat_id])).status == 200
-        assert (await mine.book(hall.id, hall.seat_ids[-2:], "late")).status == 201
-        await watcher.connect()
-        await watcher.shows(expected_picture(await mine.own_availability(hall.id)))
-        assert watcher.picture.snapshots == 2
+            await others.toggle(hall.id, [seat_id])
+        await buyer(1).book(hall.id, hall.seat_ids[-2:], payment_id="late")
+        network.admitting = True
+        await onlooker.shows_the_truth()
+        assert onlooker.snapshots == 2
+        await onlooker.watch.close()
