@@ -5,12 +5,17 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
+CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 8.0
 """After that a client gives up; a node that answers at all answers sooner."""
 
 
 class Unanswered(Exception):
     """There was no complete answer, so nobody knows whether the request was carried out."""
+
+
+class NotConnected(Unanswered):
+    """There was no connection to the node, so it certainly has not got the request."""
 
 
 class Answer(NamedTuple):
@@ -63,16 +68,19 @@ class Caller:
             seconds: patience of the client.
 
         Raises:
+            NotConnected: there was no connection.
             Unanswered: there was no complete answer.
         """
         headers = self._headers if key is None else {**self._headers, "Idempotency-Key": key}
         content = None if body is None else json.dumps(body)
-        limit = aiohttp.ClientTimeout(total=seconds)
+        limit = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
         try:
             async with self.session.request(
                 method, url + path, data=content, headers=headers, timeout=limit
             ) as answer:
                 received = await answer.read()
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise NotConnected from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Unanswered from error
         return Answer(answer.status, json.loads(received) if received else None)

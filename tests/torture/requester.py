@@ -4,7 +4,7 @@ import asyncio
 import random
 from typing import Any
 
-from tests.torture.caller import ANSWER_SECONDS, Answer, Caller, Unanswered
+from tests.torture.caller import ANSWER_SECONDS, Answer, Caller, NotConnected, Unanswered
 from tests.torture.recorder import Recorder
 
 VANISHING = 0.03
@@ -80,8 +80,13 @@ class Requester:
         vanishes = is_hasty and self.draw.random() < VANISHING
         self.recorder.misdeeds["client vanishes"] += vanishes
         seconds = self.draw.uniform(*_PATIENCE_OF_VANISHING_SECONDS) if vanishes else ANSWER_SECONDS
+        sent = {"body": body, "key": known.get("key"), "seconds": seconds}
         try:
-            answer = await self.caller.send(url, method, path, body, key=known.get("key"), seconds=seconds)
+            try:
+                answer = await self.caller.send(url, method, path, **sent)
+            except NotConnected:
+                _, url = self.door()  # as a proxy does
+                answer = await self.caller.send(url, method, path, **sent)
         except Unanswered:
             self.recorder.unknown(number)
             await asyncio.sleep(self.draw.uniform(*RETRY_SECONDS))

@@ -39,29 +39,33 @@ async def torture(*arguments: str) -> Process:
     )
 
 
-async def run(seconds: int, seed: int, folder: Path, figures: Figures, *arguments: str) -> None:
-    """Run it, and check that it says that everything is well."""
+async def run(seconds: int, seed: int, folder: Path, figures: Figures, *arguments: str) -> list[str]:
+    """Run it, and check what it prints and stores. Returns the problems that it has found."""
     process = await torture(
         *("--seconds", str(seconds), "--seed", str(seed), "--folder", str(folder), *arguments)
     )
     said, complaints = await process.communicate()
     lines = said.decode().splitlines()
     figures(**dict(line.split(": ", 1) for line in lines if line.startswith(("operations: ", "faults: "))))
-    assert process.returncode == 0, said.decode() + complaints.decode()
-    assert lines[-2:] == ["verdict: clean", f"folder: {folder}"]
+    assert process.returncode in (0, 1), said.decode() + complaints.decode()
+    assert (lines[-2] == "verdict: clean") is (process.returncode == 0)
+    assert lines[-1] == f"folder: {folder}"
     for stored in ("schedule.json", "history.jsonl", "final.json", "summary.txt", "logs/node-1.log"):
         assert (folder / stored).stat().st_size, stored
+    return [line for line in lines if line.startswith("problem: ")]
 
 
 @pytest.mark.gen_test(timeout=LIMIT_SECONDS)
 async def test_a_short_run_is_clean(tmp_path: Path, figures: Figures) -> None:
-    await run(12, 7, tmp_path, figures, *(word for kind in SHORT for word in ("--only", kind)))
+    problems = await run(12, 7, tmp_path, figures, *(word for kind in SHORT for word in ("--only", kind)))
+    # On a busy machine so little may be answered in so short a time that the run proves nothing.
+    assert not [problem for problem in problems if "which proves nothing" not in problem]
 
 
 @pytest.mark.soak
 @pytest.mark.gen_test(timeout=7200)
 async def test_a_long_run_is_clean(tmp_path: Path, figures: Figures) -> None:
-    await run(count_of("SOAK_TORTURE_SECONDS", 600), 7, tmp_path, figures)
+    assert await run(count_of("SOAK_TORTURE_SECONDS", 600), 7, tmp_path, figures) == []
 
 
 @pytest.mark.gen_test(timeout=LIMIT_SECONDS)
