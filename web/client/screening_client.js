@@ -85,7 +85,7 @@ export class ScreeningClient extends LiveClient {
    */
   address(token) {
     const { seq, epoch } = this.#picture;
-    const query = { token, access_code: this.accessCode, updates: 'bulk', state_hash: true, since: seq, epoch };
+    const query = { token, access_code: this.accessCode, updates: 'bulk', state_hash: 'true', since: seq, epoch };
     return this.socketUrl(`ws/screenings/${this.#screeningId}`, query);
   }
 
