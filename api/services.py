@@ -377,6 +377,7 @@ class Services:
     currency: str = "EUR"
     webhook_private_addresses: bool = False
     metrics_open: bool = True
+    metrics_port: int = 0
     metrics_token: str = ""
     path_prefix: str = ""
     proxies: TrustedProxies = NO_PROXIES

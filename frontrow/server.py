@@ -395,6 +395,7 @@ class Server:
             path_prefix=settings.path_prefix,
             proxies=proxies,
             metrics_open=settings.metrics_open,
+            metrics_port=settings.metrics_port,
             metrics_token=settings.metrics_token,
             rate_limits=RateLimits(limits),
             limits=limits,

@@ -35,6 +35,7 @@ async def metrics(call: Call) -> Answer:
     if services.metrics_token:
         require_secret(credentials_in(call.headers.get("Authorization", "")), services.metrics_token)
     elif not services.metrics_open:
-        raise MetricsClosed
+        port = services.metrics_port
+        raise MetricsClosed(f"Metrics are served on port {port} (FRONTROW_METRICS_PORT)" if port else "")
     media_type, page = await services.metrics_page(call.headers.get("Accept", ""))
     return Answer(200, Body(page), media_type=media_type)

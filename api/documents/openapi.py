@@ -328,7 +328,7 @@ def _success(endpoint: Endpoint) -> dict[str, Any]:
 
 def _refusals(endpoint: Endpoint) -> dict[str, Any]:
     by_status: defaultdict[int, list[str]] = defaultdict(list)
-    for error in _possible(endpoint):
+    for error in dict.fromkeys(_possible(endpoint)):
         status = error.status if issubclass(error, ApiError) else translation_of(error).status
         by_status[endpoint.style.error_status(status)].append(error.code)
     return {
@@ -373,5 +373,5 @@ def _possible(endpoint: Endpoint) -> Iterable[type[ApiError] | type[EngineError]
         yield InvalidInput
     if endpoint.keyed:
         yield from (KeyInFlight, KeyReused)
-    if endpoint.durable:
+    if endpoint.method != "GET":
         yield OutcomeUnknown

@@ -1,6 +1,7 @@
 """How holders and actors are shown to operators.
 
-Guests are shown by an alias, because what the engine calls them is a secret of theirs: a session id.
+Guests without a token are shown by an alias, because what the engine calls them is a secret of theirs: a
+session id.
 """
 
 from typing import Any
@@ -14,8 +15,8 @@ from engine.vouching import VOUCHERS
 from engine.waitlist_records import WAITLIST
 
 HOLDER = {
-    "description": "`user:` and the id of an account, `system`, `waitlist`, `service:payments`, "
-    "`provider:stripe`, or a guest's alias, which begins with `~`.",
+    "description": "`user:` and the id of an account or of a guest with a token, `system`, `waitlist`, "
+    "`service:payments`, `provider:stripe`, or the alias of another guest, which begins with `~`.",
     "example": "user:7",
 }
 

@@ -15,6 +15,11 @@ _HEAD = """\
 Every refusal has `detail`, a sentence for people; `code`, for programs, which is never renamed; and
 `retryable`, which says whether the same request may succeed later. Some have more fields; see
 [HTTP](../http.md).
+
+After `outcome_unknown` the request may have been carried out, or may still be. Repeat it with the same
+`Idempotency-Key` or `payment_id`; without either, look first whether it has happened
+([No answer does not mean no](../consistency.md#no-answer-does-not-mean-no)). Every operation that changes
+something can answer with it.
 """
 _MISSING = "What the path or the body names does not exist."
 _CODE = re.compile(r"`(\w+)`")

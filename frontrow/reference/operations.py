@@ -1,9 +1,13 @@
-"""Pages of the REST operations, one per tag, from the OpenAPI document."""
+"""Pages of the REST operations, one per tag, from the OpenAPI document.
 
-from collections.abc import Iterator, Mapping
+Fields whose values are objects link to a table of that object, which is at the end of the page.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 Operation = Mapping[str, Any]
+Schema = Mapping[str, Any]
 
 _CALLERS: Mapping[str, str] = {
     "": "everybody",
@@ -21,13 +25,16 @@ def operation_pages(document: Mapping[str, Any]) -> Mapping[str, str]:
     Args:
         document: the OpenAPI document.
     """
-    by_tag: dict[str, list[str]] = {
+    pages: dict[str, list[str]] = {
         tag["name"]: [f"# {tag['name']}", "", tag["description"], ""] for tag in document["tags"]
     }
+    bodies: dict[str, list[Schema]] = {tag: [] for tag in pages}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            by_tag[operation["tags"][0]].extend(_operation(method.upper(), path, operation, document))
-    return {tag: "\n".join(lines) for tag, lines in by_tag.items()}
+            (tag,) = operation["tags"]
+            pages[tag].extend(_operation(method.upper(), path, operation, document))
+            bodies[tag].extend(_bodies(operation, document))
+    return {tag: "\n".join([*lines, *type_tables(bodies[tag], document)]) for tag, lines in pages.items()}
 
 
 def anchor_of(operation_id: str) -> str:
@@ -82,14 +89,26 @@ def _answers(operation: Operation, document: Mapping[str, Any]) -> Iterator[str]
     yield ""
 
 
+def _bodies(operation: Operation, document: Mapping[str, Any]) -> Iterator[Schema]:
+    """Yield the schemas whose fields `_fields` shows."""
+    success = next(iter(operation["responses"].values()))
+    for body in (operation.get("requestBody", {}), success):
+        for content in body.get("content", {}).values():
+            yield _shown(content["schema"], document)
+
+
+def _shown(schema: Schema, document: Mapping[str, Any]) -> Schema:
+    """Return the schema of an object, or of the objects in a list."""
+    return resolved(schema.get("items", schema), document)
+
+
 def _fields(
     what: str, media_type: str, schema: Mapping[str, Any], document: Mapping[str, Any]
 ) -> Iterator[str]:
     """Describe the fields of a body; a body without fields in one sentence."""
     many = "items" in schema
-    described = resolved(schema["items"] if many else schema, document)
-    fields = described.get("properties", {})
-    if not fields:
+    described = _shown(schema, document)
+    if not described.get("properties"):
         yield from (f"{what} is `{media_type}`.", "")
         return
     yield from (f"{what} is {'a list of objects' if many else 'an object'} of `{media_type}`:", "")
@@ -110,18 +129,63 @@ def field_table(schema: Mapping[str, Any]) -> Iterator[str]:
     yield ""
 
 
+def type_tables(schemas: Iterable[Schema], document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a table for each type that the fields of some objects have, and that the fields of these have.
+
+    Args:
+        schemas: JSON Schemas of the objects.
+        document: with the types in its components.
+    """
+    names: dict[str, None] = {}
+    for schema in schemas:
+        _collect(schema, document, names)
+    if names:
+        yield from ("## Types", "")
+    for name in sorted(names):
+        described = document["components"]["schemas"][name]
+        yield from (f"### {name} {{ #{_type_anchor(name)} }}", "")
+        if "description" in described:
+            yield from (described["description"], "")
+        yield from field_table(described)
+
+
+def _collect(schema: object, document: Mapping[str, Any], names: dict[str, None]) -> None:
+    """Add the names of all types that a schema refers to, directly or through other types."""
+    if isinstance(schema, list):
+        for part in schema:
+            _collect(part, document, names)
+    elif isinstance(schema, Mapping):
+        name = _referred(schema)
+        if name and name not in names:
+            names[name] = None
+            _collect(document["components"]["schemas"][name], document, names)
+        for part in schema.values():
+            _collect(part, document, names)
+
+
+def _referred(schema: Schema) -> str:
+    """Return the name of the type that a schema refers to, or an empty string."""
+    return str(schema.get("$ref", "")).rpartition("/")[2]
+
+
+def _type_anchor(name: str) -> str:
+    return f"type-{name.lower()}"
+
+
 def resolved(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a schema, or that which it refers to in the document's components."""
-    reference = schema.get("$ref")
-    return document["components"]["schemas"][reference.rpartition("/")[2]] if reference else schema
+    name = _referred(schema)
+    return document["components"]["schemas"][name] if name else schema
 
 
 def _type(schema: Mapping[str, Any]) -> str:
     """Return the type and the bounds of a value, in words."""
-    if reference := schema.get("$ref"):
-        return str(reference.rpartition("/")[2])
+    if name := _referred(schema):
+        return f"[{name}](#{_type_anchor(name)})"
+    if "anyOf" in schema:
+        return " or ".join(map(_type, schema["anyOf"]))
     kind = schema.get("type", "object")
-    kinds = [kind] if isinstance(kind, str) else list(kind)
+    kinds = [kind] if isinstance(kind, str) else list(dict.fromkeys(kind))
     if kinds[0] == "array":
         words = f"list of {_type(schema.get('items', {}))}"
     elif "enum" in schema:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from frontrow.reference.operations import field_table, resolved
+from frontrow.reference.operations import field_table, resolved, type_tables
 
 _HEAD = """\
 # Messages of the sockets
@@ -38,6 +38,8 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     for name, message in document["components"]["messages"].items():
         yield from (f"### {name}", "", message["summary"], "")
         yield from field_table(resolved(message["payload"], document))
+    messages = document["components"]["messages"].values()
+    yield from type_tables([resolved(message["payload"], document) for message in messages], document)
 
 
 def _messages(operation: Mapping[str, Any]) -> Iterator[str]:

@@ -41,8 +41,8 @@ class HoldSettings:
     guest_seats_limit: Annotated[
         int,
         whole(1, 1_000_000, "seats"),
-        "Seats and tickets that all guests of one address may hold in one screening at the same time. Users "
-        "with a token are not counted.",
+        "Seats and tickets that all guests of one address may hold in one screening at the same time, "
+        "whether they have a token or not. Users are not counted.",
     ] = 40
     seats_per_request_limit: Annotated[int, whole(1, 1000, "seats"), "Seats that one request may name."] = 100
     payment_window_seconds: Annotated[

@@ -79,6 +79,9 @@ async def test_on_its_own_port(
     try:
         assert await read(own) == on_its_own_port
         assert await read(house.base_url) == beside_the_api
+        if CLOSED in beside_the_api:
+            refused = await Caller(house.base_url).send("GET", "/metrics")
+            assert f"port {port}" in refused.json["detail"]
         for path in ("/", "/healthz", "/api/v1/cinemas/", "/docs", "/client/live_client.js", "/ws"):
             assert (await Caller(own).send("GET", path)).status == 404, path
         rebound = await Caller(own, TOKEN).send("GET", "/metrics", headers={"Host": "evil.example"})

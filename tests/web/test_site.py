@@ -16,6 +16,7 @@ from tests.web.folder_server import served
 pytestmark = pytest.mark.gen_test(timeout=420)
 
 _LOADED = re.compile(r"""<(?:script|img|link|iframe)\b[^>]*?\b(?:src|href)=["']?(https?:)?//""")
+_PIPES = re.compile(r"^(?:<p>)?\| .*", re.MULTILINE)
 
 
 def made(folder: Path) -> dict[Path, str]:
@@ -31,10 +32,13 @@ async def test_the_site_is_whole(tmp_path: Path, browser: Browser) -> None:
     pages = made(tmp_path)
     for path, html in pages.items():
         assert not _LOADED.findall(html), path
+        assert not _PIPES.findall(html), f"{path}: a row that does not belong to its table"
     described = "".join(html for path, html in pages.items() if "rest" in path.parts)
     for resource in RESOURCES:
         for endpoint in resource.endpoints:
             assert f'id="{endpoint.name.replace("_", "-")}"' in described, endpoint.name
+    guests = pages[Path("reference", "rest", "guests.html")]
+    assert 'href="#type-guesttoken"' in guests and 'id="type-guesttoken"' in guests
     async with served(tmp_path) as site:
         page = await browser.open(f"{site}/explanation.html")
         await page.until("document.querySelectorAll('div.mermaid').length === 4")

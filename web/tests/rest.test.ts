@@ -26,6 +26,12 @@ test('a repeated request has the key of the first, so that the server answers it
   expect(keys).toEqual(['one', 'one', 'one']);
 });
 
+test('a caller that repeats a request itself is told at once that there is no answer', async () => {
+  await expect(server(away).get('api/v1/screenings/1', 1)).rejects.toMatchObject({ code: 'unreachable' });
+  const rest = server(busy, () => Response.json({ id: 1 }));
+  expect(await rest.get('api/v1/screenings/1', 1), 'it waits as long as the server asks for').toEqual({ id: 1 });
+});
+
 test('a request that may be repeated has no key', async () => {
   const rest = server(() => Response.json({}));
   await rest.post('api/v1/seat-reservations/reserve', { seat_ids: [1] });

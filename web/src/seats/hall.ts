@@ -24,6 +24,9 @@ export interface Around {
 /** Room between a screen in front and the first row: the view adds it to everything. */
 const SCREEN_SPACE = 1.75;
 
+/** The component loads the whole hall again if there is no answer, after pauses that grow. */
+const ATTEMPTS = 1;
+
 export interface Hall {
   plan: Plan;
   around: Around;
@@ -68,12 +71,13 @@ interface Available {
 export async function loadHall(rest: Rest, screening: number, isUser: boolean): Promise<Hall> {
   const availability = `api/v1/seat-reservations/screening/${screening}/availability`;
   const [details, prices, available] = await Promise.all([
-    rest.get<Screening>(`api/v1/screenings/${screening}`),
-    rest.get<{ seat_type: string; price: number }[]>(`api/v1/screenings/${screening}/prices`),
-    isUser ? ownAvailability(rest, availability) : rest.get<Available[]>(availability),
+    rest.get<Screening>(`api/v1/screenings/${screening}`, ATTEMPTS),
+    rest.get<{ seat_type: string; price: number }[]>(`api/v1/screenings/${screening}/prices`, ATTEMPTS),
+    isUser ? ownAvailability(rest, availability) : rest.get<Available[]>(availability, ATTEMPTS),
   ]);
   const { seats, screen, sections, aisles } = await rest.get<Around & { seats: RoomSeat[] }>(
     `api/v1/rooms/${details.room_id}/layout`,
+    ATTEMPTS,
   );
   const plan = new Plan(
     seats.map(({ id, row_label: row, seat_number: number, seat_type: type, x, y }): PlanSeat => {
@@ -94,9 +98,9 @@ export async function loadHall(rest: Rest, screening: number, isUser: boolean): 
 /** A rejected token does not keep anybody from seeing the hall; the socket will report it. */
 async function ownAvailability(rest: Rest, path: string): Promise<Available[]> {
   try {
-    return await rest.get<Available[]>(`${path}/me`);
+    return await rest.get<Available[]>(`${path}/me`, ATTEMPTS);
   } catch (error) {
-    if (error instanceof Refusal && error.status === 401) return rest.get<Available[]>(path);
+    if (error instanceof Refusal && error.status === 401) return rest.get<Available[]>(path, ATTEMPTS);
     throw error;
   }
 }

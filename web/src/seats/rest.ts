@@ -50,8 +50,9 @@ export class Rest {
     this.#accessCode = accessCode;
   }
 
-  async get<Answer>(path: string): Promise<Answer> {
-    return (await this.#send('GET', path)).body as Answer;
+  /** @param attempts how often it is sent at most if there is no answer; 1 for callers that repeat it themselves */
+  async get<Answer>(path: string, attempts = ATTEMPTS): Promise<Answer> {
+    return (await this.#send('GET', path, undefined, undefined, attempts)).body as Answer;
   }
 
   /** @param key lets the server tell a repeated request from a new one, where that makes a difference */
@@ -64,7 +65,13 @@ export class Rest {
   }
 
   /** Every request that is sent here may be repeated: reserving and giving back twice is the same as once, or it has a key. */
-  async #send(method: string, path: string, body?: object, key?: string): Promise<{ body: unknown; headers: Headers }> {
+  async #send(
+    method: string,
+    path: string,
+    body?: object,
+    key?: string,
+    attempts = ATTEMPTS,
+  ): Promise<{ body: unknown; headers: Headers }> {
     for (let attempt = 1; ; attempt++) {
       const answer = await this.#attempt(method, path, body, key);
       if (answer instanceof Response) {
@@ -79,7 +86,7 @@ export class Rest {
         if (seconds * 1000 > LONGEST_PAUSE_MS) throw refusal;
         await pause(seconds * 1000);
       } else {
-        if (attempt >= ATTEMPTS) throw answer;
+        if (attempt >= attempts) throw answer;
         await pause(300 * attempt);
       }
     }
