@@ -138,6 +138,9 @@ async def test_seats_tickets_and_refunds(box: Box) -> None:
         assert {record.holder for record in records} == {"user:7"}
         owed = await every(admin.refunds(status="owed", user_id=7))
         assert sum(refund.amount for refund in owed) == pytest.approx(32.97)
+        own = await every(mine.my_refunds(status="owed", screening_id=1))
+        assert [refund.id for refund in own] == [refund.id for refund in owed if refund.screening_id == 1]
+        assert {(refund.title, refund.reason) for refund in own} == {(screening.title, "ticket_cancelled")}
         with pytest.raises(RefundUnvouched):
             await admin.settle_refund(owed[0].id, "re-1")
         assert (await admin.settle_refund(owed[0].id, "re-1", confirm=True)).status == "settled"

@@ -291,6 +291,29 @@ class TicketRecord(Model, frozen=True, kw_only=True):
     code: str | None = None
 
 
+class OwnRefund(Model, frozen=True, kw_only=True):
+    """What is owed or was paid back to the caller, with what the money was paid for."""
+
+    id: int
+    payment_id: str
+    vouched_by: str | None
+    amount: float
+    currency: str
+    reason: str
+    status: str  # owed, settled
+    screening_id: int
+    booking_id: int | None
+    ticket_id: int | None
+    owed_at: datetime
+    settled_at: datetime | None
+    reference: str | None
+    title: str
+    place: str | None
+    starts_at: datetime | None
+    time_zone: str
+    starts_at_local: datetime | None
+
+
 class Refund(Model, frozen=True, kw_only=True):
     """What is owed to a buyer, until it is settled with a `reference`."""
 

@@ -35,7 +35,8 @@ class Accounts(Base):
         """Act as a new guest from now on: a customer without an account. `token` finds the guest again.
 
         The token is renewed before it expires. A guest can do what a user can, but buys only where the server
-        allows it; see `describe_guest`.
+        allows it; see `describe_guest`. All guests of one address share a limit on the seats that they hold
+        in one screening (`GuestLimitExceeded`).
         """
         self._tokens.forget()
         guest = self._post_once("/api/public/guests", GuestToken)

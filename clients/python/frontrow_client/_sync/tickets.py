@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from frontrow_client._sync.base import Base, given
-from frontrow_client.models import Refund, Ticket, TicketRecord
+from frontrow_client.models import OwnRefund, Refund, Ticket, TicketRecord
 
 _TICKETS = "/api/v1/tickets"
 _REFUNDS = "/api/v1/admin/refunds"
+_OWN_REFUNDS = "/api/v1/refunds/me"
 
 
 class Tickets(Base):
@@ -200,6 +201,13 @@ class Tickets(Base):
             payment_id=payment_id,
         )
         return self._pages(f"{_TICKETS}/", TicketRecord, **filters)
+
+    def my_refunds(
+        self, *, status: str | None = None, screening_id: int | None = None, booking_id: int | None = None
+    ) -> Iterator[OwnRefund]:
+        """Iterate over what is owed to the caller (`status="owed"`) or was paid back (`"settled"`)."""
+        filters = given(status=status, screening_id=screening_id, booking_id=booking_id)
+        return self._pages(_OWN_REFUNDS, OwnRefund, **filters)
 
     def refunds(
         self,
