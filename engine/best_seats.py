@@ -23,8 +23,8 @@ from engine.split_parties import Division, Kind, best_pair
 
 def hold_best(state: ScreeningState, command: HoldBest, now: float) -> Decision:
     """Hold the best seats for a party: adjacent ones or, if it allows that, in two neighbouring rows."""
-    state.require_open(now, "reserve seats")
     state.require_seats()
+    state.require_open(now, "reserve seats")
     require_on_sale(state.rules, now, command.access)
     if command.quantity > (limit := state.policy.held_seats_limit):
         held = len(state.seats.unpaid.get(command.holder, ()))

@@ -44,6 +44,7 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
     _, holder, seat_ids, note, origin, network, access = command
     is_closed = now >= state.open_until or now < state.open_from
     if is_closed:
+        state.require_seats()
         state.require_open(now, "reserve seats")
     seats = state.seats
     wanted = state.known(seat_ids)
@@ -132,6 +133,7 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Dec
     _, holder, seat_ids, network, access = command
     is_closed = now >= state.open_until or now < state.open_from
     if is_closed:
+        state.require_seats()
         state.require_open(now, "reserve seats")
     free, own = state.known(seat_ids), []
     if not state.seats.are_free(free):
@@ -166,6 +168,8 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Dec
 
 def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Decision:
     """Move deadlines, within the limits on extensions and on the total time."""
+    if command.reservation_id is None:
+        state.require_seats()
     state.require_open(now, "extend reservations")
     wanted = state.named(command)
     own = set(state.seats.held_by(command.holder, wanted))

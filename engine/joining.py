@@ -10,6 +10,7 @@ from engine.line_stock import free_in_a_row, free_seats
 from engine.offering import record, served
 from engine.replies import Waiting
 from engine.rows import rows_of
+from engine.sales_windows import require_on_sale
 from engine.screening_state import Decision, ScreeningState
 from engine.selling_errors import (
     BookingInProgress,
@@ -17,6 +18,7 @@ from engine.selling_errors import (
     NoAdjacentSeats,
     NothingForSale,
     RoomFull,
+    SeatsUnavailable,
 )
 from engine.waiting_list import WaitingList
 from engine.waitlist_errors import (
@@ -32,9 +34,11 @@ from engine.waitlist_records import WaitlistEntry, WaitStatus
 def join_waitlist(state: ScreeningState, command: JoinWaitlist, now: float) -> Decision:
     """Add an entry at the end of the line for seats or for a ticket type."""
     _, holder, quantity, ticket_type_id, together = command
-    state.require_open(now, "join the waiting list")
     if ticket_type_id is None:
         _require_hall(state)
+    state.require_open(now, "join the waiting list")
+    require_on_sale(state.rules, now)
+    if ticket_type_id is None:
         if quantity > state.seats.capacity:
             raise RoomFull(state.seats.capacity)
     else:
@@ -57,9 +61,13 @@ def join_waitlist(state: ScreeningState, command: JoinWaitlist, now: float) -> D
 def watch_seat(state: ScreeningState, command: WatchSeat, now: float) -> Decision:
     """Remember who wants to be told when a seat is free."""
     _, holder, seat_id, mail = command
-    state.require_open(now, "wait for a seat")
     _require_hall(state)
+    state.require_open(now, "wait for a seat")
+    require_on_sale(state.rules, now)
     state.known((seat_id,))
+    kept = state.seats.kept.by_seat.get(seat_id)
+    if kept is not None and kept.key is None:  # nobody can have it
+        raise SeatsUnavailable((), (seat_id,), (seat_id,))
     if state.seats.are_free((seat_id,)):
         raise StillAvailable(1)
     watches = [entry for entry in _of_holder(state, holder) if entry.seat_id is not None]

@@ -82,6 +82,8 @@ def move_tickets(state: ScreeningState, command: MoveTickets, now: float) -> Dec
 
 def receive_tickets(state: ScreeningState, command: ReceiveTickets, now: float) -> Decision:
     """Keep seats for tickets of another screening."""
+    if command.to_type_id is None:
+        state.require_seats()
     _require_movable(state, command.by_hand, now)
     ordered = None
     if (kind_id := command.to_type_id) is not None:

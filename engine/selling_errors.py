@@ -134,12 +134,15 @@ class SeatsUnavailable(Refused):
         held: seats reserved by others, ascending.
         booked: seats already sold or kept back, ascending.
         blocked: those of `booked` that are kept back.
+        remedy: what the caller can do, as the end of the message.
     """
 
     code = "seats_unavailable"
     blocked: Sequence[int] = ()
 
-    def __init__(self, held: Sequence[int], booked: Sequence[int], blocked: Sequence[int] = ()) -> None:
+    def __init__(
+        self, held: Sequence[int], booked: Sequence[int], blocked: Sequence[int] = (), remedy: str = ""
+    ) -> None:
         reasons = []
         if sold := [seat_id for seat_id in booked if seat_id not in blocked]:
             reasons.append(f"Seats {sold} are already booked")
@@ -148,7 +151,7 @@ class SeatsUnavailable(Refused):
             self.blocked = tuple(blocked)
         if held:
             reasons.append(f"Seats {list(held)} are currently reserved by other users")
-        super().__init__("; ".join(reasons))
+        super().__init__("; ".join(reasons) + remedy)
         self.held = tuple(held)
         self.booked = tuple(booked)
 

@@ -4,6 +4,7 @@ from marshmallow import Schema, fields
 
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.sales.lapsing import lapsing_field, lapsing_of
+from api.sales.visibility import require_visible
 from api.wire import timestamp
 from engine.commands import ReadScarcity, ReadStock
 from engine.replies import Scarcity as CountedScarcity
@@ -43,6 +44,7 @@ async def get_scarcity(call: Call, screening_id: int) -> Document:
     are paid for or extended; it is at most a second old.
     """
     stock: Stock = await call.ask(ReadStock(screening_id))
+    await require_visible(call, stock)
     counted: CountedScarcity = await call.ask(ReadScarcity(screening_id))
     return {
         "screening_id": screening_id,

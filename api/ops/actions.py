@@ -10,7 +10,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from api.ops.customers import HOLDER_LIMIT, ForCustomer, customer_of, holder_behind, papers_of
+from api.ops.customers import HOLDER_LIMIT, ForCustomer, customer_of, holder_before, holder_behind, papers_of
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import RequestSchema, SeatIds, Trimmed, text
 from api.sales.holders import HOLDER, holder_field, shown
@@ -112,7 +112,7 @@ async def reserve_by_hand(
     sale to others. All of them are reserved or none. A reservation that is taken over begins anew at the
     agreed price, and nobody else can come in between. The event log names you as the actor.
     """
-    taken_from = take_over and await holder_behind(call, screening_id, seat_ids, take_over)
+    taken_from = await holder_before(call, screening_id, seat_ids, take_over, **customer)
     async with customer_of(call, screening_id, seat_ids, **customer) as holder:
         command = HoldSeatsFor(
             *(screening_id, holder, seat_ids, call.holder, taken_from, beyond_limit, _ACCESS, COUNTER_NOTE),
@@ -152,7 +152,7 @@ class SaleByHand(ForCustomer):
     paid = fields.Nested(PaidAtCounter, load_default=None, allow_none=True)
     price = fields.Integer(
         strict=True,
-        validate=validate.Range(0, 0),
+        validate=validate.Equal(0, error="Only 0, with a reason."),
         load_default=None,
         allow_none=True,
         metadata={"description": "0 to give the tickets away; `reason` says why."},
@@ -206,7 +206,7 @@ async def sell_by_hand(
     """
     if paid is not None:
         payment_id = _counter_payment(**paid)
-    taken_from = take_over and await holder_behind(call, screening_id, seat_ids, take_over)
+    taken_from = await holder_before(call, screening_id, seat_ids, take_over, **customer)
     papers = await papers_of(call, order.quantity, **customer) if order else ()
     async with customer_of(call, screening_id, seat_ids, **customer) as holder:
         command = SellSeats(

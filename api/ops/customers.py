@@ -26,6 +26,8 @@ _UNKNOWN_HOLDER = (
     "Nobody of this name has one of these seats. Name an account with user_id, or a new guest with guest."
 )
 
+_UNKNOWN_OWNER = "Nobody of this name has one of these seats. Leave it out to take free seats."
+
 
 class NewGuest(RequestSchema):
     """A customer without an account. Mails about the tickets are sent to the address, if there is one."""
@@ -94,6 +96,41 @@ async def holder_behind(call: Call, screening_id: int, seat_ids: Sequence[int], 
     seat_map: SeatMap = await call.ask(ReadSeats(screening_id))
     holders = {seat_map.views[seat_id].holder for seat_id in seat_ids if seat_id in seat_map.views}
     return next((known for known in holders if known and shown(call, known) == name), None)
+
+
+async def holder_before(
+    call: Call,
+    screening_id: int,
+    seat_ids: Sequence[int],
+    take_over: str | None,
+    user_id: int | None = None,
+    holder: str | None = None,
+    **_: object,
+) -> str | None:
+    """Return whose reservations a request takes over; None if there is nothing to take over.
+
+    Args:
+        call: the request.
+        screening_id: the screening.
+        seat_ids: the seats that the customer gets.
+        take_over, user_id, holder: as in `ForCustomer`.
+
+    Raises:
+        InvalidInput: nobody of this name has one of the seats. It is not raised if the customer has all of
+            them, so that a request can be repeated.
+    """
+    if take_over is None:
+        return None
+    if (known := await holder_behind(call, screening_id, seat_ids, take_over)) is not None:
+        return known
+    seat_map: SeatMap = await call.ask(ReadSeats(screening_id))
+    views = [view for seat_id in seat_ids if (view := seat_map.views.get(seat_id)) is not None]
+    owners = {view.holder for view in views}
+    owner = owners.pop() if len(owners) == 1 else None
+    name = owner and (owner if user_id is not None else shown(call, owner))
+    if name is None or name != (holder if user_id is None else holder_of(user_id)):
+        raise InvalidInput({"take_over": [_UNKNOWN_OWNER]})
+    return None
 
 
 @asynccontextmanager

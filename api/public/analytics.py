@@ -4,9 +4,8 @@ from datetime import date, timedelta
 
 from marshmallow import fields
 
-from api.public.shapes import CamelCaseSchema, id_of
+from api.public.shapes import CamelCaseSchema, Id
 from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump
-from api.rest.fields import text
 from api.sales.funnels import (
     DoorNumbers,
     FunnelFigures,
@@ -21,16 +20,15 @@ from api.sales.funnels import (
 )
 from api.sales.periods import zone_of_days
 from api.sales.spreadsheets import MEDIA_TYPE
+from engine.errors import NotFound
 
 USUAL_DAYS = 30
-_ID_LIMIT = 64
 
 analytics = Resource("/api/admin/reservations", tag="Reservations")
 
 
 class AnalyticsQuery(FunnelQuery):
-    event_id = text(
-        _ID_LIMIT,
+    event_id = Id(
         data_key="eventId",
         load_default=None,
         metadata={"description": "An event or a screening; without it, all of them.", "example": "17"},
@@ -68,6 +66,7 @@ class Analytics(CamelCaseSchema, FunnelFigures):
     query=AnalyticsQuery,
     answers=Analytics,
     other_media_type=MEDIA_TYPE,
+    refusals=(NotFound,),
 )
 async def get_reservation_analytics(
     call: Call,
@@ -76,7 +75,7 @@ async def get_reservation_analytics(
     granularity: str | None,
     time_zone: str | None,
     format: str | None,
-    event_id: str | None,
+    event_id: int | None,
 ) -> Document | Answer:
     """Get how reservations of tickets and seats sell: looked, held, lapsed, released and paid.
 
@@ -86,8 +85,16 @@ async def get_reservation_analytics(
     """
     zone = await zone_of_days(call, time_zone)
     days = days_of(call, zone, timedelta(days=USUAL_DAYS - 1), first, last, granularity)
-    # An id that no event has matches nothing.
-    funnel = await funnel_of(call, days, None if event_id is None else id_of(event_id) or 0)
+    funnel = await funnel_of(call, days, event_id and await _existing(call, event_id))
     if wants_csv(call, format):
         return csv_answer(funnel, "reservations.csv")
     return dump(Analytics, funnel)
+
+
+async def _existing(call: Call, event_id: int) -> int:
+    """Return the id of an event or a screening. Raises NotFound if neither has it."""
+    try:
+        await call.services.catalogue.screenings.find(event_id)
+    except NotFound:
+        await call.services.catalogue.events.find(event_id)
+    return event_id

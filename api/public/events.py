@@ -17,6 +17,7 @@ from api.rest.styles import Content
 from api.sales.channels import kept_places
 from api.sales.lapsing import lapsing_field, lapsing_of
 from api.sales.sale_rules import PresaleDetails, shown_presales
+from api.sales.visibility import visibility_filter
 from api.wire import new_timestamp, timestamp_or_none
 from engine.commands import ReadBlocks, ReadScarcity, ReadStock
 from engine.errors import NotFound
@@ -130,7 +131,7 @@ async def list_events(call: Call, window: Window, **wanted: Any) -> Content:
 
     Lists upcoming events unless `from` is given. Private events are only visible to invited users.
     """
-    wanted = {"from": call.now, **wanted, **_visibility_filter(call)}
+    wanted = {"from": call.now, **wanted, **visibility_filter(call)}
     return await listed_content(call, window, call.services.catalogue.events, wanted, PublicEvent)
 
 
@@ -138,7 +139,7 @@ async def list_events(call: Call, window: Window, **wanted: Any) -> Content:
 async def get_event(call: Call, event_id: int) -> Document:
     """Get an event with its ticket types and their availability."""
     catalogue = call.services.catalogue
-    event = await catalogue.events.find(event_id, **_visibility_filter(call))
+    event = await catalogue.events.find(event_id, **visibility_filter(call))
     call.services.looks.count(event_id, PUBLIC)
     types, _ = await catalogue.ticket_types.page({"event_id": event_id}, limit=TYPES_SHOWN, offset=0)
     stock: Stock = await call.ask(ReadStock(event_id))
@@ -203,11 +204,6 @@ def _level(level: StockLevel, lapsing: Sequence[int] | None) -> dict[str, Any]:
         "lapsing": lapsing_of(lapsing or (0,) * len(WITHIN_SECONDS)),
         **blocked,
     }
-
-
-def _visibility_filter(call: Call) -> dict[str, Any]:
-    """Return the filter that hides events which the caller may not see."""
-    return {} if call.admin else {"visible_to": call.user_id}
 
 
 def _on_sale(event: Mapping[str, Any], kind: Mapping[str, Any], now: datetime) -> bool:

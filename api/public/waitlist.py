@@ -143,7 +143,8 @@ async def join_waitlist(
     """Join the waiting list of a screening or of a ticket type.
 
     What is released, lapses or is cancelled from now on is offered in the order of joining. An offer is a
-    reservation, and there are messages about it by socket and by mail. Refused as long as enough is free.
+    reservation, and there are messages about it by socket and by mail. Refused as long as enough is free, and
+    outside the times of sale.
     """
     buyer, kind_id = call.buyer, None
     if ticket_type_id is not None:
@@ -215,7 +216,9 @@ class WatchedSeat(RequestSchema):
         errors.SeatsNotFound,
         errors.ScreeningStarted,
         errors.ScreeningCancelled,
+        errors.SalesClosed,
         errors.NothingForSale,
+        errors.SeatsUnavailable,
         refusals.StillAvailable,
         refusals.AlreadyWaiting,
         refusals.TooManyWatches,
@@ -227,7 +230,7 @@ async def notify_when_free(call: Call, screening_id: int, seat_id: int, mail: bo
 
     When the seat becomes free for everybody, the server tells only the first person who asked, on the socket
     of the screening. The seat is not reserved. `DELETE /api/v1/waitlist/{id}` withdraws the
-    request.
+    request. Refused outside the times of sale, and for a seat that nobody can have.
     """
     joined: Waiting = await call.ask(WatchSeat(screening_id, call.holder, seat_id, mail))
     return await _stored(call, joined)

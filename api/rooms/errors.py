@@ -94,6 +94,8 @@ def about_stranded(error: WouldStrandSeat, seat_id: str, room: Room) -> dict[str
 def _text_of(error: BaseException, room_id: str, seat_id: str) -> str:
     """Return the message for people; the engine's own message unless that names seats by id."""
     match error:
+        case SeatsUnavailable(blocked=blocked) if blocked:
+            return f"Seat {seat_id} is kept back by the organiser"
         case SeatsUnavailable():
             return f"Seat {seat_id} is {'booked' if error.booked else 'selected by another client'}"
         case SeatsNotFound():

@@ -4,7 +4,8 @@ from marshmallow import Schema, fields
 
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.sales.channels import ByChannel, kept_places
-from engine.commands import ReadBlocks
+from api.sales.visibility import require_visible
+from engine.commands import ReadBlocks, ReadStock
 from engine.replies import Blocks
 from engine.selling_errors import ScreeningNotFound
 
@@ -47,6 +48,7 @@ async def get_channel_seats(call: Call, screening_id: int) -> Document:
 
     They are those of the access code and of the token. Others see these seats as booked.
     """
+    await require_visible(call, await call.ask(ReadStock(screening_id)))
     reply: Blocks = await call.ask(ReadBlocks(screening_id))
     own = [level for level in reply.blocks if level.block.key in call.access]
     return {

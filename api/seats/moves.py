@@ -28,6 +28,8 @@ from engine.records import Ticket
 
 ticket_moves = Resource("/api/v1/tickets", tag="Tickets")
 
+_RESERVE_FIRST = "; reserve them with the access code first, then move"
+
 _REFUSALS = (
     errors.TicketNotFound,
     errors.ScreeningNotFound,
@@ -241,4 +243,8 @@ async def _move(
         unvouched=is_unvouched(call) and not call.admin,
         ticket_type_id=to.ticket_type_id,
     )
-    return (await call.services.movers.move(order)).tickets
+    try:
+        return (await call.services.movers.move(order)).tickets
+    except errors.SeatsUnavailable as refusal:
+        remedy = _RESERVE_FIRST if refusal.blocked else ""
+        raise errors.SeatsUnavailable(refusal.held, refusal.booked, refusal.blocked, remedy) from refusal

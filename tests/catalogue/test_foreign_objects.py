@@ -1,19 +1,25 @@
 """Objects of other users are never shown or changed, and private ones look as if they did not exist.
 
 Every operation of the OpenAPI document that takes an id is called by Bob with the ids of Ada's objects. A new
-operation that is not in the table below fails the test.
+operation that is not in the table below fails the test. Those that take the id of a screening, an event or a
+ticket type are also called with those of a private event, by Bob and by a guest.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
+from itertools import product
 from typing import Any, NamedTuple
 
 import pytest
 from tornado.ioloop import IOLoop
 
-from tests.api.caller import Response
-from tests.box_office import BOB
+from tests.api.caller import Caller, Response
+from tests.box_office import BOB, make_event, make_type
 from tests.catalogue.conftest import OpenHouse
 from tests.catalogue.world import ADA, UNKNOWN_ID, World, built
+from tests.database import execute
+from tests.house import House
 from tests.inbox import Inbox
 
 pytestmark = pytest.mark.gen_test(timeout=180)
@@ -202,6 +208,9 @@ FOREIGN: Mapping[str, Answered] = {
 PRIVATE = frozenset(("ticket_id", "search_id", "entry_id"))
 """Ids of objects whose existence only their owner may know."""
 
+OF_EVENT = frozenset(("screening_id", "showtime_id", "event_id", "ticket_type_id", "ticketTypeId"))
+"""Names under which everybody may send the id of an event or a ticket type."""
+
 
 @pytest.fixture
 def world(inbox: Inbox, open_house: OpenHouse, io_loop: IOLoop) -> World:
@@ -237,6 +246,13 @@ def world(inbox: Inbox, open_house: OpenHouse, io_loop: IOLoop) -> World:
 async def taking_ids(world: World) -> list[Operation]:
     document = (await world.house.guest.send("GET", "/openapi.json")).json
     return [operation for operation in operations(document) if operation.ids]
+
+
+async def make_private_event(house: House) -> dict[str, Any]:
+    """Create an event to which nobody is invited, with a ticket type. Returns their ids by name."""
+    event_id = await make_event(house, private=True)
+    ids = dict.fromkeys(("screening_id", "showtime_id", "event_id"), int(event_id))
+    return {**ids, "ticket_type_id": await make_type(house, event_id)}
 
 
 def body_for(world: World, operation: Operation) -> object:
@@ -303,3 +319,36 @@ async def test_private_objects_look_as_if_they_did_not_exist(world: World) -> No
         assert (hers.status, none.status) == (404, 404), operation.name
         hers_id = str(world.things["usual"][name])
         assert hers.body.decode().replace(hers_id, str(UNKNOWN_ID)) == none.body.decode(), operation.name
+
+
+async def test_private_events_look_as_if_they_did_not_exist(world: World) -> None:
+    house, nobody = world.house, world.house.guest
+    to_come, begun = await make_private_event(house), await make_private_event(house)
+    at = "UPDATE events SET starts_at = now() - interval '1 hour' WHERE id = %s"
+    execute(house.database_url, at, begun["event_id"])
+    unknown = {name: type(known)(UNKNOWN_ID) for name, known in to_come.items()}
+    made = await house.guest.send("POST", "/api/public/guests", {})
+    guest = Caller(house.base_url, made.json["data"]["accessToken"])
+    called = [
+        operation for operation in await taking_ids(world) if operation.ids & OF_EVENT and not operation.admin
+    ]
+    assert len(called) == 23
+    for operation, caller in product(called, (world.member("bob"), guest, nobody)):
+        none = await call_with(world, operation, caller, unknown)
+        assert none.status not in (200, 201), operation.name
+        assert none.status != 422 or caller is nobody, (operation.name, none.body)
+        for ids in (to_come, begun):
+            seen = await call_with(world, operation, caller, ids)
+            assert (seen.status, without_ids(seen)) == (none.status, without_ids(none)), operation.name
+
+
+async def call_with(world: World, operation: Operation, caller: Caller, ids: Mapping[str, Any]) -> Response:
+    """Call an operation with some ids; all others are unknown."""
+    there = copy(world)
+    there.things = {**world.things, "usual": {**world.things["unknown"], **ids}}
+    path = operation.path.format(**there.things["usual"])
+    return await caller.send(operation.method, path, body_for(there, operation))
+
+
+def without_ids(answer: Response) -> str:
+    return re.sub(r"[0-9]+", "#", answer.body.decode())

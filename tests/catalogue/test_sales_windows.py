@@ -97,6 +97,25 @@ async def test_nothing_is_sold_before_and_everybody_sees_when(house: House) -> N
     assert (refused_seat["code"], refused_seat["sales_start"]) == ("sales_closed", start)
 
 
+@pytest.mark.parametrize(("opens", "closes"), [(HOUR, 2 * HOUR), (-2 * HOUR, -HOUR)])
+async def test_nobody_waits_outside_the_window(house: House, opens: timedelta, closes: timedelta) -> None:
+    start, end = after(opens), after(closes)
+    screening, seats = await show(house)
+    assert (await house.user(8).reserve(screening, seats[:1])).status == 201
+    window = {"sales_start": start, "sales_end": end}
+    changed = await house.admin.send("PUT", f"/api/v1/screenings/{screening}", window)
+    assert changed.status == 200, changed.body
+    event = await make_event(house)
+    kind = await make_type(house, event, capacity=1, salesStart=start, salesEnd=end)
+    for path, body in (
+        ("waitlist", {"screening_id": screening, "quantity": 1}),
+        ("waitlist", {"screening_id": screening, "quantity": len(seats)}),
+        ("waitlist", {"ticketTypeId": kind, "quantity": 1}),
+        ("seat-reservations/notify-when-free", {"screening_id": screening, "seat_id": seats[0]}),
+    ):
+        closed(await house.user(7).send("POST", f"/api/v1/{path}", body), start, end)
+
+
 async def test_a_screening_without_a_window_says_nothing_of_it(house: House) -> None:
     screening, _ = await show(house)
     headers = (await house.guest.availability(screening)).headers

@@ -92,6 +92,18 @@ async def test_codes_in_queries_show_the_seats_as_available(press: Desk) -> None
     assert (await press.house.guest.send("GET", own)).json["seat_ids"] == press.seat_ids[:3]
 
 
+async def test_tickets_move_to_seats_that_were_reserved_with_the_code(press: Desk) -> None:
+    one, four = press.seat_ids[0], press.seat_ids[3]
+    (ticket,) = (await press.ada.book(press.screening_id, [four])).json
+    path = f"/api/v1/tickets/{ticket['id']}/move"
+    refused = await press.ada.send("POST", path, {"seat_id": one})
+    assert (refused.code, refused.json["blocked"]) == ("seats_unavailable", [one])
+    assert refused.json["detail"].endswith("reserve them with the access code first, then move")
+    assert (await reserve(press, "reserve", seat_ids=[one], **BODY)).status == 201
+    moved = await press.ada.send("POST", path, {"seat_id": one})
+    assert (moved.status, moved.json["seat_id"]) == (200, one)
+
+
 async def test_versions_of_what_is_seen_differ(press: Desk) -> None:
     path = f"/api/v1/seat-reservations/screening/{press.screening_id}/availability"
     plain = await press.house.guest.send("GET", path)
@@ -207,7 +219,9 @@ async def test_guests_select_them_in_rooms(press: Desk) -> None:
         assert (len(taken), taken[0]["status"], taken[0]["blocked"]) == (3, "booked", True)
         choice = json.dumps({"type": "select_seat", "room_id": room, "seat_id": name})
         await mallory.send(choice)
-        assert (await heard(mallory, "error"))["code"] == "seats_unavailable"
+        refused = await heard(mallory, "error")
+        assert refused["code"] == "seats_unavailable"
+        assert refused["message"] == f"Seat {name} is kept back by the organiser"
         await eva.send(choice)
         assert (await heard(eva, "seat_selected", "error"))["type"] == "seat_selected"
         assert (await heard(mallory, "seat_selected"))["seat_id"] == name

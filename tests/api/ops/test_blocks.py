@@ -132,6 +132,21 @@ async def test_what_somebody_has_is_never_kept_back(desk: Desk) -> None:
     assert (await states(desk))[four] == ("available", False)
 
 
+async def test_nobody_waits_for_a_seat_that_nobody_can_have(desk: Desk) -> None:
+    one, two, *_ = desk.seat_ids
+    await blocked(desk, one, kind="kill")
+    await blocked(desk, two)
+    asked = [
+        await desk.ada.send(
+            "POST",
+            "/api/v1/seat-reservations/notify-when-free",
+            {"screening_id": desk.screening_id, "seat_id": seat_id},
+        )
+        for seat_id in (one, two)
+    ]
+    assert [(answer.status, answer.json.get("blocked")) for answer in asked] == [(409, [one]), (201, None)]
+
+
 async def test_bad_requests_are_explained(desk: Desk) -> None:
     one = desk.seat_ids[0]
     yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()

@@ -84,6 +84,20 @@ async def test_the_hold_of_a_guest_is_taken_over(desk: Desk) -> None:
     ]
 
 
+async def test_only_who_has_one_of_the_seats_can_be_taken_over(desk: Desk) -> None:
+    alias = await hold_as_guest(desk, 0)
+    wrong = f"user:{desk.bob.user_id}"
+    for seat_id in desk.seat_ids[:2]:  # one that is held, and a free one
+        wanted = {"seat_ids": [seat_id], "guest": {"full_name": "Cleo"}, "take_over": wrong}
+        for path in ("/reservations", "/sales"):
+            refused = await desk.act(path, wanted)
+            assert (refused.status, list(refused.json["errors"])) == (422, ["take_over"]), refused.body
+    sale = {"seat_ids": desk.seat_ids[:1], "user_id": desk.ada.user_id, "take_over": alias}
+    sale |= {"paid": {"method": "card", "reference": "till 2, 4711"}}
+    sold, again = await desk.act("/sales", sale), await desk.act("/sales", sale)
+    assert (sold.status, again.status, again.json[0]["id"]) == (201, 201, sold.json[0]["id"])
+
+
 async def test_a_hold_is_sold_to_who_has_it_and_to_a_new_guest(desk: Desk) -> None:
     alias = await hold_as_guest(desk, 0, 1)
     sold = await desk.act(
@@ -169,7 +183,8 @@ async def test_tickets_are_given_away_for_a_reason(desk: Desk) -> None:
         ({"holder": "~nobody"}, "holder"),
         ({"user_id": 1, "price": 0}, "reason"),
         ({"user_id": 1, "reason": "Press"}, "reason"),
-        ({"user_id": 1, "price": 5, "reason": "Press"}, "price"),
+        ({"user_id": 1, "price": 5, "reason": "Press"}, "Only 0, with a reason."),
+        ({"user_id": 1, "take_over": "~nobody"}, "take_over"),
         ({"user_id": 1, "price": 0, "reason": "Press", "payment_id": "p"}, "paid"),
         ({"user_id": 1, "payment_id": "p", "paid": {"method": "cash"}}, "paid"),
         ({"user_id": 1, "payment_id": "counter:cash:1"}, "payment_id"),

@@ -127,8 +127,14 @@ async def test_what_happened_is_counted_when_it_happened_in_the_time_zone_of_the
     assert everything["totals"] == shown["totals"]
     assert everything["periods"][0]["beginsAt"] == "2026-03-27T23:00:00.000Z"
     assert everything["secondsToPayment"]["median"] == 1860.0
-    nothing = data(await desk.house.admin.send("GET", f"{ANALYTICS}{query}&eventId=no-such"))
-    assert nothing["totals"]["held"] == 0
+    one = data(await desk.house.admin.send("GET", f"{ANALYTICS}{query}&eventId={desk.screening_id}"))
+    assert one["totals"] == shown["totals"]
+    nothing = await make_event(desk.house)
+    empty = data(await desk.house.admin.send("GET", f"{ANALYTICS}{query}&eventId={nothing}"))
+    assert empty["totals"]["held"] == 0
+    for event_id, status, code in (("x", 400, "invalid_input"), ("99999", 404, "event_not_found")):
+        refused = await desk.house.admin.send("GET", f"{ANALYTICS}{query}&eventId={event_id}")
+        assert (refused.status, refused.code) == (status, code), refused.body
 
 
 async def test_a_file_has_a_line_for_each_period_and_door(desk: Desk) -> None:
