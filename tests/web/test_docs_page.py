@@ -50,7 +50,7 @@ async def test_authorize_takes_a_user_name_and_a_password(house: House) -> None:
         sample = f"document.querySelector('{_GET_ME} .samples pre').textContent"
         assert f"curl {house.base_url}/api/v1/auth/me" in await page.evaluate(sample)
         await page.click_on("button", "Python")
-        await page.until(f"{sample}.includes('import httpx')")
+        await page.until(f"{sample}.includes('frontrow_client')")
         await page.evaluate(f"document.querySelector('{_GET_ME} .try-out__btn').click()")
         await page.until(f"!!document.querySelector('{_GET_ME} button.execute')", _PATIENCE_SECONDS)
         await page.evaluate(f"document.querySelector('{_GET_ME} button.execute').click()")
