@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID, uuid4
 
 from engine.errors import EngineError, OutcomeUnknown, StoreUnavailable
 from engine.ports import Ledger
@@ -43,8 +44,8 @@ class ScannedCode(NamedTuple):
 async def kept_from_the_door(ledger: Ledger, ticket_ids: Sequence[int]) -> AsyncIterator[None]:
     """Keep tickets from being admitted while their owner gives them back or changes them.
 
-    When the block has ended, the door decides by their status again; half a minute later if its outcome is
-    unknown.
+    When all such blocks have ended, the door decides by their status again; half a minute later if an outcome
+    is unknown. A move that takes longer is refused by the database if the ticket has been admitted by then.
 
     Args:
         ledger: knows who was admitted.
@@ -54,23 +55,24 @@ async def kept_from_the_door(ledger: Ledger, ticket_ids: Sequence[int]) -> Async
         TicketAdmitted: one of them was used at the door before.
         StoreUnavailable: the database cannot be reached.
     """
+    attempt = uuid4()
     kept: list[int] = []
     try:
         for ticket_id in ticket_ids:
-            admitted_at = await ledger.begin_cancellation(ticket_id)
+            admitted_at = await ledger.begin_change(ticket_id, attempt)
             if admitted_at is not None:
                 raise TicketAdmitted(ticket_id, admitted_at)
             kept.append(ticket_id)
         yield
     except EngineError as error:
         if not isinstance(error, OutcomeUnknown):
-            await _release(ledger, kept)
+            await _release(ledger, kept, attempt)
         raise
-    await _release(ledger, kept)
+    await _release(ledger, kept, attempt)
 
 
-async def _release(ledger: Ledger, ticket_ids: Sequence[int]) -> None:
+async def _release(ledger: Ledger, ticket_ids: Sequence[int], attempt: UUID) -> None:
     """Let the door decide about tickets again, by their status; otherwise it does so a little later."""
     with suppress(StoreUnavailable):
         for ticket_id in ticket_ids:
-            await ledger.end_cancellation(ticket_id)
+            await ledger.end_change(ticket_id, attempt)

@@ -294,6 +294,7 @@ class _TicketsMoved(NamedTuple):
     before: tuple[Ticket, ...]
     payment_id: str | None = None
     owed: tuple[Owed, ...] = ()
+    by_hand: bool = False
 
 
 class TicketsMoved(_TicketsMoved):
@@ -308,6 +309,7 @@ class TicketsMoved(_TicketsMoved):
         before: the tickets as they were, in the same order, perhaps in another screening.
         payment_id: the payment of the difference.
         owed: what is owed because tickets have become cheaper.
+        by_hand: an administrator has moved them, which is possible after their admission too.
     """
 
     __slots__ = ()

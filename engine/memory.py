@@ -42,7 +42,7 @@ from engine.records import (
     UnusablePayment,
 )
 from engine.sales_windows import TOLD_SECONDS, moments
-from engine.selling_errors import PaymentAlreadyUsed, ScreeningNotFound
+from engine.selling_errors import PaymentAlreadyUsed, ScreeningNotFound, TicketAdmitted
 from engine.views import SeatsChanged
 from engine.vouching import vouched_by
 from engine.waitlist_records import LIVE, WaitlistChanged, WaitlistEntry, WaitStatus
@@ -70,6 +70,7 @@ class MemoryDatabase:
         self.digests: list[StateStored] = []
         self.answers: dict[tuple[str, str], object] = {}
         self.waitlist: dict[int, WaitlistEntry] = {}
+        self.admitted: dict[int, float] = {}
 
     def add_screening(self, info: ScreeningInfo, layout: Layout) -> None:
         self.screenings[info.id] = (info, layout)
@@ -84,6 +85,10 @@ class MemoryDatabase:
             if isinstance(event, TicketsMoved) and (paid_by := event.payment_id) is not None:
                 if paid_by in self.payments and not any(move[:3] == event[:3] for move in self.moves):
                     return PaymentAlreadyUsed(paid_by)
+            if isinstance(event, TicketsMoved) and not event.by_hand and event[:3] not in self.events:
+                for ticket in event.tickets:
+                    if (admitted_at := self.admitted.get(ticket.id)) is not None:
+                        return TicketAdmitted(ticket.id, admitted_at)
             if isinstance(event, TicketsIssued | TicketsConfirmed):
                 for ticket in event.tickets:
                     payment_id = ticket.payment_id

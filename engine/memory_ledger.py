@@ -1,6 +1,7 @@
 """The ledger in memory, for tests and simulations."""
 
 from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
 
 from engine.memory import MemoryDatabase
 from engine.places import ticket_type_of
@@ -16,15 +17,11 @@ class MemoryLedger:
     Args:
         database: what it reads, and where it records refunds.
         unvouched_refunds_limit: how many refunds may be owed to a holder.
-
-    Attributes:
-        admitted: when tickets were admitted, by id.
     """
 
     def __init__(self, database: MemoryDatabase, unvouched_refunds_limit: int = 1000) -> None:
         self._database = database
         self._limit = unvouched_refunds_limit
-        self.admitted: dict[int, float] = {}
 
     async def ticket(self, ticket_id: int) -> Ticket | None:
         return self._database.tickets.get(ticket_id)
@@ -97,10 +94,10 @@ class MemoryLedger:
         database.payments.setdefault(payment_id, None)
         return database.owe(payment)
 
-    async def begin_cancellation(self, ticket_id: int) -> float | None:
-        return self.admitted.get(ticket_id)
+    async def begin_change(self, ticket_id: int, attempt: UUID) -> float | None:
+        return self._database.admitted.get(ticket_id)
 
-    async def end_cancellation(self, ticket_id: int) -> None:
+    async def end_change(self, ticket_id: int, attempt: UUID) -> None:
         """Nobody is kept from the door: nothing is admitted here meanwhile."""
 
     async def require_refundable(self, payment_id: str, holder: str) -> None:

@@ -75,7 +75,7 @@ def move_tickets(state: ScreeningState, command: MoveTickets, now: float) -> Dec
     write = _begin(state, command.holder, after, Moved(moved))
     event = ev.TicketsMoved(
         *(*arrival[:3], now, actor, moved, arrival.from_statuses, arrival.converted),
-        *(tickets, command.payment_id, owed),
+        *(tickets, command.payment_id, owed, command.by_hand),
     )
     return Decision(write.reply, (left, event), _started(state, free, now), write.id)
 

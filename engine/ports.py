@@ -6,6 +6,7 @@ Adapters call the engine only through callbacks that they are given here.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
+from uuid import UUID
 
 from engine.causes import Cause
 from engine.errors import EngineError
@@ -386,8 +387,12 @@ class Ledger(Protocol):
             StoreUnavailable: the database cannot be reached.
         """
 
-    async def begin_cancellation(self, ticket_id: int) -> float | None:
-        """Keep a ticket from being admitted for half a minute, while its owner cancels it.
+    async def begin_change(self, ticket_id: int, attempt: UUID) -> float | None:
+        """Keep a ticket from being admitted for half a minute, while its owner cancels or moves it.
+
+        Args:
+            ticket_id: the ticket.
+            attempt: identifies the request; others may keep the same ticket from the door.
 
         Returns:
             When it has been admitted, if it has: then nothing is kept. In seconds since the epoch.
@@ -396,8 +401,8 @@ class Ledger(Protocol):
             StoreUnavailable: the database cannot be reached.
         """
 
-    async def end_cancellation(self, ticket_id: int) -> None:
-        """Let a ticket be admitted again that could not be cancelled.
+    async def end_change(self, ticket_id: int, attempt: UUID) -> None:
+        """Let a ticket be admitted again, unless another attempt keeps it.
 
         Raises:
             StoreUnavailable: the database cannot be reached.

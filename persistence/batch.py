@@ -304,7 +304,7 @@ class Batch:
                 *(ticket.seat_id, ticket.price_cents, orjson.dumps(ticket.paid).decode()),
                 *(before.screening_id, before.seat_id, before.price_cents, move.payment_id),
                 orjson.dumps([owed[1:] for owed in move.owed if owed.ticket_id == ticket.id]).decode(),
-                request_id,
+                *(request_id, move.by_hand),
             )
             for move, request_id in zip(moves, self._request_ids(moves), strict=True)
             for ticket, before in zip(move.tickets, move.before, strict=True)

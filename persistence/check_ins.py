@@ -5,6 +5,7 @@ to; docs/tickets.md has its rules. Nothing here is on the path of a sale.
 """
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from engine.door import ScannedCode
 from persistence.catalogue.table import Record, Rows, Table, own_columns
@@ -13,8 +14,8 @@ from persistence.columns import IDS
 from persistence.connector import Connector
 from persistence.errors import StatementRefused
 
-_CANCELLATION = "30 s"
-"""How long a ticket is kept from the door while its owner cancels it."""
+_CHANGE = "30 s"
+"""How long a ticket is kept from the door while its owner cancels or moves it."""
 
 _SHOWN = {
     name: PRINTED[name]
@@ -70,9 +71,9 @@ SELECT EXISTS (SELECT FROM screenings WHERE id = %(screening_id)s)
     OR EXISTS (SELECT FROM events WHERE id = %(screening_id)s)
 """
 
-BEGIN_CANCELLATION = "SELECT extract(epoch FROM begin_cancellation(%s, %s::interval))::float8"
+BEGIN_CHANGE = "SELECT extract(epoch FROM begin_change(%s, %s::uuid, %s::interval))::float8"
 
-END_CANCELLATION = "DELETE FROM cancellations_begun WHERE ticket_id = %s"
+END_CHANGE = "DELETE FROM cancellations_begun WHERE ticket_id = %s AND attempt = %s::uuid"
 
 _OTHER_SCANS = """
 (
@@ -214,11 +215,11 @@ class CheckIns:
         ((found,),) = await self._connector.run(EXISTS, {"screening_id": screening_id})
         return bool(found)
 
-    async def begin_cancellation(self, ticket_id: int) -> float | None:
-        """Keep a ticket from the door while its owner cancels it; see `engine.ports.Ledger`."""
-        ((admitted_at,),) = await self._connector.run(BEGIN_CANCELLATION, (ticket_id, _CANCELLATION))
+    async def begin_change(self, ticket_id: int, attempt: UUID) -> float | None:
+        """Keep a ticket from the door while its owner changes it; see `engine.ports.Ledger`."""
+        ((admitted_at,),) = await self._connector.run(BEGIN_CHANGE, (ticket_id, str(attempt), _CHANGE))
         return None if admitted_at is None else float(admitted_at)
 
-    async def end_cancellation(self, ticket_id: int) -> None:
+    async def end_change(self, ticket_id: int, attempt: UUID) -> None:
         """Let it be admitted again; see `engine.ports.Ledger`."""
-        await self._connector.run(END_CANCELLATION, (ticket_id,))
+        await self._connector.run(END_CHANGE, (ticket_id, str(attempt)))

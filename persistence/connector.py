@@ -207,7 +207,7 @@ class Connection:
             return ConnectionLost(reason)
         sqlstate = exc.pgcode or ""
         if sqlstate[:2] in REFUSING_CLASSES:
-            return StatementRefused(reason, sqlstate, exc.diag.constraint_name)
+            return StatementRefused(reason, sqlstate, exc.diag.constraint_name, exc.diag.message_detail)
         if sqlstate[:2] in TRANSIENT_CLASSES:
             return ABORTED.get(sqlstate, StatementAborted)(reason)
         return DefectiveStatement(f"{reason} (SQLSTATE {sqlstate or 'unknown'})")

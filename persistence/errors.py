@@ -72,12 +72,16 @@ class StatementRefused(Exception):
     Attributes:
         sqlstate: PostgreSQL's error code.
         constraint: name of the violated constraint, if there is one.
+        detail: PostgreSQL's detail; our own triggers put data as JSON there.
     """
 
-    def __init__(self, reason: str, sqlstate: str, constraint: str | None = None) -> None:
+    def __init__(
+        self, reason: str, sqlstate: str, constraint: str | None = None, detail: str | None = None
+    ) -> None:
         super().__init__(reason)
         self.sqlstate = sqlstate
         self.constraint = constraint
+        self.detail = detail
 
 
 class UnstorableText(StatementRefused):

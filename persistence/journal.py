@@ -34,13 +34,15 @@ from math import inf
 from time import monotonic
 from typing import NamedTuple
 
+import orjson
+
 from engine.errors import BadEntry, EngineError, JournalFull, OwnershipLost, StoreUnavailable
 from engine.events import TicketEvent, TicketsLeft, TicketsMoved
 from engine.guards import OutageLog, attempt, guarded
 from engine.ports import Entry, Observer, Settled
 from engine.records import IdempotencyRecord, make
 from engine.replies import Reply
-from engine.selling_errors import PaymentAlreadyUsed
+from engine.selling_errors import PaymentAlreadyUsed, TicketAdmitted
 from engine.tracing import Tracer
 from persistence.connector import Connector
 from persistence.errors import (
@@ -542,6 +544,8 @@ def _reason(queued: Queued, refusal: StatementRefused) -> EngineError:
                 for ticket in event.tickets:
                     if ticket.payment_id is not None:
                         return PaymentAlreadyUsed(ticket.payment_id)
+    if refusal.constraint == "tickets_admitted":
+        return TicketAdmitted(*orjson.loads(refusal.detail or ""))
     reason = BadEntry(f"The database refuses this ({refusal.constraint or refusal.sqlstate or 'unreadable'})")
     reason.__cause__ = refusal
     return reason

@@ -27,5 +27,5 @@ class PostgresLedger:
         self.owe = refunds.owe
         self.require_refundable = refunds.require_refundable
         check_ins = CheckIns(connector)
-        self.begin_cancellation = check_ins.begin_cancellation
-        self.end_cancellation = check_ins.end_cancellation
+        self.begin_change = check_ins.begin_change
+        self.end_change = check_ins.end_change

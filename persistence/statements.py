@@ -173,14 +173,14 @@ MOVES = Block(
     """
     INSERT INTO ticket_moves (
         ticket_id, screening_id, epoch, seq, at, actor, booking_id, seat_id, price, paid,
-        from_screening_id, from_seat_id, from_price, from_revision, payment_id, owed, request_id
+        from_screening_id, from_seat_id, from_price, from_revision, payment_id, owed, request_id, by_hand
     )
     SELECT ticket_id, screening_id, epoch, seq, to_timestamp(at), actor, booking_id, seat_id,
            price_cents * 0.01, paid::jsonb, from_screening_id, from_seat_id, from_price_cents * 0.01,
            CASE WHEN from_screening_id = screening_id THEN 0 ELSE
                coalesce((SELECT revision FROM screenings WHERE screenings.id = from_screening_id), 0)
            END,
-           payment_id, owed::jsonb, request_id
+           payment_id, owed::jsonb, request_id, by_hand
     FROM {rows}
     ON CONFLICT (ticket_id, screening_id, epoch, seq) DO NOTHING
     """,
@@ -201,9 +201,11 @@ MOVES = Block(
         "payment_id": "text",
         "owed": "text",
         "request_id": "text",
+        "by_hand": "boolean",
     },
 )
-"""Writes moves of tickets. A trigger changes the tickets and records what is owed (v0025_ticket_moves)."""
+"""Writes moves of tickets. Triggers change the tickets, record what is owed (v0025_ticket_moves), and refuse
+moves of tickets that were admitted (v0038_admitted_or_moved)."""
 
 HOLDS = Block(
     "holds",

@@ -4,7 +4,7 @@ ApiError
 ├── UnknownCode 404
 └── ScanRefused 409
     ├── AlreadyAdmitted, TicketUnpaid, TicketIsCancelled, WrongScreening, TooEarly, ScreeningOver
-    └── CodeReplaced, NotAdmitted, NotInside, ReentryNotAllowed
+    └── TicketChanging, CodeReplaced, NotAdmitted, NotInside, ReentryNotAllowed
 """
 
 from collections.abc import Mapping
@@ -50,10 +50,17 @@ class TicketUnpaid(ScanRefused):
 
 
 class TicketIsCancelled(ScanRefused):
-    """The ticket was cancelled, is being cancelled, or has lapsed unpaid."""
+    """The ticket was cancelled, or has lapsed unpaid."""
 
     code = "ticket_cancelled"
     says = "This ticket was cancelled; its place may belong to somebody else"
+
+
+class TicketChanging(ScanRefused):
+    """The owner is cancelling or moving the ticket at this moment."""
+
+    code, retryable = "booking_in_progress", True
+    says = "The owner of this ticket is just cancelling or moving it; scan it again in a few seconds"
 
 
 class WrongScreening(ScanRefused):
@@ -109,7 +116,7 @@ SCAN_REFUSALS: Mapping[str, type[ScanRefused]] = {
     refusal.code: refusal
     for refusal in (
         *(AlreadyAdmitted, TicketUnpaid, TicketIsCancelled, WrongScreening, TooEarly, ScreeningOver),
-        *(CodeReplaced, NotAdmitted, NotInside, ReentryNotAllowed),
+        *(TicketChanging, CodeReplaced, NotAdmitted, NotInside, ReentryNotAllowed),
     )
 }
 """The refusals about a known ticket, by code."""

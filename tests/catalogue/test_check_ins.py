@@ -454,3 +454,29 @@ async def test_the_scanner_of_the_documentation_goes_on_while_it_is_offline(hous
     results = await asyncio.to_thread(online.send_unsent)
     assert [result["result"] for result in results] == ["admitted", "conflict"]
     assert online.unsent == []
+
+
+async def test_the_scanner_of_the_documentation_does_not_conflict_with_its_own_scan(house: House) -> None:
+    screening, seats = await open_doors(house)
+    first, second = await sold(house, screening, seats[:2])
+    codes = [await code_of(house, ticket) for ticket in (first, second)]
+
+    class LosesResponses(example_scanner()):  # type: ignore[misc]
+        losing = True
+
+        def _post(self, path: str, body: Any, key: str | None = None) -> Any:
+            try:
+                return super()._post(path, body, key)
+            finally:
+                if self.losing:
+                    raise ConnectionResetError
+
+    online = LosesResponses(house.base_url, scanner(house).token, "north-1", "North", screening)
+    for code in (codes[0], codes[1], codes[1]):
+        assert await asyncio.to_thread(online.scan, code) == ("offline", None)
+    online.losing = False
+    results = await asyncio.to_thread(online.send_unsent)
+    # The third was a second visitor with the same ticket.
+    assert [result["result"] for result in results] == ["admitted", "admitted", "conflict"]
+    assert (online.unsent, online.unanswered) == ([], {})
+    assert [entry["conflicts"] for entry in await admissions(house, screening)] == [0, 1]

@@ -13,7 +13,7 @@ from engine.events import Event
 from engine.memory import MemoryDatabase, MemoryIds, MemoryJournal, MemoryStore, NullObserver
 from engine.memory_ledger import MemoryLedger
 from engine.ports import Entry, IdSource, Journal, Ledger, LoadedScreening, Store
-from engine.records import Layout, Receipt, ScreeningInfo, Seat
+from engine.records import Layout, Receipt, ScreeningInfo, Seat, Ticket
 from engine.replies import Reply
 from engine.sale_rules import SaleRules
 from persistence.connector import Connector
@@ -53,6 +53,9 @@ class World(Protocol):
 
     def set_rules(self, hall: Hall, rules: SaleRules) -> None:
         """Change how a screening is sold, of a server that has not loaded it."""
+
+    def admit(self, ticket: Ticket, at: float) -> None:
+        """Admit a ticket at the door."""
 
     def ids(self) -> IdSource:
         """Return a source of ids."""
@@ -100,6 +103,9 @@ class MemoryWorld:
         info, layout = self.database.screenings[hall.screening_id]
         self.database.add_screening(info._replace(rules=rules), layout)
 
+    def admit(self, ticket: Ticket, at: float) -> None:
+        self.database.admitted[ticket.id] = at
+
     def ids(self) -> IdSource:
         return MemoryIds()
 
@@ -135,6 +141,11 @@ class PostgresWorld:
         await self.journal.stop(timeout_seconds=5)
         await self.hold_ids.stop()
         self.connector.close()
+
+    def admit(self, ticket: Ticket, at: float) -> None:
+        admission = "VALUES (%s, %s, to_timestamp(%s), 'North', to_timestamp(%s))"
+        sql = f"INSERT INTO check_ins (ticket_id, screening_id, admitted_at, gate, changed_at) {admission}"
+        execute(self.database_url, sql, ticket.id, ticket.screening_id, at, at)
 
     def add_hall(self, seats: int = 4) -> Hall:
         ((room_id,),) = execute(

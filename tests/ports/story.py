@@ -159,13 +159,17 @@ class Story:
         )
 
     def moved(
-        self, *moves: tuple[Ticket, Ticket], payment_id: str | None = None, owed: tuple[Owed, ...] = ()
+        self,
+        *moves: tuple[Ticket, Ticket],
+        payment_id: str | None = None,
+        owed: tuple[Owed, ...] = (),
+        by_hand: bool = False,
     ) -> TicketsMoved:
         """Return the event of tickets that move here, given as they were and as they are."""
         before, after = zip(*moves, strict=True)
         statuses = (SeatStatus.AVAILABLE,) * len(moves)
         return TicketsMoved(
-            *self._head(before[0].holder, NOW + 6), after, statuses, (), before, payment_id, owed
+            *self._head(before[0].holder, NOW + 6), after, statuses, (), before, payment_id, owed, by_hand
         )
 
     def there(self, ticket: Ticket, seat: int, cents: int = 1299) -> Ticket:

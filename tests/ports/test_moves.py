@@ -5,8 +5,8 @@ import pytest
 from engine.errors import OwnershipLost
 from engine.moving_errors import MoveInterrupted
 from engine.records import Owed, Ticket
-from engine.selling_errors import PaymentAlreadyUsed
-from tests.ports.adapters import World, reload, write
+from engine.selling_errors import PaymentAlreadyUsed, TicketAdmitted
+from tests.ports.adapters import NOW, World, reload, write
 from tests.ports.story import Story
 
 pytestmark = pytest.mark.gen_test
@@ -113,3 +113,29 @@ async def test_a_cheaper_ticket_can_move_on_and_be_cancelled(world: World) -> No
     )
     assert await write(world.journal, story.cancelled(cheapest)) is None
     assert await stored(world, story) == []
+
+
+async def test_a_ticket_that_was_admitted_moves_only_by_hand(world: World) -> None:
+    story = await begin(world)
+    other = await beside(world, story)
+    one, two = await sold(world, story, 0, 1)
+    world.admit(two, NOW)
+    pairs = [(ticket, other.there(ticket, seat)) for seat, ticket in enumerate((one, two))]
+    refusal = await write(world.journal, story.left(one, two), other.moved(*pairs))
+    assert isinstance(refusal, TicketAdmitted)
+    assert (refusal.ticket_id, refusal.admitted_at) == (two.id, NOW)
+    assert [await world.ledger.ticket(ticket.id) for ticket in (one, two)] == [one, two]
+    by_hand = (story.left(one, two), other.moved(*pairs, by_hand=True))
+    assert await write(world.journal, *by_hand) is None
+    assert await stored(world, other) == [there for _, there in pairs]
+
+
+async def test_a_move_that_is_written_again_stands_though_the_ticket_was_admitted_since(world: World) -> None:
+    story = await begin(world)
+    (ticket,) = await sold(world, story, 0)
+    there = story.there(ticket, 2)
+    moves = (story.left(ticket), story.moved((ticket, there)))
+    assert await write(world.journal, *moves) is None
+    world.admit(there, NOW)
+    assert await write(world.journal, *moves) is None
+    assert await stored(world, story) == [there]

@@ -21,6 +21,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   already_admitted: 'Already in',
   ticket_unpaid: 'Not paid',
   ticket_cancelled: 'Cancelled',
+  booking_in_progress: 'Scan again',
   wrong_screening: 'Wrong screening',
   too_early: 'Too early',
   screening_over: 'Over',
