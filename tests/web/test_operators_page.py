@@ -419,6 +419,29 @@ async def test_the_page_survives_trouble(browser: Browser, stage: Stage) -> None
     assert "Brass" not in await page.text()
 
 
+_POSIX_LANGUAGE = """
+Object.defineProperty(Navigator.prototype, 'language', { get: () => 'en-US@posix', configurable: true })
+"""
+
+
+async def test_the_page_copes_with_a_language_that_is_none_and_owns_up_to_its_bugs(
+    browser: Browser, stage: Stage
+) -> None:
+    page = await stage.open(browser)
+    await page.send("Page.addScriptToEvaluateOnNewDocument", source=_POSIX_LANGUAGE)
+    await page.reload()
+    await page.shows(f"0 sold, 0 held, {len(stage.seat_ids)} free")
+    await page.until("document.querySelector('.uplot canvas') !== null")
+    # A script that fails is no outage.
+    await page.send("Network.setCacheDisabled", cacheDisabled=True)
+    page.allow("No such colour")
+    script = "throw new RangeError('No such colour')"
+    async with page.answering("*/assets/overview-*.js", 200, script, "text/javascript"):
+        await page.reload()
+        await page.shows("This page has failed")
+        assert "cannot be reached" not in await page.text()
+
+
 DEAD_LETTERS = """
 INSERT INTO outbox (kind, subject, payload, status, attempts, finished_at, error)
 SELECT 'mail', 'booking ' || number, jsonb_build_object('cause', 'booked', 'booking_id', number),

@@ -67,3 +67,8 @@ test('a token that the server rejects is reported, unless the caller has given i
   await outcome(answered(api.GET('/health', { headers: { Authorization: 'Bearer own' } })));
   expect(rejected).toEqual(['old']);
 });
+
+test('a bug of the page does not look like an outage', async () => {
+  await expect(answered(Promise.reject(new RangeError('Incorrect locale')))).rejects.toThrow(RangeError);
+  await expect(answered(Promise.reject(new SyntaxError('Unexpected end of JSON')))).rejects.toMatchObject({ code: 'unreachable' });
+});

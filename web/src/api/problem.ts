@@ -3,13 +3,16 @@
 /** The code of a call that got no answer: no network, or no server. */
 export const UNREACHABLE = 'unreachable';
 
+/** The code of a page whose own script has failed. */
+const BROKEN = 'broken';
+
 const COULD_NOT_ANSWER = 'The server could not answer.';
 
 /** A call that failed. The message is for people. */
 export class Problem extends Error {
   /**
    * @param status of the response; 0 if there was none
-   * @param code of the refusal, or `UNREACHABLE`
+   * @param code of the refusal, or `UNREACHABLE`, or `BROKEN`
    * @param message for people
    * @param retryable whether the same call may succeed later
    * @param errors messages by field of the request
@@ -33,7 +36,7 @@ export class Problem extends Error {
 
   /** Whether the server or the way to it is at fault, and not the call. */
   get serverAway(): boolean {
-    return this.status === 0 || this.status >= 500;
+    return this.code === UNREACHABLE || this.status >= 500;
   }
 }
 
@@ -65,4 +68,9 @@ export function problemOf(status: number, body: unknown): Problem {
 /** The problem of a call that got no answer. */
 export function unreachable(): Problem {
   return new Problem(0, UNREACHABLE, 'The server cannot be reached.', true);
+}
+
+/** The problem of a page whose own script has failed: the server is not at fault, and trying again is no use. */
+export function broken(): Problem {
+  return new Problem(0, BROKEN, 'This page has failed. Reload it; if that does not help, try another browser.', false);
 }

@@ -92,11 +92,17 @@ export async function answered<Data>(call: Promise<Result<Data>>): Promise<Data>
   let result: Result<Data>;
   try {
     result = await call;
-  } catch {
+  } catch (error) {
+    if (!isOutage(error)) throw error;
     throw unreachable();
   }
   if (!result.response.ok) throw problemOf(result.response.status, result.error);
   return result.data as Data;
+}
+
+/** Whether there was no whole answer: no network, too late, or cut off. Other errors are bugs of the page. */
+function isOutage(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof DOMException || error instanceof SyntaxError;
 }
 
 /** How long to wait before the next attempt, in milliseconds; null if there is to be none. */

@@ -21,9 +21,10 @@ export function later<Props extends object>(load: () => Promise<ComponentType<Pr
   async function loaded(): Promise<ComponentType<Props>> {
     try {
       ready = await load();
-    } catch {
-      await reloadForNewRelease();
-      throw unreachable();
+    } catch (error) {
+      if (!(await isServerThere())) throw unreachable();
+      reloadForNewRelease();
+      throw error;
     }
     return ready;
   }
@@ -39,12 +40,15 @@ export function later<Props extends object>(load: () => Promise<ComponentType<Pr
   };
 }
 
-/** Reload if the server answers although it did not serve the file. */
-async function reloadForNewRelease(): Promise<void> {
+/** Whether the server answers, so that the file is missing or its script has failed. */
+async function isServerThere(): Promise<boolean> {
+  const answer = await fetch(location.href, { headers: { Accept: 'text/html' } }).catch(() => null);
+  return answer?.ok ?? false;
+}
+
+function reloadForNewRelease(): void {
   const last = Number(sessionStorage.getItem(RELOADED) ?? 0);
   if (Date.now() - last < RELOAD_MS) return;
-  const answer = await fetch(location.href, { headers: { Accept: 'text/html' } }).catch(() => null);
-  if (!answer?.ok) return;
   sessionStorage.setItem(RELOADED, String(Date.now()));
   location.reload();
 }

@@ -2,7 +2,7 @@
 // while the server is away, and calls again by itself: after a growing pause, and at once when the network is back.
 
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import { Problem } from '../api/problem';
+import { broken, Problem } from '../api/problem';
 
 const SHORTEST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 15_000;
@@ -50,7 +50,10 @@ export function useLoaded<Data>(load: () => Promise<Data>, inputs: readonly unkn
         setProblem(null);
       } catch (error) {
         if (number !== latest) return;
-        if (!(error instanceof Problem)) throw error;
+        if (!(error instanceof Problem)) {
+          setProblem(broken());
+          throw error;
+        }
         setProblem(error);
         if (!error.retryable) return;
         failures += 1;

@@ -1,6 +1,7 @@
 // Charts over time: uPlot in the colours of the page. A screen reader is told the latest values.
 
 import { useEffect, useRef, useState } from 'preact/hooks';
+import '../common/language';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import './ops.css';

@@ -2,7 +2,7 @@
 
 import { signal } from '@preact/signals';
 import { answered, api } from '../api/client';
-import { Problem } from '../api/problem';
+import { broken, Problem } from '../api/problem';
 import type { components } from '../api/schema';
 import { pauseMs } from '../common/loading';
 
@@ -94,7 +94,10 @@ export function watch(): () => void {
         failures = 0;
         overviewProblem.value = null;
       } catch (error) {
-        if (!(error instanceof Problem)) throw error;
+        if (!(error instanceof Problem)) {
+          overviewProblem.value = broken();
+          throw error;
+        }
         overviewProblem.value = error;
         if (!error.retryable) return;
         pause = pauseMs(++failures);
