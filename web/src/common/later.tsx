@@ -22,8 +22,7 @@ export function later<Props extends object>(load: () => Promise<ComponentType<Pr
     try {
       ready = await load();
     } catch (error) {
-      if (!(await isServerThere())) throw unreachable();
-      reloadForNewRelease();
+      if (!(await isServerThere()) || reloadsForNewRelease()) throw unreachable();
       throw error;
     }
     return ready;
@@ -46,9 +45,11 @@ async function isServerThere(): Promise<boolean> {
   return answer?.ok ?? false;
 }
 
-function reloadForNewRelease(): void {
+/** Reload the page, unless it has done so just now. Returns whether it does. */
+function reloadsForNewRelease(): boolean {
   const last = Number(sessionStorage.getItem(RELOADED) ?? 0);
-  if (Date.now() - last < RELOAD_MS) return;
+  if (Date.now() - last < RELOAD_MS) return false;
   sessionStorage.setItem(RELOADED, String(Date.now()));
   location.reload();
+  return true;
 }
