@@ -24,12 +24,12 @@ class WorkersBusy(Unavailable):
     """The function was not called, because it could not have begun in time.
 
     Args:
-        wait_seconds: how long it would have waited.
+        wait_seconds: how long it would have waited, as far as is known.
     """
 
     code = "overloaded"
 
-    def __init__(self, wait_seconds: float) -> None:
+    def __init__(self, wait_seconds: float = 0.0) -> None:
         super().__init__("Too many requests of this kind are waiting; nothing was done")
         self.retry_after_seconds = max(1, math.ceil(wait_seconds))
 

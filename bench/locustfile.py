@@ -45,6 +45,7 @@ EXPECTED = frozenset(
     {
         *("seats_unavailable", "no_adjacent_seats", "would_strand_seat", "not_held", "hold_life_spent"),
         *("hold_limit_exceeded", "guest_limit_exceeded", "person_limit_exceeded", "account_required"),
+        "sales_closed",
     }
 )
 """Refusals with which a visitor has to live."""
