@@ -226,9 +226,10 @@ class ServerLock:
             except DatabaseInUse as exc:
                 raise TakenOver(exc.now) from exc
             except StoreUnavailable as exc:
-                self.release()
-                if connection is not None:
+                # Otherwise it was released meanwhile, because the server ends.
+                if connection is not None and connection is self._connection:
                     logger.warning("the connection with the server lock was lost; reconnecting: %s", exc)
+                self.release()
 
     def release(self) -> None:
         """Close the connection, which releases the lock."""

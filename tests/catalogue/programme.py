@@ -10,10 +10,13 @@ from tests.house import House
 SCREENINGS = "/api/v1/screenings"
 
 
+_TOMORROW = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+"""The same for all tests of a run, which may last beyond midnight."""
+
+
 def hour(number: float) -> str:
     """Return a time tomorrow, some hours after midnight in UTC, in the API's format."""
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    time = midnight + timedelta(days=1, hours=number)
+    time = _TOMORROW + timedelta(hours=number)
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

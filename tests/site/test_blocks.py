@@ -51,6 +51,7 @@ NOT_RUN = {
     "docs/performance.md": "measures for an hour",
     "docs/questions.md": "tests/frontrow/test_log_commands.py runs every command",
     "docs/testing.md": "runs the tests",
+    "docs/reliability.md": "runs tests/torture for longer than its tests do",
     "docs/watching.md": "starts containers; tests/deploy runs Prometheus with the rules",
     "docs/traces.md": "needs a collector; tests/frontrow/collector.py is one",
 }
