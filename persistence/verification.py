@@ -126,7 +126,7 @@ async def _verified(
     *,
     trimmed: bool,
 ) -> Verified:
-    replay, hash_count = Replay(trimmed=trimmed), 0
+    replay = Replay(trimmed=trimmed)
     of_owner = [StoredHash(*row[1:]) async for row in hashes.of(screening_id)]
     of_owner.reverse()
     hash_count = len(of_owner)

@@ -1,4 +1,4 @@
-"""What the Python samples of operations call, where `frontrow-client` has a method for them.
+"""The Python samples of operations: calls of `frontrow-client`, where it has a method.
 
 `{name}` stands for the example of a parameter, or of a field of the body, as Python writes it. Operations
 that are missing here are shown with httpx.

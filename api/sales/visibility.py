@@ -1,4 +1,4 @@
-"""Who may read how an event sells under its id alone: whoever may see the event.
+"""Hides how a private event sells from everybody who may not see the event.
 
 Screenings are public. A private event looks to others as if it did not exist, and so does its stock.
 """

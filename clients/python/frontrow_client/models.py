@@ -291,8 +291,8 @@ class TicketRecord(Model, frozen=True, kw_only=True):
     code: str | None = None
 
 
-class OwnRefund(Model, frozen=True, kw_only=True):
-    """What is owed or was paid back to the caller, with what the money was paid for."""
+class _AnyRefund(Model, frozen=True, kw_only=True):
+    """What all see of a refund."""
 
     id: int
     payment_id: str
@@ -307,6 +307,11 @@ class OwnRefund(Model, frozen=True, kw_only=True):
     owed_at: datetime
     settled_at: datetime | None
     reference: str | None
+
+
+class OwnRefund(_AnyRefund, frozen=True, kw_only=True):
+    """What is owed or was paid back to the caller, with the screening or event that the money was for."""
+
     title: str
     place: str | None
     starts_at: datetime | None
@@ -314,25 +319,12 @@ class OwnRefund(Model, frozen=True, kw_only=True):
     starts_at_local: datetime | None
 
 
-class Refund(Model, frozen=True, kw_only=True):
+class Refund(_AnyRefund, frozen=True, kw_only=True):
     """What is owed to a buyer, until it is settled with a `reference`."""
 
-    id: int
-    payment_id: str
-    vouched_by: str | None
-    amount: float
-    currency: str
-    reason: str
-    status: str  # owed, settled
-    screening_id: int
-    booking_id: int | None
-    ticket_id: int | None
     holder: str
     user_id: int | None
     email: str | None
-    owed_at: datetime
-    settled_at: datetime | None
-    reference: str | None
 
 
 class Offer(Model, frozen=True, kw_only=True):
