@@ -4,13 +4,14 @@ This is the engine's publisher in a cluster. A screening that nobody watches cos
 change. For other nodes a change is encoded once, and sent to each node that has sockets watching, however
 many these are.
 
-    node with sockets ── watch: [[screening, epoch, seq], ...] ──► owner
+    node with sockets ── watch: [[screening, epoch, seq, hashes], ...] ──► owner
                       ◄── reply: the screenings with another position ──
                       ◄── change: [screening, epoch, seq, change] ──
 
 Every change names the position before it, so the receiver notices if it has missed some (`cluster.watching`).
 It repeats `watch` with its positions every few seconds: so a lost last change is noticed too, and nodes that
-do not watch any more are forgotten.
+do not watch any more are forgotten. `hashes` is 1 if a socket wants hashes of what everybody sees, else 0;
+nodes of earlier releases do not say it, and are sent hashes.
 
 The position is that of the last visible change, (epoch, seq). If this node has taken a screening twice in a
 row, its watchers have missed nothing in between, so the position before the first change of the second epoch
@@ -84,13 +85,25 @@ _Sending = tuple[Sequence[str], tuple[Any, ...]]
 """Nodes, and the change that they are sent."""
 
 
+class _Watch(NamedTuple):
+    """Another node that watches a screening.
+
+    Args:
+        until: when it is forgotten, on the event loop's clock.
+        hashes: its sockets want hashes.
+    """
+
+    until: float
+    hashes: bool
+
+
 class _Audience:
     """Who watches a screening.
 
     Attributes:
         position: of the last change; None if it is not known.
         here: True if sockets of this node do.
-        nodes: other nodes, and until when on the event loop's clock.
+        nodes: other nodes.
     """
 
     __slots__ = ("here", "nodes", "position")
@@ -98,7 +111,7 @@ class _Audience:
     def __init__(self) -> None:
         self.position: Position | None = None
         self.here = False
-        self.nodes: dict[str, float] = {}
+        self.nodes: dict[str, _Watch] = {}
 
 
 class ChangePublisher:
@@ -114,6 +127,7 @@ class ChangePublisher:
 
     Attributes:
         here: called with the position before a change and the change, if sockets of this node watch.
+        hashes_here: returns whether sockets of this node want hashes of a screening.
     """
 
     def __init__(
@@ -126,6 +140,7 @@ class ChangePublisher:
         watch_seconds: float = WATCH_SECONDS,
     ) -> None:
         self.here: Callable[[Position, SeatsChanged], None] = lambda before, change: None
+        self.hashes_here: Callable[[int], bool] = lambda screening_id: False
         self._links = links
         self._members = members
         self._position_of = position_of
@@ -155,9 +170,12 @@ class ChangePublisher:
             value = (change.screening_id, *before, encode_change(change))
             self._due.add((tuple(audience.nodes), value))
 
-    def is_watched(self, screening_id: int) -> bool:
-        """Whether sockets watch a screening, here or on other nodes."""
-        return screening_id in self._audiences
+    def wants_hashes(self, screening_id: int) -> bool:
+        """Whether sockets that watch a screening want hashes, here or on other nodes."""
+        audience = self._audiences.get(screening_id)
+        if audience is None:
+            return False
+        return self.hashes_here(screening_id) or any(watch.hashes for watch in audience.nodes.values())
 
     def _send_soon(self, due: list[_Sending]) -> None:
         """Send changes now, or together with others if some have just been sent."""
@@ -213,7 +231,7 @@ class ChangePublisher:
 
         Args:
             node: its name.
-            rows: screening, epoch and seq: the position that the node knows.
+            rows: screening, epoch and seq: the position that the node knows; whether it wants hashes.
 
         Returns:
             The screenings that have another position, with this.
@@ -222,9 +240,9 @@ class ChangePublisher:
         self.flush()
         until = self._loop.time() + self._watch_seconds
         differing = []
-        for screening_id, epoch, seq, *_newer in rows:
+        for screening_id, epoch, seq, *newer in rows:
             audience = self._audience(screening_id)
-            audience.nodes[node] = until
+            audience.nodes[node] = _Watch(until, not newer or newer[0] == 1)
             known = self._known(screening_id, audience)
             if known is None or ((epoch, seq) != known and (epoch, seq) != self._position_of(screening_id)):
                 differing.append((screening_id, *(known or NOWHERE)))
@@ -239,7 +257,8 @@ class ChangePublisher:
         """Forget nodes that have not repeated their `watch` for too long. To be called every few seconds."""
         now = self._loop.time()
         for screening_id, audience in list(self._audiences.items()):
-            self._forget(screening_id, audience, [n for n, until in audience.nodes.items() if until <= now])
+            silent = [node for node, watch in audience.nodes.items() if watch.until <= now]
+            self._forget(screening_id, audience, silent)
 
     def _members_changed(self, before: View, after: View) -> None:
         states: Mapping[str, NodeState] = after.states

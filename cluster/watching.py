@@ -13,9 +13,9 @@ owner any more, sockets are sent all seats. So every socket sees every change on
 never go back.
 
 Every few seconds, and at once when the members change or NATS is back, this node repeats to each owner what
-it watches there and which positions it has. That finds everything that got lost silently. When a screening
-moves, the former owner goes on sending until this expires, so that no change is missed before the new owner
-has taken the screening.
+it watches there and which positions it has. That finds everything that got lost silently, and tells whether
+sockets want hashes. When a screening moves, the former owner goes on sending until this expires, so that no
+change is missed before the new owner has taken the screening.
 """
 
 import asyncio
@@ -114,6 +114,7 @@ class Watching:
         self._pause_seconds = renew_seconds
         self._defects = DefectLog("watching screenings of another node")
         publisher.here = self._changed_here
+        publisher.hashes_here = feed.wants_hashes
         links.on(CHANGE, self._changed)
         members.on_change(self._members_changed)
         feed.observe_audiences(self)
@@ -140,7 +141,7 @@ class Watching:
         if position is None:
             watched.kept = []
         if owner is not None:
-            answer = self._links.call(owner, WATCH, [(screening_id, *(position or NOWHERE))], ANSWER_SECONDS)
+            answer = self._links.call(owner, WATCH, [self._row(watched)], ANSWER_SECONDS)
             answer.add_done_callback(partial(self._answered, owner, watched))
 
     def unwatched(self, screening_id: int) -> None:
@@ -265,7 +266,7 @@ class Watching:
         self._renew_slice(iter(list(self._watched.values())))
 
     def _renew_slice(self, several: Iterator[Watched]) -> None:
-        rows: dict[str, list[tuple[int, int, int]]] = {}
+        rows: dict[str, list[tuple[int, ...]]] = {}
         count = 0
         for watched in islice(several, SLICE):
             count += 1
@@ -276,7 +277,7 @@ class Watching:
             if owner == self._links.node:
                 self._compare(watched, self._publisher.watch_here(screening_id))
             elif owner is not None:
-                rows.setdefault(owner, []).append((screening_id, *(watched.position or NOWHERE)))
+                rows.setdefault(owner, []).append(self._row(watched))
         for owner, at_owner in rows.items():
             answer = self._links.call(owner, WATCH, at_owner, ANSWER_SECONDS)
             answer.add_done_callback(partial(self._answered, owner, None))
@@ -285,6 +286,12 @@ class Watching:
             self._set_timer(SLICE_SECONDS, partial(self._renew_slice, several))
         else:
             self._set_timer(self._pause_seconds, self.renew)
+
+    def _row(self, watched: Watched) -> tuple[int, ...]:
+        """Return what an owner is told of a screening: its position here, and whether hashes are wanted."""
+        screening_id = watched.screening_id
+        hashes = int(self._feed.wants_hashes(screening_id))
+        return (screening_id, *(watched.position or NOWHERE), hashes)
 
     def _retry_soon(self) -> None:
         self._pause_seconds = min(RETRY_SECONDS, self._renew_seconds)

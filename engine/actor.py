@@ -460,7 +460,7 @@ class ScreeningActor:
         self._arm_timer()
 
     def hash_state(self, stored_after_changes: int) -> bool:
-        """Tell watchers the hash of what they should see, and store one of the state, if it has changed.
+        """Tell those who asked the hash of what all see, and store one of the state, if it has changed.
 
         Args:
             stored_after_changes: number of changes after which a hash is stored.
@@ -470,8 +470,8 @@ class ScreeningActor:
         """
         if self._closed is not None:
             return False
-        is_watched = self._shared.publisher.is_watched(self.screening_id)
-        told = is_watched and self._on_its_own(self._screening.hash_for_watchers)
+        wanted = self._shared.publisher.wants_hashes(self.screening_id)
+        told = wanted and self._on_its_own(self._screening.hash_for_watchers)
         return self.store_digest(stored_after_changes) or told
 
     def store_digest(self, after_changes: int = 1) -> bool:

@@ -328,7 +328,7 @@ class ScreeningDirectory:
         return await self._upkeep.passivate_idle()
 
     async def hash_states(self) -> None:
-        """Tell watchers the hashes of what they should see, and store hashes of what has changed much."""
+        """Tell watchers who asked the hashes of what all see, and store hashes of what has changed much."""
         await self._upkeep.hash_states()
 
     async def load_lapsing(self) -> None:

@@ -489,7 +489,7 @@ class RecordingPublisher:
     def publish(self, change: SeatsChanged) -> None:
         self.changes.append(change)
 
-    def is_watched(self, screening_id: int) -> bool:
+    def wants_hashes(self, screening_id: int) -> bool:
         return True
 
 

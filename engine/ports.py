@@ -423,8 +423,8 @@ class Publisher(Protocol):
     def publish(self, change: SeatsChanged) -> None:
         """Publish a change. Called in the order of (epoch, seq) for each screening."""
 
-    def is_watched(self, screening_id: int) -> bool:
-        """Whether anybody may see a change that is published now."""
+    def wants_hashes(self, screening_id: int) -> bool:
+        """Whether a watcher of a screening wants `StateHashed`."""
 
 
 class CommandMeter(Protocol):

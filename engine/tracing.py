@@ -273,9 +273,9 @@ class TracedPublisher:
         self._decisions.published(change)
         self._publisher.publish(change)
 
-    def is_watched(self, screening_id: int) -> bool:
-        """Whether anybody watches a screening."""
-        return self._publisher.is_watched(screening_id)
+    def wants_hashes(self, screening_id: int) -> bool:
+        """Whether a watcher of a screening wants hashes."""
+        return self._publisher.wants_hashes(screening_id)
 
 
 def record_update(

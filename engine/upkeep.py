@@ -153,7 +153,7 @@ class Upkeep:
         return passivated
 
     async def hash_states(self) -> None:
-        """Tell watchers the hashes of what they should see, and store hashes of what has changed much."""
+        """Tell watchers who asked the hashes of what all see, and store hashes of what has changed much."""
         for number, actor in enumerate(tuple(self._owned.actors.values()), 1):
             if actor.hash_state(_CHANGES_PER_DIGEST) or number % _LOOKED_AT_AT_ONCE == 0:
                 await asyncio.sleep(0)

@@ -60,11 +60,11 @@ class ScreeningSocket(ClientSocket):
         identity = self.authenticate(handshake)
         if screening_id > LARGEST_ID:
             raise ScreeningNotFound(screening_id)
-        holder, form = holder_of(identity.user_id), query["updates"]
+        holder, form, hashed = holder_of(identity.user_id), query["updates"], query["state_hash"]
         access = self._access = await self.access_of(handshake, identity)
         await self.admit(holder, identity)
-        encoder = seat_encoder(form, access, query["state_hash"])
-        watcher = self._watcher = self.watcher(screening_id, holder, encoder)
+        encoder = seat_encoder(form, access, hashed)
+        watcher = self._watcher = self.watcher(screening_id, holder, encoder, hashed=hashed)
         self.services.feed.join(watcher)
         self._counts.add(screening_id)
         self.services.looks.count(screening_id, SOCKET)

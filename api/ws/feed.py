@@ -168,6 +168,7 @@ class Watcher:
         send: sends whole frames; never blocks.
         failed: called if an update cannot be sent to this watcher, which then gets no further updates.
         deflate_from_bytes: smallest frame to compress; None for no compression.
+        hashed: it wants hashes of what everybody sees (`engine.views.StateHashed`).
 
     Attributes:
         due: an update that is being sent to the audience and has not been sent to this watcher yet.
@@ -182,6 +183,7 @@ class Watcher:
         "_send",
         "due",
         "encoder",
+        "hashed",
         "holder",
         "screening_id",
     )
@@ -194,8 +196,11 @@ class Watcher:
         send: Callable[[bytes], None],
         failed: Callable[[], None],
         deflate_from_bytes: int | None = None,
+        *,
+        hashed: bool = False,
     ) -> None:
         self.screening_id = screening_id
+        self.hashed = hashed
         self.holder = holder
         self.encoder = encoder
         self._send = send
@@ -273,9 +278,14 @@ def _merged(changes: list[SeatsChanged]) -> list[Changes]:
 
 
 class _Audience:
-    """The watchers of one screening, and the changes queued for the next update."""
+    """The watchers of one screening, and the changes queued for the next update.
 
-    __slots__ = ("_clock", "_gathered", "_observer", "_tick_seconds", "_timer", "_told", "watchers")
+    Attributes:
+        watchers: all of them.
+        hashed: number of those that want hashes.
+    """
+
+    __slots__ = ("_clock", "_gathered", "_observer", "_tick_seconds", "_timer", "_told", "hashed", "watchers")
 
     def __init__(self, clock: Clock, observer: FeedObserver, tick_seconds: float, told: Told | None) -> None:
         self._clock = clock
@@ -285,6 +295,7 @@ class _Audience:
         self._gathered: list[SeatsChanged] = []
         self._timer: Timer | None = None
         self.watchers: set[Watcher] = set()
+        self.hashed = 0
 
     def gather(self, change: SeatsChanged) -> None:
         """Queue a change."""
@@ -385,19 +396,22 @@ class SeatFeed:
         if audience is not None:
             audience.gather(change)
 
-    def is_watched(self, screening_id: int) -> bool:
-        """Whether sockets watch a screening."""
-        return screening_id in self._audiences
+    def wants_hashes(self, screening_id: int) -> bool:
+        """Whether a socket that watches a screening has asked for hashes."""
+        audience = self._audiences.get(screening_id)
+        return audience is not None and audience.hashed > 0
 
     def join(self, watcher: Watcher) -> None:
         """Add a watcher to its screening's audience. It gets no updates until it starts buffering."""
         audience = self._audiences.get(watcher.screening_id)
+        is_first = audience is None
         if audience is None:
             audience = _Audience(self._clock, self._observer, self._tick_seconds, self._told)
             self._audiences[watcher.screening_id] = audience
-            if self._audience_observer is not None:
-                self._audience_observer.watched(watcher.screening_id)
         audience.watchers.add(watcher)
+        audience.hashed += watcher.hashed
+        if is_first and self._audience_observer is not None:
+            self._audience_observer.watched(watcher.screening_id)
 
     def leave(self, watcher: Watcher) -> None:
         """Remove a watcher. Does nothing if it has not joined."""
@@ -405,6 +419,7 @@ class SeatFeed:
         if audience is None or watcher not in audience.watchers:
             return
         audience.watchers.remove(watcher)
+        audience.hashed -= watcher.hashed
         watcher.pause()
         if not audience.watchers:
             audience.cancel()

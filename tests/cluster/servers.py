@@ -224,9 +224,9 @@ class Server(House):
     async def release_at(self, holder: str, *seat_ids: int, screening_id: int = 1) -> Any:
         return await self.ask(ReleaseHolds(screening_id, holder, seat_ids))
 
-    async def viewer(self, screening_id: int = 1) -> "Viewer":
-        """A socket that watches a screening from now on."""
-        viewer = Viewer(self, screening_id)
+    async def viewer(self, screening_id: int = 1, *, hashed: bool = False) -> "Viewer":
+        """A socket that watches a screening from now on, and may want hashes."""
+        viewer = Viewer(self, screening_id, hashed=hashed)
         await viewer.join()
         return viewer
 
@@ -292,7 +292,7 @@ class Viewer:
         available: the latest count.
     """
 
-    def __init__(self, server: Server, screening_id: int) -> None:
+    def __init__(self, server: Server, screening_id: int, *, hashed: bool) -> None:
         self.server = server
         self.changes: list[SeatsChanged] = []
         self.available = -1
@@ -300,7 +300,9 @@ class Viewer:
         self.position = (0, 0)
         _, layout = server.database.screenings[screening_id]
         self._all_seats = set(layout.by_id)
-        self.watcher = Watcher(screening_id, "user:1", self._encode, lambda frames: None, self._failed)
+        self.watcher = Watcher(
+            screening_id, "user:1", self._encode, lambda frames: None, self._failed, hashed=hashed
+        )
 
     async def join(self) -> None:
         screening_id = self.watcher.screening_id

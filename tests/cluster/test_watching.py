@@ -8,8 +8,10 @@ import pytest
 
 from cluster.beats import NodeState
 from cluster.nats_server import NatsServer
-from cluster.publishing import GATHER_SECONDS
+from cluster.publishing import GATHER_SECONDS, NOWHERE, WATCH
+from cluster.watching import ANSWER_SECONDS
 from engine.commands import BookSeats, ReadStock
+from engine.views import STATE_HASHED
 from tests.api.cinema import eventually
 from tests.cluster.nodes import Wiretap
 from tests.cluster.servers import RENEW_SECONDS, Fleet, fleet, lose_changes
@@ -47,6 +49,37 @@ async def test_a_change_is_sent_once_per_watching_node(nats_server: NatsServer) 
         await owner.hold_at("user:1", 2)
         await eventually(lambda: len(viewers[0].taken) == 2)
         assert owner.tally.sent == 2
+
+
+async def test_hashes_are_made_while_a_socket_of_any_node_wants_them(nats_server: NatsServer) -> None:
+    async with fleet(nats_server.url) as house:
+        owner, (gateway,) = house.owner_of(), house.others()
+        viewers = [await gateway.viewer()]
+        await owner.hold_at("user:1", 1)
+        await eventually(lambda: len(viewers[0].changes) == 1)
+        await owner.screenings.hash_states()
+        assert owner.screenings.position_of(1) == viewers[0].position, "nobody has asked"
+        viewers.append(await gateway.viewer(hashed=True))
+        # The owner learns it when the watch is renewed.
+        await eventually(lambda: owner.publisher.wants_hashes(1))
+        await owner.screenings.hash_states()
+        await eventually(lambda: all(viewer.causes[-1:] == [STATE_HASHED] for viewer in viewers))
+        viewers[1].leave()
+        await eventually(lambda: not owner.publisher.wants_hashes(1))
+        here = await owner.viewer(hashed=True)
+        assert owner.publisher.wants_hashes(1)
+        here.leave()
+        assert not owner.publisher.wants_hashes(1)
+        viewers[0].leave()
+        await gateway.viewer(hashed=True)
+        await eventually(lambda: owner.publisher.wants_hashes(1))
+
+
+async def test_nodes_of_earlier_releases_are_sent_hashes(nats_server: NatsServer) -> None:
+    async with fleet(nats_server.url) as house:
+        owner, (gateway,) = house.owner_of(), house.others()
+        await gateway.links.call(owner.name, WATCH, [(1, *NOWHERE)], ANSWER_SECONDS)
+        assert owner.publisher.wants_hashes(1)
 
 
 async def test_changes_in_quick_succession_travel_together(nats_server: NatsServer) -> None:

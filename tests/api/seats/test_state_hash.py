@@ -9,7 +9,7 @@ from api.seats.messages import StateHash
 from engine.blocks import BlockSeats
 from engine.records import HOUSE
 from engine.state_hash import seat_hash
-from tests.api.cinema import SCREENING, receive
+from tests.api.cinema import SCREENING, eventually, receive
 
 pytestmark = pytest.mark.gen_test
 
@@ -73,3 +73,18 @@ async def test_nothing_is_sent_while_nothing_changes(cinema) -> None:
     await cinema.hold(7, 6)
     kinds = [(await receive(socket))["type"] for _ in range(5)]
     assert kinds == ["seat_update", "bulk_seat_update", "state_hash", "seat_update", "bulk_seat_update"]
+
+
+async def test_no_hash_is_made_unless_a_socket_asks(cinema) -> None:
+    await cinema.join(8, updates="bulk")
+    asking = await cinema.join(9, updates="bulk", state_hash="true")
+    await asking.close()
+    await eventually(lambda: cinema.feed.connections == {SCREENING: 1})
+    await cinema.hold(7, 5)
+    position = cinema.screenings.position_of(SCREENING)
+    await cinema.screenings.hash_states()
+    assert cinema.screenings.position_of(SCREENING) == position
+    late = await cinema.join(9, updates="bulk", state_hash="true")
+    await cinema.screenings.hash_states()
+    message = await receive(late)
+    assert (message["type"], message["hash"]) == ("state_hash", hash_of({5: "reserved"}))
