@@ -64,7 +64,8 @@ class ScreeningSocket(ClientSocket):
         access = self._access = await self.access_of(handshake, identity)
         await self.admit(holder, identity)
         encoder = seat_encoder(form, access, hashed)
-        watcher = self._watcher = self.watcher(screening_id, holder, encoder, hashed=hashed)
+        watcher = self._watcher = self.watcher(screening_id, holder, encoder)
+        watcher.hashed = hashed
         self.services.feed.join(watcher)
         self._counts.add(screening_id)
         self.services.looks.count(screening_id, SOCKET)

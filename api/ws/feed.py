@@ -168,9 +168,9 @@ class Watcher:
         send: sends whole frames; never blocks.
         failed: called if an update cannot be sent to this watcher, which then gets no further updates.
         deflate_from_bytes: smallest frame to compress; None for no compression.
-        hashed: it wants hashes of what everybody sees (`engine.views.StateHashed`).
 
     Attributes:
+        hashed: it wants hashes of what everybody sees (`engine.views.StateHashed`); set before it joins.
         due: an update that is being sent to the audience and has not been sent to this watcher yet.
     """
 
@@ -196,11 +196,9 @@ class Watcher:
         send: Callable[[bytes], None],
         failed: Callable[[], None],
         deflate_from_bytes: int | None = None,
-        *,
-        hashed: bool = False,
     ) -> None:
         self.screening_id = screening_id
-        self.hashed = hashed
+        self.hashed = False
         self.holder = holder
         self.encoder = encoder
         self._send = send

@@ -277,17 +277,15 @@ class ClientSocket(ABC):
         except TimeoutError:
             raise StoreUnavailable("The database did not answer in time; try again later") from None
 
-    def watcher(self, screening_id: int, holder: Any, encoder: Encoder, *, hashed: bool = False) -> Watcher:
+    def watcher(self, screening_id: int, holder: Any, encoder: Encoder) -> Watcher:
         """Return a watcher for this socket, to join the feed with.
 
         Args:
             screening_id: the screening to watch.
             holder: who has the socket, as `encoder` knows it.
             encoder: encodes changes.
-            hashed: the client has asked for hashes.
         """
-        send, fail, from_bytes = self.outbox.send, self._fail, self._deflate_from_bytes
-        return Watcher(screening_id, holder, encoder, send, fail, from_bytes, hashed=hashed)
+        return Watcher(screening_id, holder, encoder, self.outbox.send, self._fail, self._deflate_from_bytes)
 
     def send_frames(self, frames: Frames) -> None:
         """Send frames, compressed if large and the client supports it."""

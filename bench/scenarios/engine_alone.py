@@ -64,8 +64,8 @@ class NoAudience:
     def publish(self, change: SeatsChanged) -> None:
         """Forget."""
 
-    def is_watched(self, screening_id: int) -> bool:
-        """Return that nobody watches."""
+    def wants_hashes(self, screening_id: int) -> bool:
+        """Return that nobody does."""
         return False
 
 

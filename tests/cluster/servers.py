@@ -300,9 +300,8 @@ class Viewer:
         self.position = (0, 0)
         _, layout = server.database.screenings[screening_id]
         self._all_seats = set(layout.by_id)
-        self.watcher = Watcher(
-            screening_id, "user:1", self._encode, lambda frames: None, self._failed, hashed=hashed
-        )
+        self.watcher = Watcher(screening_id, "user:1", self._encode, lambda frames: None, self._failed)
+        self.watcher.hashed = hashed
 
     async def join(self) -> None:
         screening_id = self.watcher.screening_id
