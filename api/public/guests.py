@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields
 
 from api.errors import TooManyAttempts
-from api.identity.errors import LoginElsewhere, NotAuthenticated
+from api.identity.errors import LoginElsewhere
 from api.public.errors import NotAGuest
 from api.public.shapes import CamelCaseSchema, Input
 from api.rest.endpoint import Access, Call, Document, Resource, dump
@@ -51,9 +51,7 @@ class Guest(CamelCaseSchema):
     full_name = fields.String(required=True)
 
 
-@guests.put(
-    "/me", access=Access.GUEST, body=GuestDetails, answers=Guest, refusals=(NotAuthenticated, NotAGuest)
-)
+@guests.put("/me", access=Access.USER, body=GuestDetails, answers=Guest, refusals=(NotAGuest,))
 async def describe_guest(call: Call, email: str, full_name: str) -> Document:
     """Set the name and the e-mail address that the guest buys with.
 
@@ -65,7 +63,7 @@ async def describe_guest(call: Call, email: str, full_name: str) -> Document:
     return dump(Guest, await call.services.guests.describe(call.account_id, email, full_name, language))
 
 
-@guests.delete("/me", access=Access.GUEST, status=204, refusals=(NotAuthenticated, NotAGuest))
+@guests.delete("/me", access=Access.USER, status=204, refusals=(NotAGuest,))
 async def forget_guest(call: Call) -> None:
     """Erase the guest's name and e-mail address.
 

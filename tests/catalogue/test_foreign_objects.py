@@ -21,6 +21,7 @@ from tests.catalogue.world import ADA, UNKNOWN_ID, World, built
 from tests.database import execute
 from tests.house import House
 from tests.inbox import Inbox
+from tests.signing_keys import STRONG_SECRET
 
 pytestmark = pytest.mark.gen_test(timeout=180)
 
@@ -217,7 +218,7 @@ def world(inbox: Inbox, open_house: OpenHouse, io_loop: IOLoop) -> World:
     """A world in which Ada owns one object of each kind."""
 
     async def build() -> World:
-        world = await built(await open_house(smtp_url=inbox.url), inbox)
+        world = await built(await open_house(smtp_url=inbox.url, cron_secret=STRONG_SECRET), inbox)
         ada, usual = world.member("user"), world.things["usual"]
         for method, path, body in (
             ("PUT", "/users/me", {"phone": PHONE}),
