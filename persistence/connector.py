@@ -131,11 +131,15 @@ class Connection:
     Args:
         driver: an aiopg connection that has been set up.
         timeout_seconds: time limit of a statement.
+        place: where the database is, for messages to operators: " at HOST:PORT", or nothing.
         transaction_setup: SQL to run at the beginning of each transaction.
     """
 
-    def __init__(self, driver: aiopg.Connection, timeout_seconds: float, transaction_setup: str = "") -> None:
+    def __init__(
+        self, driver: aiopg.Connection, timeout_seconds: float, place: str = "", transaction_setup: str = ""
+    ) -> None:
         self._driver = driver
+        self._place = place
         self._timeout_seconds = timeout_seconds
         self._transaction_setup = transaction_setup
 
@@ -183,7 +187,9 @@ class Connection:
             raise
         except TimeoutError as exc:
             self.close()
-            raise NoAnswer(f"No answer within {self._timeout_seconds:g} s") from exc
+            raise NoAnswer(
+                f"The database{self._place} has not answered within {self._timeout_seconds:g} s"
+            ) from exc
         except psycopg2.Error as exc:
             raise self._translated(exc) from exc
         except ValueError as exc:
@@ -204,7 +210,7 @@ class Connection:
     def _translated(self, exc: psycopg2.Error) -> Exception:
         reason = _first_line(exc)
         if self.broken:
-            return ConnectionLost(reason)
+            return ConnectionLost(f"The database{self._place} went away: {reason}")
         sqlstate = exc.pgcode or ""
         if sqlstate[:2] in REFUSING_CLASSES:
             return StatementRefused(reason, sqlstate, exc.diag.constraint_name, exc.diag.message_detail)
@@ -381,7 +387,7 @@ class Connector:
             failure = failure or exc
         reason = (getattr(failure, "strerror", None) or _first_line(failure)) if failure else ""
         raise DatabaseUnavailable(
-            f"The database{self._place()} cannot be reached: {reason or 'no answer'}{self._advice}"
+            f"The database{place_of(self._options)} cannot be reached: {reason or 'no answer'}{self._advice}"
         ) from failure
 
     @property
@@ -390,18 +396,14 @@ class Connector:
         in_directory = str(self._options.get("host", "")).startswith("/")
         return "" if in_directory else "; see FRONTROW_DATABASE_URL"
 
-    def _place(self) -> str:
-        """Return host and port for messages to operators."""
-        given = [str(self._options[part]) for part in ("host", "port") if self._options.get(part)]
-        return f" at {':'.join(given)}" if given else ""
-
     async def _connect_to(self, options: Mapping[str, Any], statement_timeout_seconds: float) -> Connection:
         driver = await _DriverConnection(options)
         timeout_ms = int(statement_timeout_seconds * 1000)
+        place = place_of(self._options)
         if self._through_pooler:
             setup = SESSION_SETUP.format(scope="LOCAL", timeout_ms=timeout_ms)
-            return Connection(driver, statement_timeout_seconds, setup)
-        connection = Connection(driver, statement_timeout_seconds)
+            return Connection(driver, statement_timeout_seconds, place, setup)
+        connection = Connection(driver, statement_timeout_seconds, place)
         try:
             await connection.run(SESSION_SETUP.format(scope="SESSION", timeout_ms=timeout_ms))
         except BaseException:
@@ -416,6 +418,16 @@ class Connector:
             return [{}]
         found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
         return [{"hostaddr": str(address[4][0])} for address in found]
+
+
+def place_of(options: Mapping[str, Any]) -> str:
+    """Return where a database is, for messages to operators: " at HOST:PORT", or "" if that is not given.
+
+    Args:
+        options: of libpq.
+    """
+    given = [str(options[part]) for part in ("host", "port") if options.get(part)]
+    return f" at {':'.join(given)}" if given else ""
 
 
 def _first_line(exc: BaseException) -> str:

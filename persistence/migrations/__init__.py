@@ -13,8 +13,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
+from psycopg2.extensions import parse_dsn  # type: ignore[import-untyped]
 from sqlalchemy.pool import NullPool
 
+from persistence.connector import place_of
 from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, joined, unmet_requirements
 
 ADVISORY_LOCK = 7_466_281_955
@@ -62,6 +64,11 @@ def migrate(database_url: str) -> list[str]:
             command.upgrade(config, "head")
     except sqlalchemy.exc.DBAPIError as exc:
         reason = str(exc.orig).strip().partition("\n")[0]
+        if exc.connection_invalidated:
+            place = place_of(parse_dsn(database_url))
+            raise MigrationFailed(
+                f"The database{place} went away while its schema was checked or migrated: {reason}"
+            ) from exc
         raise MigrationFailed(f"The database could not be migrated: {reason}") from exc
     except (sqlalchemy.exc.SQLAlchemyError, CommandError) as exc:
         raise MigrationFailed(f"The database could not be migrated: {exc}") from exc
