@@ -13,7 +13,6 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from psycopg2.extensions import parse_dsn  # type: ignore[import-untyped]
 from sqlalchemy.pool import NullPool
 
 from persistence.connector import place_of
@@ -65,7 +64,7 @@ def migrate(database_url: str) -> list[str]:
     except sqlalchemy.exc.DBAPIError as exc:
         reason = str(exc.orig).strip().partition("\n")[0]
         if exc.connection_invalidated:
-            place = place_of(parse_dsn(database_url))
+            place = place_of({"host": url.host or url.query.get("host"), "port": url.port})
             raise MigrationFailed(
                 f"The database{place} went away while its schema was checked or migrated: {reason}"
             ) from exc
