@@ -13,28 +13,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
-from functools import partial
 from typing import Any
-from uuid import uuid4
 
 from tornado.httpclient import HTTPClientError
 
 from tests import stripe_events
-from tests.acceptance.seeding import seeded
-from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.acceptance.order_site import ADMIN, Ground, Site, cents
 from tests.api.caller import RESERVATIONS, TICKETS, Caller, Response
 from tests.catalogue.programme import SCREENINGS
-from tests.database import execute
-from tests.durable_requests import REFUNDS, is_passing
+from tests.durable_requests import REFUNDS
 
-ADMIN = 1
-FIRST_USER = 1_000_000
-SEATS = 4
-HOLD_SECONDS = 2.0
-ANSWER_SECONDS = 120.0
-CRASHES_PER_BATCH = 2
-_UNANSWERED = 599
-_BEGIN_SECONDS = 0.5
+_BEGIN_SECONDS = 1.0
 
 
 class Step(Enum):
@@ -78,84 +67,6 @@ class Payment:
     refund_id: int | None = None
 
 
-class Site:
-    """A server that is killed now and then.
-
-    Args:
-        server: the process.
-    """
-
-    def __init__(self, server: ServerProcess) -> None:
-        self.server = server
-        self.crashes = self.crashes_left = 0
-        self._crashing = asyncio.Lock()
-        self._users = itertools.count(FIRST_USER)
-
-    async def crash(self) -> None:
-        """Kill the server while others use it, and start it again."""
-        async with self._crashing:
-            if self.crashes_left:
-                self.crashes_left -= 1
-                self.crashes += 1
-                await self.server.kill()
-                await self.server.start()
-
-    def caller(self, user_id: int) -> Caller:
-        """Return a caller for one request; the server's address changes at every start."""
-        return Caller(self.server.url, self.server.token(user_id, admin=user_id == ADMIN))
-
-    async def send(
-        self, user_id: int, method: str, path: str, body: object = None, *, once: bool = True
-    ) -> Response:
-        """Send a request until it is answered for good.
-
-        Args:
-            user_id: the sender.
-            method, path, body: of the request.
-            once: whether to repeat it under an idempotency key.
-        """
-        key = uuid4().hex if once and method != "GET" else None
-        return await self.answered(lambda: self.caller(user_id).send(method, path, body, key=key))
-
-    async def answered(self, send: Callable[[], Awaitable[Response]]) -> Response:
-        """Repeat a request until its answer is final."""
-        async with asyncio.timeout(ANSWER_SECONDS):
-            while True:
-                with suppress(OSError, HTTPClientError):
-                    answer = await send()
-                    if answer.status != _UNANSWERED and not is_passing(answer):
-                        assert answer.status < 500, answer.body
-                        return answer
-                await asyncio.sleep(0.05)
-
-    async def walks(self, number: int) -> list["Walk"]:
-        """Make walks, each with a user who has a mail address, a rival and a screening."""
-        url = self.server.database.url
-        self.crashes_left = CRASHES_PER_BATCH
-        walks = []
-        for screening in await seeded(url, number, 1, SEATS):
-            buyer, rival = next(self._users), next(self._users)
-            for user_id in (buyer, rival):
-                execute(
-                    url,
-                    "INSERT INTO users (id, email, password_hash) VALUES (%s, %s, '')",
-                    user_id,
-                    address(user_id),
-                )
-            price = (await self.send(ADMIN, "GET", f"{SCREENINGS}/{screening.id}")).json["price"]
-            walks.append(Walk(self, screening, buyer, rival, cents(price)))
-        return walks
-
-
-def address(user_id: int) -> str:
-    """The mail address of a user."""
-    return f"user-{user_id}@home.example"
-
-
-def cents(amount: float) -> int:
-    return round(amount * 100)
-
-
 class Walk:
     """One buyer, a rival, and a screening.
 
@@ -170,21 +81,18 @@ class Walk:
         removed: whether the screening was cancelled or deleted.
     """
 
-    def __init__(
-        self, site: Site, screening: SeededScreening, buyer: int, rival: int, price_cents: int
-    ) -> None:
-        self.site, self.screening = site, screening
-        self.buyer, self.rival = buyer, rival
+    def __init__(self, site: Site, ground: Ground) -> None:
+        self.site = site
+        self.screening, self.buyer, self.rival, self._price_cents = ground
         self.taken: list[Step] = []
         self.payments: dict[str, Payment] = {}
         self.cancelled: set[int] = set()
-        self.cancellations = {buyer: 0, rival: 0}
+        self.cancellations = {self.buyer: 0, self.rival: 0}
         self.settled: set[int] = set()
         self.changes = 0
         self.lapsed: set[int] = set()
         self.removed = False
         self._begun = False
-        self._price_cents = price_cents
         self._days = itertools.count(60)
         self._held: dict[int, int] = {}
         self._crashes_before = 0
@@ -192,7 +100,7 @@ class Walk:
         # What the buyer was told that a seat costs, each time that it was held.
         self._agreed: dict[int, list[int]] = {}
         self._numbers = itertools.count(1)
-        self._seats: Iterator[int] = itertools.cycle(screening.seat_ids)
+        self._seats: Iterator[int] = itertools.cycle(self.screening.seat_ids)
         self._steps: dict[Step, Callable[[], Awaitable[None]]] = {
             Step.RESERVE: self._reserve,
             Step.LAPSE: self._lapse,
@@ -286,12 +194,19 @@ class Walk:
 
     async def _begin(self) -> None:
         while True:
-            begins_at = datetime.now(UTC) + timedelta(seconds=_BEGIN_SECONDS)
-            answer = await self._change({"starts_at": _iso(begins_at)})
-            if answer.status != 422:  # the server was away until that time had passed
+            begins_at = _iso(datetime.now(UTC) + timedelta(seconds=_BEGIN_SECONDS))
+            answer = await self._change({"starts_at": begins_at})
+            if answer.status != 422:
                 break
+            # The server was away until that time had passed. It may have made the change before.
+            present = await self.site.send(ADMIN, "GET", f"{SCREENINGS}/{self.screening.id}")
+            if present.status == 200 and present.json["starts_at"] == begins_at:
+                self.changes += 1
+                self._begun = True
+                return
         if answer.status == 200:
-            await asyncio.sleep(max(0.0, begins_at.timestamp() - time.time()) + 0.01)
+            begun = datetime.fromisoformat(begins_at).timestamp()
+            await asyncio.sleep(max(0.0, begun - time.time()) + 0.01)
             self._begun = True
 
     async def _change(self, changes: dict[str, object]) -> Response:
@@ -304,7 +219,8 @@ class Walk:
         standing = self.standing
         path = f"{SCREENINGS}/{self.screening.id}{query}"
         answer = await self.site.send(ADMIN, "DELETE", path)
-        if answer.status == 204 and not self.removed:
+        # 404 if the answer to an earlier attempt was lost, and nothing had been sold.
+        if answer.status in (204, 404) and not self.removed:
             self.removed = True
             self._held.clear()
             self.cancelled |= standing.keys()
@@ -354,9 +270,7 @@ class Walk:
             payment_id = f"failed-{self.buyer}-{next(self._numbers)}"
             for status, outcome in (("payment_failed", "kept"), ("canceled", "released")):
                 failed = stripe_events.intent(payment_id, status, seat_ids=seats, **named)
-                answer = await self.site.answered(
-                    partial(stripe_events.deliver, Caller(self.site.server.url), failed)
-                )
+                answer = await self._deliver(failed)
                 assert answer.status == 200, answer.body
                 assert answer.json["outcome"] in (outcome, "repeated")
             self._held.clear()
@@ -425,6 +339,9 @@ class Walk:
         caller = self.site.caller(self.buyer)
         with suppress(OSError, HTTPClientError):
             await caller.send("POST", "/api/v1/auth/logout")
+
+    async def _deliver(self, event: dict[str, Any]) -> Response:
+        return await self.site.answered(lambda: stripe_events.deliver(Caller(self.site.server.url), event))
 
     async def _send(self, method: str, path: str, body: object = None) -> Response:
         return await self.site.send(self.buyer, method, path, body)
