@@ -118,17 +118,21 @@ class Links:
         connection: to NATS. Start it afterwards, and stop it after `stop`.
         cluster: name of the cluster. Those with different names do not see each other's messages.
         node: name of this node, unique for each start.
+        now: a clock without steps, in seconds; others are told its time to find out how old messages are.
 
     Attributes:
         node: the name.
     """
 
-    def __init__(self, connection: Connection, cluster: str, node: str) -> None:
+    def __init__(
+        self, connection: Connection, cluster: str, node: str, now: Callable[[], float] = since_boot
+    ) -> None:
         if not NAME.fullmatch(cluster):
             raise ValueError(f"{cluster!r} cannot be the name of a cluster")
         self.node = node
         self._loop = asyncio.get_running_loop()
         self._connection = connection
+        self._now = now
         self._prefix = f"frontrow.{cluster}"
         self._unserved = f"{self._prefix}.unserved.{node}"
         self._handlers: dict[str, Handler] = {}
@@ -270,7 +274,7 @@ class Links:
         """Send items as one message, or as several if they are too long together."""
         error: Exception
         try:
-            sent = int(since_boot() * 1000)
+            sent = int(self._now() * 1000)
             content = _encode((VERSION, self.node, items, self._connection.number, sent))
             limit = self._connection.message_bytes_limit
             if len(content) <= limit or not limit:
@@ -320,7 +324,7 @@ class Links:
             if sender == self.node and not from_myself:
                 return
             peer = self._peers.get(sender) or self._peer(sender)
-            age = peer.ages.of(connection, sent / 1000, since_boot())
+            age = peer.ages.of(connection, sent / 1000, self._now())
         except (msgspec.DecodeError, ValueError, TypeError) as exc:
             self._defects.report(exc)
             return

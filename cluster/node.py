@@ -57,6 +57,7 @@ class Node:
         rules: the settings that all nodes must share.
         timing: of heartbeats.
         mark_of: returns the mark of a server by the name that it writes into its screenings' rows.
+        now: a clock without steps that goes on while the process is stopped, in seconds.
 
     Attributes:
         mark: identity of this node.
@@ -73,20 +74,22 @@ class Node:
         rules: Rules,
         timing: Timing,
         mark_of: Callable[[str], str],
+        now: Callable[[], float] = since_boot,
     ) -> None:
         self.mark = facts.mark
         self.connection = connection
-        self.links = Links(connection, cluster, facts.mark)
+        self._now = now
+        self.links = Links(connection, cluster, facts.mark, now)
         self.load: Callable[[], tuple[int, int, float]] = Load
-        self.membership = Membership(facts, rules, timing, since_boot, lambda: Load(*self.load()))
-        self.peers = NodePeers(self.links, self.membership, mark_of)
+        self.membership = Membership(facts, rules, timing, now, lambda: Load(*self.load()))
+        self.peers = NodePeers(self.links, self.membership, mark_of, now)
         self.everybody = Everybody(self.links, self.membership)
-        self._heartbeat = Heartbeat(self.links, self.membership, self._confirm, since_boot)
+        self._heartbeat = Heartbeat(self.links, self.membership, self._confirm, now)
         self._rebalancing: asyncio.Task[None] | None = None
         self._moved = False
         self._joined = False
         connection.on_regained(self._heartbeat.interrupted)
-        self.readiness = NodeReadiness(connection, self.membership, since_boot)
+        self.readiness = NodeReadiness(connection, self.membership, now)
 
     def publisher(self, observer: WatchObserver) -> ChangePublisher:
         """Return the publisher for the directory of this server."""
@@ -190,11 +193,11 @@ class Node:
 
     async def _require_one_cluster(self, living: Callable[[], Awaitable[Mapping[str, str]]]) -> None:
         """Wait until all nodes that use the database have been heard."""
-        last_at = since_boot() + STRANGER_SECONDS
+        last_at = self._now() + STRANGER_SECONDS
         while strangers := [
             name for mark, name in (await living()).items() if mark not in self.membership.view.states
         ]:
-            if since_boot() > last_at:
+            if self._now() > last_at:
                 await self._heartbeat.leave()
                 raise NodeRefused(
                     f"The database is also served by {strangers[0]}, which these NATS servers do not reach; "
@@ -234,12 +237,12 @@ class Node:
     @property
     def lease_seconds(self) -> float:
         """How long this node may still answer for its screenings; 0 or less if it may not."""
-        return self.membership.lease_until - since_boot()
+        return self.membership.lease_until - self._now()
 
     # What this node owns
 
     async def _confirm(self) -> None:
-        lease_seconds = partial(self.membership.lease_seconds, since_boot())
+        lease_seconds = partial(self.membership.lease_seconds, self._now())
         if await self._directory.owned.confirm(lease_seconds):
             self.readiness.deposed()
 

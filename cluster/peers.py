@@ -29,12 +29,20 @@ class NodePeers:
         links: to the other nodes.
         membership: who is there.
         mark_of: returns the mark of a server by the name that it writes into its screenings' rows.
+        now: the clock of `membership`.
     """
 
-    def __init__(self, links: Links, membership: Membership, mark_of: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        links: Links,
+        membership: Membership,
+        mark_of: Callable[[str], str],
+        now: Callable[[], float] = since_boot,
+    ) -> None:
         self._links = links
         self._membership = membership
         self._mark_of = mark_of
+        self._now = now
 
     def serve(self, directory: ScreeningDirectory, flush_changes: Callable[[], None]) -> None:
         """Let others release and give screenings.
@@ -69,7 +77,7 @@ class NodePeers:
 
         To be called when the epoch of a screening has been raised that was that server's.
         """
-        mark, raised_at = self._mark_of(name), since_boot()
+        mark, raised_at = self._mark_of(name), self._now()
         return lambda: self._membership.may_answer(mark, raised_at)
 
     async def release(self, name: str, screening_id: int) -> Handover | None:

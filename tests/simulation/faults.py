@@ -1,0 +1,127 @@
+"""Faults: what breaks, and how it is mended after some time or at the end."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+class Faults:
+    """The faults of a history; each method begins one."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self._mending: list[Callable[[], None]] = []
+
+    def mend(self) -> None:
+        """End all faults now."""
+        while self._mending:
+            self._mending[0]()
+
+    def _for(self, seconds: float, mend: Callable[..., object], *arguments: Any) -> None:
+        def once() -> None:
+            if once in self._mending:
+                self._mending.remove(once)
+                self.world.trace("mends", mend.__name__)
+                mend(*arguments)
+
+        self._mending.append(once)
+        self.world.later(seconds, once)
+
+    # Nodes
+
+    def crash(self, where: str, seconds: float) -> None:
+        """kill -9 of a node, and a new start."""
+        if self.world.kill(where):
+            self._for(seconds, self.world.start, where)
+
+    def restart(self, where: str) -> None:
+        """SIGTERM, and a new start afterwards."""
+        self.world.restart(where)
+
+    def pause(self, where: str, seconds: float) -> None:
+        """SIGSTOP of a node, and SIGCONT."""
+        process = self.world.servers[where].process
+        if not process.paused and not process.dead:
+            process.pause()
+            self._for(seconds, process.go_on)
+
+    # Links
+
+    def cut_nats(self, where: str, direction: str, seconds: float) -> None:
+        """Cut a node from NATS, in a direction or both."""
+        self._cable(self.world.nats_cables[where], "cut", direction, seconds)
+
+    def cut_database(self, where: str, direction: str, seconds: float) -> None:
+        """Cut a node from PostgreSQL."""
+        self._cable(self.world.database_cables[where], "cut", direction, seconds)
+
+    def cut_off(self, where: str, seconds: float) -> None:
+        """Cut a node from everything but its clients."""
+        self.cut_nats(where, "both", seconds)
+        self.cut_database(where, "both", seconds)
+
+    def slow_nats(self, where: str, direction: str, seconds: float) -> None:
+        """Make the link to NATS slow."""
+        self._cable(self.world.nats_cables[where], "slow", direction, seconds)
+
+    def slow_database(self, where: str, direction: str, seconds: float) -> None:
+        """Make the link to PostgreSQL slow."""
+        self._cable(self.world.database_cables[where], "slow", direction, seconds)
+
+    def _cable(self, cable: Any, flag: str, direction: str, seconds: float) -> None:
+        cable.set(flag, direction, True)
+        self._for(seconds, cable.set, flag, direction, False)
+
+    # NATS
+
+    def kill_nats(self, seconds: float) -> None:
+        """End NATS, and start it again."""
+        self.world.nats.kill()
+        self._for(seconds, self.world.nats.start)
+
+    def lose_changes(self, share: float, seconds: float) -> None:
+        """Lose messages with changes for watchers."""
+        self.world.nats.losing = share
+        self._for(seconds, self._lose_nothing)
+
+    def _lose_nothing(self) -> None:
+        self.world.nats.losing = 0.0
+
+    # PostgreSQL
+
+    def freeze_postgres(self, seconds: float) -> None:
+        """SIGSTOP of PostgreSQL, and SIGCONT."""
+        self.world.postgres.frozen = True
+        self._for(seconds, self.world.postgres.thaw)
+
+    def kill_postgres(self, seconds: float) -> None:
+        """kill -9 of PostgreSQL, and a new start."""
+        self.world.postgres.kill()
+        self._for(seconds, self.world.postgres.start)
+
+    def delay_postgres(self, most_seconds: float, seconds: float) -> None:
+        """Let each statement take up to so many seconds more."""
+        self.world.postgres.slow_seconds = most_seconds
+        self._for(seconds, self._delay_nothing)
+
+    def _delay_nothing(self) -> None:
+        self.world.postgres.slow_seconds = 0.0
+
+    def break_statements(self, share: float, seconds: float) -> None:
+        """Let connections break at statements, before or after they were carried out."""
+        self.world.postgres.cutting = share
+        self._for(seconds, self._break_nothing)
+
+    def _break_nothing(self) -> None:
+        self.world.postgres.cutting = 0.0
+
+    def end_sessions(self) -> None:
+        """pg_terminate_backend of all sessions."""
+        self.world.postgres.end_sessions()
+
+    def lock_screening(self, screening: int, seconds: float) -> None:
+        """Somebody else locks the epoch of a screening."""
+        self.world.postgres.locked.add(screening)
+        self._for(seconds, self.world.postgres.locked.discard, screening)

@@ -1,0 +1,91 @@
+"""What happens in a history, as data: the steps of clients, watchers and faults, made from a seed.
+
+A plan is a list, so a smaller plan is a plan as well (`tests.simulation.shrink`).
+"""
+
+import random
+from typing import NamedTuple
+
+NODES = ("a", "b", "c")
+SCREENINGS = (1, 2)
+SEATS = 8
+"""Seats that clients want; a screening has more, which prove at the end that it is on sale."""
+
+CLIENTS = 4
+ACTIONS = {"hold": 10, "release": 2, "extend": 2, "book_held": 6, "book": 4, "cancel": 1, "look": 4}
+"""What clients do, and how often in proportion."""
+
+BUSY_SECONDS = 12.0
+FIRST_SECONDS = 3.0
+"""When the first step happens: all nodes serve by then."""
+
+
+class Step(NamedTuple):
+    """One thing that happens.
+
+    Attributes:
+        at: when, in virtual seconds.
+        kind: a method of `tests.simulation.clients.Clients`, `tests.simulation.watchers.Watchers` or
+            `tests.simulation.faults.Faults`.
+        arguments: of the method.
+    """
+
+    at: float
+    kind: str
+    arguments: tuple[float | int | str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.at:7.3f} {self.kind} {' '.join(map(str, self.arguments))}"
+
+
+def plan_of(seed: int) -> list[Step]:
+    """Return the plan of a seed. In most plans clients are busy while something is broken."""
+    rng = random.Random(seed)
+    steps = [_fault(rng) for _ in range(rng.choice((0, 1, 1, 2, 2, 3, 4)))]
+    troubled = [step.at for step in steps] if rng.random() < 0.7 else []
+    for number in range(rng.randint(20, 50)):
+        at = _time(rng)
+        if troubled and rng.random() < 0.7:
+            at = round(max(FIRST_SECONDS, rng.choice(troubled) + rng.gauss(0.5, 1.5)), 3)
+        where, client = rng.choice(NODES), rng.randrange(CLIENTS)
+        screening, draw = rng.choice(SCREENINGS), rng.randrange(1 << 30)
+        action = rng.choices(tuple(ACTIONS), tuple(ACTIONS.values()))[0]
+        patience = rng.choice((0.05, 3.0, 3.0, 3.0))
+        steps.append(Step(at, "act", (where, client, action, screening, draw, patience, number)))
+    for number in range(rng.randint(1, 3)):
+        steps.append(Step(_time(rng), "watch", (rng.choice(NODES), rng.choice(SCREENINGS), number)))
+    return sorted(steps)
+
+
+def _time(rng: random.Random) -> float:
+    return round(rng.uniform(FIRST_SECONDS, FIRST_SECONDS + BUSY_SECONDS), 3)
+
+
+def _fault(rng: random.Random) -> Step:
+    at, seconds = _time(rng), round(rng.choice((rng.uniform(0.1, 1.5), rng.uniform(1.5, 7.0))), 3)
+    where = rng.choice(NODES)
+    direction = rng.choice(("both", "both", "out", "back"))
+    kind, arguments = rng.choice(
+        (
+            ("crash", (where, seconds)),
+            ("crash", (where, seconds)),
+            ("restart", (where,)),
+            ("pause", (where, seconds)),
+            ("pause", (where, seconds)),
+            ("cut_nats", (where, direction, seconds)),
+            ("cut_nats", (where, direction, seconds)),
+            ("cut_database", (where, direction, seconds)),
+            ("cut_off", (where, seconds)),
+            ("slow_nats", (where, direction, seconds)),
+            ("slow_database", (where, direction, seconds)),
+            ("kill_nats", (seconds,)),
+            ("lose_changes", (0.5, seconds)),
+            ("freeze_postgres", (seconds,)),
+            ("kill_postgres", (seconds,)),
+            ("delay_postgres", (round(seconds / 4, 3), seconds)),
+            ("break_statements", (0.3, seconds)),
+            ("end_sessions", ()),
+            ("lock_screening", (rng.choice(SCREENINGS), seconds)),
+        )
+    )
+    return Step(at, kind, arguments)

@@ -1,0 +1,201 @@
+"""A simulated server: the real parts of a node, put together as `frontrow.server` does, on virtual adapters.
+
+Real are the engine, the journal, the store, the pool, the ledger's queries, the box office, links,
+membership, heartbeat, forwarding, watching and the feed of the sockets. Virtual are the clock, the network,
+NATS and PostgreSQL. Ids come from memory, and refunds are left out.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from api.sales.receipts import encode_reply
+from api.ws.feed import SeatFeed
+from cluster.beats import Facts, Timing
+from cluster.node import Node
+from engine.box_office import BoxOffice
+from engine.clock import SystemClock
+from engine.commands import BookSeats, Command
+from engine.directory import ScreeningDirectory
+from engine.errors import EngineError, StoreUnavailable
+from engine.memory import MemoryIds, NullObserver
+from engine.policy import Policy
+from engine.ports import LoadedScreening
+from engine.screening import Screening
+from engine.screening_state import Decision
+from frontrow.background import Recurring
+from persistence.journal import PostgresJournal
+from persistence.store import PostgresStore
+from persistence.tickets import Tickets
+from tests.cluster.servers import Tally
+from tests.simulation.loop import Process
+from tests.simulation.network import Cable, VirtualConnection
+from tests.simulation.postgres import VirtualConnector
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+WALL = 1_800_000_000.0
+"""The wall clock at the beginning."""
+
+POLICY = Policy(hold_seconds=8.0, hold_life_seconds=1e6, expiry_warning_seconds=0.0)
+ASK_SECONDS = 2.0
+STOP_SECONDS = 4.0
+SWEEP_SECONDS = 5.0
+IDLE_SECONDS = 3.0
+
+
+class Server:
+    """A server.
+
+    Args:
+        world: where it runs.
+        name: of the node; its mark is new for each start.
+        number: how many servers were started before.
+        rate: how fast its clock is.
+    """
+
+    def __init__(self, world: "World", name: str, number: int, rate: float) -> None:
+        self.world = world
+        self.name = name
+        self.mark = f"{name}{number:07x}"
+        self.process = Process(world.loop, name)
+        self.nats_cable = world.nats_cables.setdefault(name, Cable(world.loop, world.network_rng))
+        self.database_cable = world.database_cables.setdefault(name, Cable(world.loop, world.network_rng))
+        self.serving = False
+        self._rate = rate
+        self._started_at = world.loop.time()
+        self._number = number
+
+    def since_boot(self) -> float:
+        """This machine's clock."""
+        return 1000.0 + self.world.loop.time() * self._rate
+
+    def wall(self) -> float:
+        """The wall clock, which is right on all machines."""
+        return WALL + self.world.loop.time()
+
+    async def run(self, living: Callable[[], Awaitable[Mapping[str, str]]]) -> None:
+        """Start it; try again until that succeeds, as a supervisor does."""
+        while not self.serving:
+            try:
+                await self._start(living)
+            except EngineError as failure:
+                self.world.trace("cannot start", self.name, type(failure).__name__)
+                await self._stop_parts()
+                await asyncio.sleep(0.5)
+
+    async def _start(self, living: Callable[[], Awaitable[Mapping[str, str]]]) -> None:
+        world = self.world
+        self.clock = SystemClock(self.wall, self.since_boot, self.since_boot)
+        self.connector = VirtualConnector(world.postgres, self.process, self.database_cable)
+        self.observer = ServerObserver(self)
+        self.journal = PostgresJournal(
+            self.connector, encode_reply, self.observer, limit=2000, monotonic=world.loop.time
+        )
+        self.store = PostgresStore(self.connector, self.mark)
+        connection = VirtualConnection(world.nats, self.process, self.nats_cable)
+        facts = Facts(self.mark, self.name, f"{self.name}:1", self.name, "1", 1, self._started_at)
+        self.node = Node(connection, "sim", facts, {}, Timing(), lambda name: name, self.since_boot)
+        tally = Tally()
+        first_id = 1 + 1_000_000 * self._number
+        self.directory = ScreeningDirectory(
+            *(self.store, self.journal, self.node.publisher(tally), self.observer, self.clock),
+            *(MemoryIds(first_id), MemoryIds(first_id), POLICY),
+            ask_timeout_seconds=ASK_SECONDS,
+            idle_seconds=IDLE_SECONDS,
+            change_memory=16,
+            peers=self.node.peers,
+        )
+        load = self.directory.owned._load
+        self.directory.owned._load = lambda loaded: self._judged(load, loaded)
+        self.feed = SeatFeed(self.clock, tally, tick_seconds=0.02)
+        self.screenings = self.node.own(
+            *(self.directory, self.feed, self.clock, self.store, tally, ASK_SECONDS)
+        )
+        flushing = self.node.flushing(self.journal, ASK_SECONDS)
+        self.box_office = BoxOffice(self.screenings, flushing, _Ledger(self.connector))
+        await self.journal.start()
+        await self.node.join(living)
+        self._recurring = Recurring()
+        self._recurring.every(SWEEP_SECONDS, "sweep", self.directory.sweep)
+        self._recurring.every(SWEEP_SECONDS, "passivation", self.directory.passivate_idle)
+        self._recurring.every(1.0, "clock", self._follow)
+        self.serving = True
+        self.world.trace("serves", self.name)
+
+    async def stop(self) -> None:
+        """Stop in order, as SIGTERM does."""
+        self.serving = False
+        await self.node.drain(STOP_SECONDS / 2)
+        await self._recurring.stop()
+        await self.directory.stop()
+        await self.journal.stop(STOP_SECONDS)
+        with suppress(StoreUnavailable):
+            await self.store.resign(self.directory.owned.unfinished)
+        await self._stop_parts()
+
+    async def _stop_parts(self) -> None:
+        await self.node.leave()
+        await self.journal.stop(0.0)
+        self.connector.close()
+
+    async def _follow(self) -> None:
+        self.clock.follow()
+
+    async def ask(self, command: Command) -> Any:
+        """Carry out a command as an endpoint does: bookings are repeated safely by their payment."""
+        try:
+            return await self.screenings.ask(command)
+        except EngineError as refusal:
+            if not isinstance(command, BookSeats):
+                raise
+            return await self.box_office.reconsider(command, refusal)
+
+    def oldest_unwritten_at(self) -> float:
+        """When the oldest entry was appended that is not certain to be written; now if there is none."""
+        return self.world.loop.time() - self.journal.lag_seconds
+
+    def _judged(self, load: Callable[[LoadedScreening], Screening], loaded: LoadedScreening) -> Screening:
+        """Load a screening whose decisions are judged."""
+        screening = load(loaded)
+        server, decide = self, Screening.handle
+
+        class Judged(Screening):
+            __slots__ = ()
+
+            def handle(self, command: Command, now: float) -> Decision:
+                server.world.decides(server, self.info.id, self.epoch, command)
+                return decide(self, command, now)
+
+        screening.__class__ = Judged
+        return screening
+
+
+class ServerObserver(NullObserver):
+    """Tells the world what may cost holds."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def screening_taken_over(self, reason: str) -> None:
+        self._server.world.taken_over(self._server, reason)
+
+    def flush_failed(self, reason: str) -> None:
+        self._server.world.trace("flush failed", self._server.name, reason)
+
+
+class _Ledger:
+    """What the box office reads; nothing is refunded."""
+
+    def __init__(self, connector: VirtualConnector) -> None:
+        tickets = Tickets(connector)
+        self.tickets_of_payment = tickets.tickets_of_payment
+        self.first_places = tickets.first_places
+
+    async def agreed_price(self, *_: object, **__: object) -> None: ...
+
+    async def refund(self, _: str) -> None: ...
+
+    async def owe(self, _: object) -> None: ...

@@ -1,0 +1,362 @@
+"""One history: a plan is carried out, everything is mended, and what happened is judged.
+
+While it runs, two rules are checked at every decision: a server decides only while its lease is valid, and
+never after another server has begun to answer for the screening under a later epoch. In the end everything
+must be on sale at every node again within `PROGRESS_SECONDS`. Everything else is judged by
+`tests.torture.verdict` from what clients and watchers were told, and from the tables.
+"""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+from engine.commands import BookSeats, Command, ReadSeats
+from engine.errors import EngineError
+from engine.events import SYSTEM
+from tests.engine.conftest import make_info, make_layout
+from tests.simulation.clients import Clients, seats_of
+from tests.simulation.faults import Faults
+from tests.simulation.loop import Stuck, VirtualLoop
+from tests.simulation.network import Cable, Nats, at_once
+from tests.simulation.plan import NODES, SCREENINGS, SEATS, Step
+from tests.simulation.postgres import Postgres
+from tests.simulation.server import POLICY, WALL, Server
+from tests.simulation.watchers import Watchers
+from tests.torture.verdict import judge
+
+PROGRESS_SECONDS = 30.0
+"""After everything is mended, each screening can be booked at each node within this time."""
+
+QUIET_SECONDS = 12.0
+"""After that watchers get so long to catch up, and holds to lapse."""
+
+DEPOSED_SECONDS = 10.0
+"""After a server was deposed that lives, it may go on answering until it finds out."""
+
+LOSS_SECONDS = 5.0
+"""How long after the epoch was raised a former owner may still promise holds that are lost."""
+
+LIMIT_SECONDS = 300.0
+"""Virtual time after which a history that has not ended never will."""
+
+_CLOCKS = 0.01
+"""How much faster or slower the clocks of nodes may be."""
+
+
+@dataclass
+class Outcome:
+    """How a history went.
+
+    Attributes:
+        seed: decides the delays of messages.
+        violations: what is wrong; empty if nothing is.
+        outcomes: answers by code.
+        digest: of everything that happened.
+        trace: everything that happened, if it was kept.
+    """
+
+    seed: int
+    violations: list[str] = field(default_factory=list)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    digest: str = ""
+    trace: list[str] = field(default_factory=list)
+
+
+class World:
+    """Everything of one history.
+
+    Args:
+        seed: decides the delays of messages, and what else is left to chance.
+        plan: what happens.
+        keep: keep the trace, for reading.
+    """
+
+    def __init__(self, seed: int, plan: Sequence[Step], *, keep: bool = False) -> None:
+        self.loop = VirtualLoop()
+        self.plan = plan
+        self.outcome = Outcome(seed)
+        self.outcomes = self.outcome.outcomes
+        self.network_rng = random.Random(f"network {seed}")
+        self._rng = random.Random(f"nodes {seed}")
+        self._digest = blake2b(digest_size=16)
+        self._keep = keep
+        self.nats_cables: dict[str, Cable] = {}
+        self.database_cables: dict[str, Cable] = {}
+        layout = make_layout(SEATS + len(NODES))
+        starts_at = WALL + 1e6
+        self.postgres = Postgres(
+            self.loop,
+            self.network_rng,
+            {each: (make_info(each, starts_at), layout) for each in SCREENINGS},
+            self.trace,
+        )
+        self.postgres.tables.taken = self._taken
+        self.nats = Nats(self.loop, self.network_rng, self.trace)
+        self.servers: dict[str, Server] = {}
+        self.all_servers: list[Server] = []
+        self.clients = Clients(self, seed)
+        self.watchers = Watchers(self)
+        self.faults = Faults(self)
+        self.losses: list[dict[str, Any]] = []
+        self._died: dict[str, float] = {}
+        self._rates = {name: 1 + self._rng.uniform(-_CLOCKS, _CLOCKS) for name in NODES}
+        self._deposed_until = 0.0
+        self._judging = True
+
+    # What others tell
+
+    def trace(self, *words: object) -> None:
+        """Note that something has happened."""
+        line = f"{self.loop.time():.6f} {' '.join(map(str, words))}"
+        self._digest.update(line.encode())
+        if self._keep:
+            self.outcome.trace.append(line)
+
+    def violate(self, text: str) -> None:
+        """Note that a rule was broken."""
+        self.trace("VIOLATION", text)
+        self.outcome.violations.append(f"{self.loop.time():.3f}: {text}")
+
+    def later(self, seconds: float, callback: Callable[..., object], *arguments: Any) -> None:
+        """Call something of the simulation later."""
+        at_once(self.loop, self.loop.time() + seconds, callback, *arguments)
+
+    def decides(self, server: Server, screening: int, epoch: int, command: Command) -> None:
+        """A server is about to decide a command."""
+        self.trace("decides", server.name, screening, epoch, type(command).__name__)
+        if not self._judging or getattr(command, "holder", "") == SYSTEM:
+            return
+        owned = server.directory.owned
+        if owned.lease.until <= server.clock.now():
+            self.violate(f"{server.name} decides {command} although its lease has expired")
+        if self.loop.time() < self._deposed_until:
+            return
+        for other in self.servers.values():
+            if other is server or other.process.dead or not hasattr(other, "directory"):
+                continue
+            actor = other.directory.owned.actors.get(screening)
+            if actor is not None and actor.epoch > epoch:
+                self.violate(
+                    f"{server.name} decides {command} under epoch {epoch}, "
+                    f"but {other.name} answers under epoch {actor.epoch}"
+                )
+
+    def taken_over(self, server: Server, reason: str) -> None:
+        """A server has taken a screening."""
+        self.trace("takes over", server.name, reason)
+        self.outcomes[f"taken over: {reason}"] += 1
+        if reason == "deposed":
+            self._deposed_until = self.loop.time() + DEPOSED_SECONDS
+
+    def _taken(self, screening: int, epoch: int, before: str, after: str) -> None:
+        """An epoch was raised: what its former owner has not written is lost."""
+        self.trace("epoch", screening, epoch, after)
+        now = self.loop.time()
+        oldest, until = now, now
+        if before in self._died:
+            oldest = self._died[before]
+        for server in self.servers.values():
+            if server.mark == before and before != after and hasattr(server, "directory"):
+                oldest = server.oldest_unwritten_at()
+                if screening in server.directory.owned.actors:
+                    until = now + LOSS_SECONDS
+        if oldest < now or until > now:
+            self.losses.append(
+                {
+                    "kind": "fault",
+                    "fault": "takeover",
+                    "target": before,
+                    "from": oldest,
+                    "to": until,
+                    "loses_holds": True,
+                    "stalls_writes": False,
+                }
+            )
+
+    # Nodes
+
+    def start(self, name: str) -> None:
+        """Start a node."""
+        server = Server(self, name, len(self.all_servers), self._rates[name])
+        self.all_servers.append(server)
+        self.servers[name] = server
+        server.process.spawn(server.run(self._living))
+
+    async def _living(self) -> Mapping[str, str]:
+        """The nodes that have sessions in the database."""
+        names = {session.process.name for session in self.postgres.sessions if not session.process.dead}
+        return {self.servers[name].mark: name for name in NODES if name in names}
+
+    def kill(self, name: str) -> bool:
+        """kill -9. Returns False if the node is not running."""
+        server = self.servers[name]
+        if server.process.dead or not server.serving:
+            return False
+        self.trace("kills", name)
+        self._died[server.mark] = server.oldest_unwritten_at()
+        server.process.kill()
+        server.serving = False
+        connection = server.node.connection
+        if connection.client is not None:
+            self.nats_cables[name].out.carry(None, self.nats.disconnect, connection.client)
+        for session in [each for each in self.postgres.sessions if each.process is server.process]:
+            session.close()
+        self._leave(server)
+        return True
+
+    def restart(self, name: str) -> None:
+        """SIGTERM, then a new start."""
+        server = self.servers[name]
+        if server.process.dead or server.process.paused or not server.serving:
+            return
+        self.trace("stops", name)
+        stopping = server.process.spawn(server.stop())
+
+        def stopped(_: object) -> None:
+            if not server.process.dead:
+                self._died[server.mark] = server.oldest_unwritten_at()
+                server.process.kill()
+                self._leave(server)
+                self.later(0.2, self.start, name)
+
+        stopping.add_done_callback(stopped)
+
+    def _leave(self, server: Server) -> None:
+        for viewer in self.watchers.viewers:
+            self.later(0.05, viewer.left, server)
+
+    # The history
+
+    def run(self) -> Outcome:
+        """Carry the plan out and judge what happened."""
+        asyncio.set_event_loop(self.loop)
+        errors = _Errors()
+        logger = logging.getLogger()
+        logger.addHandler(errors)
+        try:
+            self.loop.run_until_complete(self._in_time())
+        except Stuck as stuck:
+            self.violate(str(stuck))
+        except TimeoutError:
+            self.violate(f"the history has not ended after {LIMIT_SECONDS:g} s")
+        finally:
+            self._judging = False
+            logger.removeHandler(errors)
+            self.loop.end()
+            asyncio.set_event_loop(None)
+        for failure in (*self.loop.failures, *errors.messages):
+            self.violate(failure)
+        self.outcome.digest = self._digest.hexdigest()
+        return self.outcome
+
+    async def _in_time(self) -> None:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            await self._run()
+
+    async def _run(self) -> None:
+        for name in NODES:
+            self.start(name)
+        for step in self.plan:
+            await asyncio.sleep(max(0.0, step.at - self.loop.time()))
+            self.trace(step)
+            self.process_step(step)
+        await asyncio.sleep(1.0)
+        self.faults.mend()
+        mended_at = self.loop.time()
+        for place, name in enumerate(NODES):
+            for screening in SCREENINGS:
+                await self._prove_sale(name, screening, SEATS + 1 + place, mended_at + PROGRESS_SECONDS)
+        while self.clients.running:
+            await asyncio.wait(tuple(self.clients.running))
+        await asyncio.sleep(QUIET_SECONDS)
+        await self._judge()
+
+    def process_step(self, step: Step) -> None:
+        """Begin a step."""
+        for actor in (self.clients, self.watchers, self.faults):
+            if (method := getattr(actor, step.kind, None)) is not None:
+                method(*step.arguments)
+
+    async def _ask(self, name: str, command: Command) -> Any:
+        """Ask a node, as a client without a history."""
+        answer: asyncio.Future[Any] = self.loop.create_future()
+        server = self.servers[name]
+        if not server.serving:
+            return None
+
+        async def serve() -> None:
+            try:
+                outcome: Any = await server.ask(command)
+            except EngineError as refusal:
+                outcome = refusal
+            self.later(0.0, lambda: answer.done() or answer.set_result(outcome))
+
+        server.process.spawn(serve())
+        try:
+            async with asyncio.timeout(3.0):
+                return await answer
+        except TimeoutError:
+            return None
+
+    async def _prove_sale(self, name: str, screening: int, seat: int, until: float) -> None:
+        """Buy a seat at a node."""
+        user, payment_id = f"user:{SEATS + seat}", f"proof-{name}-{screening}"
+        command = BookSeats(screening, user, (seat,), payment_id)
+        wanted = {"action": "book", "screening": screening, "user": user, "seats": [seat]}
+        while not await self.clients.ask(name, command, {**wanted, "payment_id": payment_id}, 3.0):
+            if self.loop.time() > until:
+                self.violate(f"screening {screening} cannot be booked at {name}")
+                return
+            await asyncio.sleep(0.3)
+        if self.clients.records[-1]["status"] != 200:
+            self.violate(f"screening {screening} is not sold at {name}: {self.clients.records[-1]}")
+
+    async def _judge(self) -> None:
+        tables = self.postgres.tables
+        screenings = {}
+        for screening in SCREENINGS:
+            seen = await self._ask(NODES[0], ReadSeats(screening))
+            if seen is None or isinstance(seen, EngineError):
+                self.violate(f"screening {screening} cannot be seen: {seen!r}")
+                return
+            screenings[str(screening)] = {"epoch": seen.epoch, "seq": seen.seq, "seats": seats_of(seen)}
+        final = {
+            "time": self.loop.time(),
+            "screenings": screenings,
+            "tickets": [dict(row, price=row["price_cents"]) for row in tables.tickets.values()],
+            "payments": list(tables.payments.values()),
+        }
+        settings = {
+            "kind": "settings",
+            "hold_seconds": POLICY.hold_seconds,
+            "late_seconds": None,
+            "loss_window_seconds": 0.3,
+            "settle_seconds": QUIET_SECONDS,
+        }
+        records = [settings, *self.clients.records, *self.watchers.records, *self.losses]
+        verdict = judge(records, final)
+        for finding in verdict.findings:
+            self.violate(str(finding))
+        for event in tables.late:
+            self.violate(f"event {event} was written although its epoch was over")
+        for user, key in sorted(self.clients.keys):
+            if (user, key) not in tables.answers:
+                self.violate(f"{user} was answered, but the answer is not stored under {key}")
+
+
+class _Errors(logging.Handler):
+    """Keeps the errors that were logged: a defect, or a row that the database refused."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name != "asyncio":
+            cause = f": {record.exc_info[1]!r}" if record.exc_info else ""
+            self.messages.append(f"logged: {record.getMessage()}{cause}")
