@@ -25,7 +25,7 @@ NPM_SOURCES := web/build.py web/tsconfig.json LICENSE frontrow/__init__.py \
 API_SOURCES := $(shell find api -name '*.py')
 
 .DEFAULT_GOAL := help
-.PHONY: help install check-install browser programs generators examples run package test test-cluster torture soak quick coverage picture \
+.PHONY: help install check-install browser programs generators examples run package test test-cluster torture planted soak quick coverage picture \
 	bench lint format hooks docs dashboards site python-client lock clean
 
 help: ## show this list
@@ -100,6 +100,9 @@ test-cluster: install programs ## run the tests of the public interface against 
 
 torture: install ## try to break a cluster, and judge what happened: make torture ARGS="--seconds 600 --seed 7 --nodes 3"
 	$(BIN)/python -m tests.torture $(ARGS)
+
+planted: install ## plant bugs in copies of the code, and see whether they are found: make planted ARGS="--list"
+	$(BIN)/python -m tests.planted $(ARGS)
 
 soak: install browser programs ## run the long tests
 	$(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)

@@ -35,7 +35,7 @@ from engine.commands import (
     UnblockSeats,
 )
 from engine.directory import ScreeningDirectory
-from engine.errors import BadEntry, EngineError
+from engine.errors import BadEntry, EngineError, is_final
 from engine.events import (
     HoldsExpired,
     HoldsExtended,
@@ -98,6 +98,7 @@ class World:
     blocks: dict[int, Block] = field(default_factory=dict)
     prices: dict[int, tuple[int, int]] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
+    failures: list[BaseException] = field(default_factory=list)
     reservations: dict[int, tuple[str, int]] = field(default_factory=dict)
     purchases: dict[int, list[int]] = field(default_factory=dict)
     codes: Iterator[int] = field(default_factory=count)
@@ -151,7 +152,12 @@ class Process:
     def start_client(self) -> None:
         task = asyncio.create_task(self.act())
         self.clients.add(task)
-        task.add_done_callback(self.clients.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.clients.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            self.world.failures.append(failure)
 
     async def act(self) -> None:
         """One client does one thing, and writes down what it was told."""
@@ -163,20 +169,20 @@ class Process:
         reserved = [made for made in self.world.reservations.items() if made[1][0] == holder]
         reservation = rng.choice(reserved) if reserved else None
         try:
-            match rng.randrange(15):
+            match rng.randrange(16):
                 case 0:
                     await self.screenings.ask(ToggleSeats(1, holder, seats))
                 case 1:
                     await self.screenings.ask(ExtendHolds(1, holder, seats, 300.0))
                 case 2:
-                    await self.screenings.ask(ReleaseHolds(1, holder))
+                    await self.screenings.ask(ReleaseHolds(1, holder, rng.choice((None, seats))))
                 case 3:
                     self.told(await self._booked(BookSeats(1, holder, seats, None, rng.random() < 0.5)))
                 case 4:
                     payment = f"{holder}-{sorted(set(seats))}"
                     self.told(await self._booked(BookSeats(1, holder, seats, payment, held_only=True)))
                 case 5 if ticket:
-                    self.told(await self.box_office.confirm(holder, ticket.id, f"late-{ticket.id}"))
+                    await self.pay(ticket)
                 case 6 if ticket:
                     self.world.cancellations.add(ticket.id)
                     self.told(await self.box_office.cancel(holder, ticket.id))
@@ -192,7 +198,7 @@ class Process:
                     await self.act_by_hand(holder, seats)
                 case 12 if rng.random() < 0.5:
                     await self.screenings.change(1, self.change_prices)
-                case 11 if ticket:
+                case 15 if ticket:
                     order = MoveOrder(holder, (ticket.id,), 1, seats[:1], by_hand=rng.random() < 0.5)
                     self.told(await self.movers.move(order))
                 case 10 if reservation:
@@ -206,6 +212,17 @@ class Process:
             self.world.outcomes[refusal.code] += 1
             if isinstance(refusal, RefundRequired):
                 self.world.refunded.add(refusal.refund_id)
+
+    async def pay(self, ticket: Ticket) -> None:
+        """Pay for a ticket: the payment confirms it, or is owed, unless the request may be repeated."""
+        payment_id = f"late-{ticket.id}"
+        try:
+            self.told(await self.box_office.confirm(ticket.holder, ticket.id, payment_id))
+        except EngineError as refusal:
+            database = self.world.database
+            lost = is_final(refusal) and not isinstance(refusal, RefundRequired) and ticket.price_cents
+            assert not lost or database.payments.get(payment_id), f"a payment is lost: {refusal}"
+            raise
 
     async def act_by_hand(self, holder: str, seats: tuple[int, ...]) -> None:
         """An administrator reserves, takes over, sells or gives away seats, or tickets by quantity."""
@@ -376,6 +393,7 @@ class Process:
             for ticket_id in self.world.cancelled
         )
         self.check_prices()
+        self.check_ends()
         self.check_money()
         self.check_limit_per_person()
         seqs = [(change.epoch, change.seq) for change in self.publisher.changes]
@@ -404,6 +422,14 @@ class Process:
         live = (TicketStatus.PENDING, TicketStatus.CONFIRMED)
         has.update(ticket.holder for ticket in database.tickets.values() if ticket.status in live)
         assert all(number <= PER_PERSON for number in has.values()), has
+
+    def check_ends(self) -> None:
+        """No hold has lapsed before its deadline, or was given back by another customer."""
+        for event in self.world.database.events.values():
+            if isinstance(event, HoldsExpired):
+                assert all(hold.expires_at <= event.at for hold in event.holds), "a hold has ended early"
+            elif isinstance(event, HoldsReleased) and event.actor != BOSS:
+                assert all(hold.holder == event.actor for hold in event.holds), "a foreign hold was released"
 
     def check_money(self) -> None:
         """A payment has ended in tickets or in a refund, once; a cancelled ticket owes its price."""
@@ -469,6 +495,8 @@ async def simulate(seed: int) -> Counter[str]:
             process.start_client()
         for _ in range(world.rng.randint(1, 4)):
             await asyncio.sleep(0)
+        for failure in world.failures:
+            raise failure
         process.database_acts()
         chance = world.rng.random()
         if chance < 0.3:
