@@ -21,6 +21,7 @@ from tests.debian import program
 from tests.processes import end
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+ACCESS_LOG = "access.log"
 CADDY = Path(sys.prefix) / "bin" / "caddy"
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
@@ -34,7 +35,6 @@ pid nginx.pid;
 error_log stderr notice;
 events {{ worker_connections 2048; }}
 http {{
-    access_log off;
     client_body_temp_path body;
     proxy_temp_path proxy;
     fastcgi_temp_path fastcgi;
@@ -143,6 +143,7 @@ def nginx_site(folder: Path, port: int, upstream_port: int, **more: str) -> Path
         "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
         "/etc/letsencrypt/live/tickets.example.com/fullchain.pem": str(chain),
         "/etc/letsencrypt/live/tickets.example.com/privkey.pem": str(key),
+        "/var/log/nginx/frontrow.log": str(folder / ACCESS_LOG),
         "server 127.0.0.1:8000;": f"server 127.0.0.1:{upstream_port};",
         **more,
     }

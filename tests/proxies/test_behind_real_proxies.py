@@ -15,6 +15,7 @@ from tests.api.cinema import receive_close
 from tests.house import House
 from tests.proxies.conftest import OpenHouse
 from tests.proxies.programs import (
+    ACCESS_LOG,
     CADDY,
     DEPLOY,
     Front,
@@ -73,6 +74,19 @@ def proxied(request: pytest.FixtureRequest, open_house: OpenHouse, tmp_path: Pat
             yield front
 
     return open_one
+
+
+async def test_the_log_of_nginx_has_no_tokens(open_house: OpenHouse, tmp_path: Path) -> None:
+    house = await open_house(trusted_proxies=LOCALHOST)
+    token = house.token(7)
+    async with behind_nginx(house, tmp_path) as front:
+        async with aiohttp.ClientSession() as session:
+            for path in (f"/ws?token={token}", f"/api/public/events?sessionId={token}"):
+                async with session.get(front.url + path, ssl=front.tls) as answer:
+                    assert answer.status in (200, 400), await answer.text()
+    lines = (tmp_path / ACCESS_LOG).read_text().splitlines()
+    assert [line.split('"')[1] for line in lines] == ["GET /ws HTTP/1.1", "GET /api/public/events HTTP/1.1"]
+    assert not [line for line in lines if token in line]
 
 
 async def get(
