@@ -34,9 +34,25 @@ def test_every_alert_has_a_severity_and_a_summary() -> None:
         assert rule["annotations"]["summary"], name
 
 
+LINES: dict[str, str] = {
+    name: f"Meaning: {meaning}. What to do: {action}."
+    for name, meaning, action in re.findall(
+        r'^\| <a id="Frontrow\w+"></a>`(Frontrow\w+)` \| ([^|]+) \| ([^|]+) \|$', MANUAL, re.MULTILINE
+    )
+}
+"""What the manual says about each alert."""
+
+
 def test_every_alert_has_its_line_in_the_manual_and_the_other_way_round() -> None:
-    lines = re.findall(r"^\| `(Frontrow\w+)` \| ([^|]+) \| ([^|]+) \|$", MANUAL, re.MULTILINE)
-    assert [name for name, _, _ in lines] == list(ALERTS)
+    assert list(LINES) == list(ALERTS)
+
+
+def test_every_alert_brings_its_line_of_the_manual_and_leads_to_it() -> None:
+    for name, rule in ALERTS.items():
+        without_links = re.sub(r"\[([^]]+)\]\([^)]*\)", r"\1", LINES[name])
+        assert rule["annotations"]["description"] == without_links, name
+        assert rule["annotations"]["runbook"] == f"docs/operations.md#{name}"
+        assert f'<a id="{name}"></a>' in MANUAL
 
 
 def test_every_alert_has_its_cases() -> None:

@@ -102,11 +102,13 @@ def test_nodes_have_all_settings_for_production(load: Load) -> None:
     assert settings.trusted_proxies and not settings.metrics_open
     mailing = load(environment_of("frontrow", {**SECRET, "smtp-url": "smtp://mail.example.com"}))
     assert mailing.smtp_url == "smtp://mail.example.com"
+    changed = load(environment_of("frontrow", {**SECRET, "jwt-old-secrets": SECRET["personal-data-key"]}))
+    assert changed.jwt_old_secrets == (SECRET["personal-data-key"],)
 
 
 def test_no_manifest_has_a_secret() -> None:
     """Variables that are secrets, or contain one, refer to the secret `frontrow`."""
-    secret_ones = ("JWT_SECRET", "DATA_KEY", "DATABASE_URL", "SMTP_URL", "TOKEN")
+    secret_ones = ("SECRET", "SECRETS", "DATA_KEY", "OLD_KEYS", "DATABASE_URL", "SMTP_URL", "TOKEN")
     for name in WORKLOADS:
         for variable in container(name)["env"]:
             if variable["name"].endswith(secret_ones):
