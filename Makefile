@@ -25,7 +25,7 @@ NPM_SOURCES := web/build.py web/tsconfig.json LICENSE frontrow/__init__.py \
 API_SOURCES := $(shell find api -name '*.py')
 
 .DEFAULT_GOAL := help
-.PHONY: help install check-install browser programs generators examples run package test test-cluster torture planted soak quick coverage picture \
+.PHONY: help install check-install browser programs generators examples run package test test-cluster torture planted mutants soak quick coverage picture \
 	bench lint format hooks docs dashboards site python-client lock clean
 
 help: ## show this list
@@ -103,6 +103,9 @@ torture: install ## try to break a cluster, and judge what happened: make tortur
 
 planted: install ## plant bugs in copies of the code, and see whether they are found: make planted ARGS="--list"
 	$(BIN)/python -m tests.planted $(ARGS)
+
+mutants: install ## change code in single places, and see whether tests notice: make mutants ARGS="engine/holding.py"
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 soak: install browser programs ## run the long tests
 	$(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)

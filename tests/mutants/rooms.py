@@ -1,0 +1,52 @@
+"""What is mutated, and which tests must notice: those of the same room, not those of the whole product."""
+
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Room(NamedTuple):
+    """Code, and its own tests.
+
+    Attributes:
+        code: patterns of files.
+        tests: arguments for pytest.
+        slow: parts of names of tests that only run in a thorough trial.
+    """
+
+    code: tuple[str, ...]
+    tests: tuple[str, ...]
+    slow: tuple[str, ...] = ()
+
+    def is_slow(self, test: str) -> bool:
+        """Whether a test only runs in a thorough trial."""
+        return any(part in test for part in self.slow)
+
+
+ROOMS = (
+    Room(("engine/*.py",), ("tests/engine",), ("simulation", "machine.py", "brute_force")),
+    Room(("persistence/journal*.py",), ("tests/persistence/test_journal*.py",)),
+    Room(
+        (
+            "cluster/claims.py",
+            "cluster/echoes.py",
+            "cluster/granted_claims.py",
+            "cluster/hashing.py",
+            "cluster/membership.py",
+            "cluster/roster.py",
+            "cluster/rounds.py",
+            "cluster/turns.py",
+        ),
+        ("tests/cluster/test_hashing.py", "tests/cluster/test_membership.py", "tests/cluster/test_keys.py"),
+    ),
+)
+
+
+def room_of(path: str) -> Room | None:
+    """The room of a file, if mutations of it are tried."""
+    return next((room for room in ROOMS if any(fnmatch(path, pattern) for pattern in room.code)), None)
+
+
+def files(room: Room) -> list[str]:
+    """The files of a room."""
+    return sorted(str(path) for pattern in room.code for path in Path().glob(pattern))
