@@ -208,8 +208,8 @@ class RefundRows(Rows, Protocol):
     async def pay_back(self, payment_id: str, amount_cents: int | None, reference: str) -> None:
         """Record what a provider has paid back; it settles what is or will be owed for the payment."""
 
-    async def owe_surplus(self, ticket_id: int, surplus_cents: int) -> None:
-        """Record that the payment of a ticket has brought more than its tickets cost."""
+    async def receive(self, payment_id: str, amount_cents: int, places: int) -> None:
+        """Record what a provider has received; what exceeds the price of all its tickets is owed."""
 
     async def paid_back(self, payment_id: str) -> bool:
         """Return whether a provider has paid back everything of a payment."""

@@ -90,9 +90,15 @@ async def _succeeded(call: Call, actor: str, notice: PaymentSucceeded) -> str:
 
 async def _booked(call: Call, actor: str, notice: PaymentSucceeded) -> str:
     paid_for, payment_id = notice.paid_for, notice.payment_id
+
+    async def receive(holder: str, places: int) -> None:
+        own_id = await call.services.payments.vouch(payment_id, holder, actor)
+        await call.services.catalogue.refunds.receive(own_id, notice.received_cents, places)
+
     try:
         if tickets := await _named_tickets(call, paid_for):
             ids = [ticket.id for ticket in tickets]
+            await receive(tickets[0].holder, len(ids))
             booked = await call.services.payments.confirm(
                 *(tickets[0].holder, ids, payment_id, actor),
                 expected_total_cents=paid_for.expected_total_cents,
@@ -102,6 +108,7 @@ async def _booked(call: Call, actor: str, notice: PaymentSucceeded) -> str:
             screening_id, seat_ids = await _named_seats(call, paid_for)
             holder = holder_of(paid_for.user_id or 0)
             await call.flushed()
+            await receive(holder, len(set(seat_ids)))
             booked = await call.services.payments.book(
                 BookSeats(
                     screening_id,
@@ -127,10 +134,10 @@ async def _booked(call: Call, actor: str, notice: PaymentSucceeded) -> str:
         )
         return "already_used"
     surplus_cents = notice.received_cents - sum(ticket.price_cents for ticket in booked.tickets)
-    # The prices of tickets that have moved are no longer those that this payment was for.
     if surplus_cents > 0 and all(ticket.paid is None for ticket in booked.tickets):
         log.warning("payment %s is %.2f more than its tickets cost", payment_id, surplus_cents / 100)
-        await call.services.catalogue.refunds.owe_surplus(booked.tickets[0].id, surplus_cents)
+        # Where late tickets were booked one after the other, no transaction has paid for all of them.
+        await receive(booked.tickets[0].holder, len(booked.tickets))
     return "booked"
 
 

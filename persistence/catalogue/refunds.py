@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 
-from engine.refunds import SURPLUS
 from engine.selling_errors import RefundSettled, RefundUnvouched
 from engine.vouching import vouched_payment
 from persistence.catalogue.table import Record, Rows, Table, own_columns
@@ -111,20 +110,13 @@ ON CONFLICT (payment_id) DO UPDATE SET amount = excluded.amount, reference = exc
 WHERE paid_back.amount < excluded.amount OR (paid_back.amount IS NOT NULL AND excluded.amount IS NULL)
 """
 
-# Whoever settles what was paid back locks the payment first.
-OWE_SURPLUS = """
-INSERT INTO refunds (payment_id, screening_id, booking_id, holder, amount, reason, seat_ids)
-SELECT payments.payment_id, paid.screening_id, paid.booking_id, paid.holder, %(cents)s * 0.01, %(reason)s,
-       ARRAY(
-    SELECT seat_id FROM tickets
-    WHERE booking_id = paid.booking_id AND payment_id = paid.payment_id AND seat_id IS NOT NULL
-    ORDER BY id
-)
-FROM tickets AS paid JOIN payments USING (payment_id)
-WHERE paid.id = %(ticket_id)s
-FOR UPDATE OF payments
-ON CONFLICT (payment_id) WHERE ticket_id IS NULL DO NOTHING
+RECEIVE = """
+INSERT INTO payments_received (payment_id, amount, places)
+VALUES (%(payment_id)s, %(cents)s * 0.01, %(places)s)
+ON CONFLICT (payment_id) DO NOTHING
 """
+
+OWE_SURPLUS = "SELECT owe_surplus(%s)"
 
 PAID_BACK = "SELECT 1 FROM paid_back WHERE payment_id = %s AND amount IS NULL"
 
@@ -174,10 +166,20 @@ class RefundRows(Rows):
             await connection.run(LOCK_PAYMENTS, bound)
             await connection.run(PAY_BACK, bound | {"amount": amount})
 
-    async def owe_surplus(self, ticket_id: int, surplus_cents: int) -> None:
-        """Record that the payment of a ticket has brought more than its tickets cost, once."""
-        bound = {"ticket_id": ticket_id, "cents": surplus_cents, "reason": SURPLUS}
-        await self.connector.run(OWE_SURPLUS, bound)
+    async def receive(self, payment_id: str, amount_cents: int, places: int) -> None:
+        """Record what a provider has received, before or after the payment has booked.
+
+        What it brings beyond the price of its tickets is owed as soon as it has paid for all of them.
+
+        Args:
+            payment_id: the payment.
+            amount_cents: what was received for tickets.
+            places: how many seats or tickets it is for.
+        """
+        bound = {"payment_id": payment_id, "cents": amount_cents, "places": places}
+        async with self.connector.transaction() as connection:
+            await connection.run(RECEIVE, bound)
+            await connection.run(OWE_SURPLUS, (payment_id,))
 
     async def paid_back(self, payment_id: str) -> bool:
         """Return whether a provider has paid back everything of a payment."""

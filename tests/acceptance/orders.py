@@ -24,6 +24,7 @@ from tests.catalogue.programme import SCREENINGS
 from tests.durable_requests import REFUNDS
 
 _BEGIN_SECONDS = 1.0
+_SURPLUS_CENTS = 150
 
 
 class Step(Enum):
@@ -41,6 +42,7 @@ class Step(Enum):
     PAY = auto()
     PAY_AGAIN = auto()
     PAY_FOR_OTHERS = auto()
+    PAY_TOO_MUCH = auto()
     PAYMENT_FAILS = auto()
     CANCEL_TICKET = auto()
     REFUND = auto()
@@ -114,6 +116,7 @@ class Walk:
             Step.PAY: self._pay,
             Step.PAY_AGAIN: self._pay_again,
             Step.PAY_FOR_OTHERS: self._pay_for_others,
+            Step.PAY_TOO_MUCH: self._pay_too_much,
             Step.PAYMENT_FAILS: self._payment_fails,
             Step.CANCEL_TICKET: self._cancel_ticket,
             Step.REFUND: self._refund,
@@ -261,6 +264,30 @@ class Walk:
         ours = self._payment(self.buyer, [seat_id], "book-from-reservation")
         await self._settle(ours, must_fail=bool(theirs.tickets))
         self._held.pop(seat_id, None)
+
+    async def _pay_too_much(self) -> None:
+        """Stripe has received more than the held seats cost."""
+        if seats := list(self._held):
+            payment = self._payment(self.buyer, seats, "book-from-reservation")
+            received = sum(max(prices) for prices in payment.seats.values()) + _SURPLUS_CENTS
+            named = {"screening_id": self.screening.id, "user_id": self.buyer}
+            ids = ",".join(map(str, seats))
+            paid = stripe_events.intent(payment.id, received=received, seat_ids=ids, **named)
+            answer = await self._deliver(paid)
+            self._held.clear()
+            if answer.status == 404:
+                assert self.removed, answer.body
+                return
+            assert answer.json["outcome"] in ("booked", "refund_owed", "repeated"), answer.body
+            listed = await self._send("GET", f"{TICKETS}/my-tickets?size=100")
+            own = [ticket for ticket in listed.json if ticket["payment_id"] == payment.id]
+            if own:
+                payment.tickets = {ticket["id"]: cents(ticket["price"]) for ticket in own}
+                payment.paid = received
+            else:
+                query = f"?payment_id={payment.id}"
+                (refund,) = (await self.site.send(ADMIN, "GET", f"{REFUNDS}{query}")).json
+                payment.refund_id, payment.paid = refund["id"], cents(refund["amount"])
 
     async def _payment_fails(self) -> None:
         """Stripe reports that an attempt to pay the held seats has failed, and then that it ends."""

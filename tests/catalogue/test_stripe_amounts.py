@@ -7,6 +7,7 @@ import pytest
 from tests.catalogue.conftest import OpenHouse
 from tests.catalogue.programme import make_screening
 from tests.catalogue.test_stripe import of, opened, refunds, tickets_of, told
+from tests.database import execute
 from tests.house import House
 from tests.stripe_events import intent, refunded
 
@@ -44,6 +45,39 @@ async def test_more_than_the_price_gets_the_tickets_and_owes_the_rest(
     (first_ticket, *_) = [one["id"] for one in (await user.my_tickets()).json if one["payment_id"] == "pi_1"]
     assert (await user.cancel_ticket(first_ticket)).status == 204
     assert await owed(house) == [("pi_1", 12.5, "ticket_cancelled")]
+
+
+async def test_the_surplus_is_owed_from_the_booking_transaction_on(open_house: OpenHouse) -> None:
+    house, screening, seats = await opened(open_house)
+    user = house.user(7)
+    await user.reserve(screening, seats[:2])
+    await told(house, intent("pi_held", received=2600, **of(screening, *seats[:2])), "booked")
+    pending = (await user.book(screening, seats[2:4], payment_pending=True)).json
+    ids = ",".join(str(ticket["id"]) for ticket in pending)
+    await told(house, intent("pi_pending", received=2700, user_id=7, ticket_ids=ids), "booked")
+    written = execute(
+        house.database_url,
+        """
+        SELECT payment_id, (amount * 100)::integer, cardinality(refunds.seat_ids),
+               refunds.xmin::text = ALL (SELECT xmin::text FROM tickets WHERE payment_id = refunds.payment_id)
+        FROM refunds ORDER BY id
+        """,
+    )
+    assert written == [("pi_held", 100, 2, True), ("pi_pending", 200, 2, True)]
+
+
+async def test_the_surplus_is_owed_once_if_the_buyer_was_first(open_house: OpenHouse) -> None:
+    house, screening, (first, second, third, *_) = await opened(open_house)
+    user = house.user(7)
+    assert (await user.book(screening, [first], payment_id="pi_1")).status == 201
+    for _ in range(2):
+        await told(house, intent("pi_1", received=1399, **of(screening, first)), "booked")
+    both = (await user.book(screening, [second, third], payment_pending=True)).json
+    assert (await user.confirm_payment(both[0]["id"], "pi_2")).status == 200
+    ids = ",".join(str(ticket["id"]) for ticket in both)
+    for _ in range(2):
+        await told(house, intent("pi_2", received=2600, user_id=7, ticket_ids=ids), "booked")
+    assert await owed(house) == [("pi_1", 1.49, "surplus"), ("pi_2", 1.0, "surplus")]
 
 
 async def test_money_in_another_currency_is_owed(open_house: OpenHouse) -> None:
