@@ -382,7 +382,7 @@ class ScreeningState:
                 self.require_for_person(holder, wanted, returned, ordered)
         if network is not None:
             held, limit = self.seats.unpaid.of_network(network, holder), self.policy.guest_seats_limit
-            if held + wanted > limit:
+            if held - returned + wanted > limit:
                 raise GuestLimitExceeded(limit, held, wanted)
         if wanted > self.seats.available:  # only in a free room; seats of a layout are known to be free here
             raise RoomFull(self.info.free_seats)

@@ -85,7 +85,7 @@ class SeatInventory:
         self._records: dict[int, SeatsHeld | Record] = {}
         self.are_free: Callable[[Iterable[int]], bool] = self._records.keys().isdisjoint
         self.is_taken: Callable[[int], bool] = self._records.__contains__
-        # Views of available seats that name the previous holder, until the seats are next held.
+        # Views of available seats that name the previous holder. They do not matter while seats are held.
         self._vacated: dict[int, SeatView] = {}
 
     # Reading
@@ -230,14 +230,11 @@ class SeatInventory:
 
     def hold(self, held: SeatsHeld) -> None:
         """HOLD available seats."""
-        records, vacated, seat_ids = self._records, self._vacated, held.seat_ids
+        records, seat_ids = self._records, held.seat_ids
         for seat_id in seat_ids:
             if seat_id in records:
                 require(self.status(seat_id), SeatAction.HOLD)
             records[seat_id] = held
-        if vacated:
-            for seat_id in seat_ids:
-                vacated.pop(seat_id, None)
         number, holder, unpaid = len(seat_ids), held.actor, self.unpaid
         self.available -= number
         self.hold_count += number
@@ -248,7 +245,6 @@ class SeatInventory:
         """HOLD available seats or places for one holder, with a record for each."""
         for hold in holds:
             require(self.status(hold.seat_id), SeatAction.HOLD)
-            self._vacated.pop(hold.seat_id, None)
             self._occupy(hold.seat_id, hold)
             self.deadlines.append(hold.expires_at, hold)
         self.hold_count += len(holds)

@@ -259,10 +259,10 @@ class TestLoading:
         assert stock_of(again).available == 20
 
     def test_a_seat_that_the_room_does_not_have_any_more_is_left_out(self, hall: Hall) -> None:
-        block = hall.block(4, 20, kind=KILL)
+        block = hall.block(1, 4, 20, kind=KILL)
         smaller = Hall(seats=10, blocks=[block])
-        assert stock_of(smaller).available == 9
-        assert set(smaller.map().views) == {4}
+        assert stock_of(smaller).available == 8
+        assert set(smaller.map().views) == {1, 4}
 
 
 class TestPlaces:

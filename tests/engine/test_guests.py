@@ -52,6 +52,18 @@ def test_guests_of_one_network_share_a_cap() -> None:
     venue.take("d", 5, 6, 7, 8, network=THERE)
 
 
+def test_seats_that_guests_toggle_are_counted_and_those_they_give_back_are_not() -> None:
+    venue = Venue()
+    venue.do(ToggleSeats(1, "client:a", (1, 2, 3), HERE))
+
+    with pytest.raises(GuestLimitExceeded):
+        venue.do(ToggleSeats(1, "client:b", (4, 5), HERE))
+
+    venue.do(ToggleSeats(1, "client:a", (3, 4, 5), HERE))
+    with pytest.raises(GuestLimitExceeded):
+        venue.take("c", 6)
+
+
 def test_users_are_not_counted_on_the_network_they_come_from() -> None:
     venue = Venue()
     venue.take("a", 1, 2, 3, 4)

@@ -277,6 +277,23 @@ class TestBook:
             with pytest.raises(PaymentAlreadyUsed):
                 hall.book(holder, *seats, payment_id="p")
 
+    def test_no_other_payment_and_no_confirmation_is_taken_for_it(self, hall: Hall) -> None:
+        hall.book("user:7", 1, payment_id="p")
+        with pytest.raises(BookingInProgress):
+            hall.book("user:7", 1, payment_id="q")
+        (ticket,) = hall.sell("user:7", 2, payment_pending=True).reply.tickets
+        hall.do(ConfirmTicket(1, "user:7", ticket.id, 2, "p"))
+        with pytest.raises(BookingInProgress):
+            hall.book("user:7", 2, payment_id="p")
+
+    def test_a_payment_that_has_bought_the_seat_buys_it_once(self, hall: Hall) -> None:
+        hall.sell("user:7", 1, payment_id="p")
+        for holder in ("user:7", "user:8"):
+            with pytest.raises(PaymentAlreadyUsed):
+                hall.book(holder, 1, payment_id="p")
+            with pytest.raises(SeatsUnavailable):
+                hall.book(holder, 1, payment_id="q")
+
     def test_held_only_refuses_what_is_not_held(self, hall: Hall) -> None:
         hall.hold("user:7", 1)
         with pytest.raises(NotHeld) as refusal:
