@@ -15,6 +15,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 # Two tests keep two cores busy, because their servers and databases run beside them.
 TEST_PROCESSES ?= 2
 FROM_LOCK := --require-hashes --only-binary :all: -r
+# A package without wheels, which cosmic-ray needs.
+FROM_SOURCE := --no-build-isolation --no-binary yattag
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet --upgrade \
 	--custom-compile-command "make lock"
 
@@ -41,7 +43,8 @@ $(VENV)/.dependencies: requirements/dev.lock
 			"or choose another interpreter: make install PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing the locked packages, which takes a minute or two the first time"
-	$(PIP_INSTALL) $(FROM_LOCK) requirements/dev.lock
+	$(PIP_INSTALL) $(FROM_LOCK) requirements/build.lock
+	$(PIP_INSTALL) $(FROM_LOCK) requirements/dev.lock $(FROM_SOURCE)
 	@touch $@
 
 $(VENV)/.peers: $(VENV)/.dependencies requirements/bench.lock
