@@ -1,7 +1,7 @@
 """Logging as one JSON object per line, with secrets redacted.
 
-URLs contain secrets (tokens of WebSockets, session ids of guests), and Tornado's own loggers write whole
-URLs. So the formatter redacts every line, from any logger.
+URLs contain secrets (tokens of WebSockets, session ids of guests, access codes, passwords), and Tornado's own
+loggers write whole URLs. So the formatter redacts every line, from any logger.
 """
 
 import logging
@@ -14,7 +14,8 @@ import orjson
 from engine.causes import present_request_id
 
 _SECRETS = re.compile(
-    r"""(?P<name>\b(?:token|sessionid)=|\bbearer\s+)[^&\s"'\\,;)]+ | \beyJ[\w-]+\.[\w-]+\.[\w-]*""",
+    r"""(?P<name>\b(?:token|sessionid|access_?code)=|\bbearer\s+)[^&\s"'\\,;)]+ | \beyJ[\w-]+\.[\w-]+\.[\w-]*
+    | (?P<user>\b[a-z]+://[^\s/:@"']*:)[^\s/@"']+(?=@)""",
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
 _REDACTED = "[redacted]"
@@ -26,8 +27,8 @@ sockets = logging.getLogger("frontrow.sockets")
 
 
 def redact(line: str) -> str:
-    """Replace secrets: `token=` and `sessionId=` in URLs, Bearer credentials, and anything like a JWT."""
-    return _SECRETS.sub(lambda match: (match["name"] or "") + _REDACTED, line)
+    """Replace tokens, session ids, access codes and passwords in URLs, Bearer credentials, and any JWT."""
+    return _SECRETS.sub(lambda match: (match["name"] or match["user"] or "") + _REDACTED, line)
 
 
 class JsonLines(logging.Formatter):

@@ -131,7 +131,7 @@ class TraceSettings:
         WEB_ADDRESS,
         "Where OpenTelemetry traces are sent: the URL of a collector that understands OTLP/HTTP, such as "
         "http://127.0.0.1:4318. Needs the packages of `frontrow[traces]`. Empty: no traces.",
-    ] = ""
+    ] = field(default="", repr=False)
     traces_share: Annotated[
         float,
         fraction(),

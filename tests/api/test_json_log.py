@@ -28,6 +28,10 @@ def record_of(message: str, *arguments: object, **options: object) -> logging.Lo
         f"Authorization: Bearer {JWT}",
         "{'Authorization': 'bearer opaque-token'}",
         f"could not verify {JWT}",
+        "GET /ws/ada?access_code=an.opaque-one",
+        "GET /api/public/availability/7?accessCode=an.opaque-one&x=1",
+        "could not connect to postgresql://frontrow:an.opaque-one@db.example/frontrow",
+        "smtps://:an.opaque-one@mail.example",
     ],
 )
 def test_secrets_are_redacted(line: str) -> None:

@@ -37,7 +37,7 @@ def client_messages(document: Mapping[str, Any]) -> dict[tuple[str, str], dict[s
 @asynccontextmanager
 async def opened(caller: Caller, path: str, **headers: str) -> AsyncIterator[ClientConnection]:
     """Open a socket with the caller's token."""
-    query = "" if caller.token is None else f"?token={caller.token}"
+    query = "" if caller.token is None else f"{'&' if '?' in path else '?'}token={caller.token}"
     url = caller.base_url.replace("http", "ws", 1) + path + query
     async with connect(url, proxy=None, additional_headers=headers) as socket:
         yield socket
