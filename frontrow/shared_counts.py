@@ -9,6 +9,7 @@ out a request twice, the client gets 503 instead.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 from api.errors import TooManyAttempts
@@ -338,15 +339,16 @@ class SharedRequests:
     Args:
         calls: to the nodes of keys.
         own: keeps this node's share of the keys.
+        now: returns the time in seconds; monotonic.
     """
 
     stored_first = True
 
-    def __init__(self, calls: KeyedCalls, own: KeysInFlight) -> None:
+    def __init__(self, calls: KeyedCalls, own: KeysInFlight, now: Callable[[], float] = monotonic) -> None:
         self._here = KeysInFlight(own.limit)
         self._claims: dict[KeyedRequest, Claim] = {}
         refusals = (KeyInFlight, KeyReused, TooManyKeys)
-        self.claims = Claims(calls, "requests", _RequestKeeper(own), refusals, REQUIRED)
+        self.claims = Claims(calls, "requests", _RequestKeeper(own), refusals, REQUIRED, now)
 
     def begin(self, request: KeyedRequest) -> Awaitable[None] | None:
         self._here.begin(request)

@@ -7,10 +7,14 @@ import asyncio
 import random
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
+from api.errors import ApiError
+from api.rest.endpoint import Answer
 from api.sales.receipts import TICKETS_CREATED
 from engine.commands import BookSeats, CancelTicket, ExtendHolds, HoldSeats, ReadSeats, ReleaseHolds
-from engine.errors import EngineError, OutcomeUnknown, Unavailable
-from engine.records import Receipt, Ticket
+from engine.errors import EngineError, OutcomeUnknown
+from engine.records import Receipt
 from engine.selling_errors import SeatsUnavailable
 from engine.views import SeatMap
 from tests.simulation.plan import NODES, SEATS
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 NETWORK_SECONDS = (0.0005, 0.02)
+_FIRST_REFUSAL = 400
 REPEATS = 12
 REPEAT_SECONDS = (0.2, 2.0)
 
@@ -29,7 +34,7 @@ class Clients:
 
     Attributes:
         records: what they asked and were told.
-        tickets: that they were given, by client.
+        tickets: that they were given, by client: screening, ticket, seat and payment.
         held: seats that were promised to each client, by screening and seat; some may be lost or lapsed.
         keys: users and idempotency keys of bookings that were answered with success.
     """
@@ -37,7 +42,7 @@ class Clients:
     def __init__(self, world: "World", seed: int) -> None:
         self.world = world
         self.records: list[dict[str, Any]] = []
-        self.tickets: dict[int, list[Ticket]] = {}
+        self.tickets: dict[int, list[tuple[int, int, int, str]]] = {}
         self.held: dict[int, set[tuple[int, int]]] = {}
         self.keys: set[tuple[str, str]] = set()
         self.running: set[asyncio.Task[None]] = set()
@@ -92,13 +97,13 @@ class Clients:
             case "look":
                 command = ReadSeats(screening)
             case "cancel":
-                bought = [one for one in self.tickets.get(client, ()) if one.screening_id == screening]
+                bought = [one for one in self.tickets.get(client, ()) if one[0] == screening]
                 if not bought:
                     return
-                ticket = bought.pop()
-                self.tickets[client].remove(ticket)
-                seats, payment_id = (ticket.seat_id,), ticket.payment_id or ""
-                command = CancelTicket(screening, user, ticket.id, ticket.seat_id)
+                _, ticket_id, seat, payment_id = bought[-1]
+                self.tickets[client].remove(bought[-1])
+                seats = (seat,)
+                command = CancelTicket(screening, user, ticket_id, seat)
             case _:
                 receipt = Receipt(user, f"key-{number}", b"%d" % number, TICKETS_CREATED.name)
                 held_only = action == "book_held"
@@ -122,7 +127,9 @@ class Clients:
             return False
         self._ops += 1
         op = self._ops
-        self.records.append({"kind": "invoke", "op": op, "time": self._now(), "node": where, **record})
+        first_at = record.setdefault("first_at", self._now())
+        invoked = {"kind": "invoke", "op": op, "time": self._now(), "node": where, **record}
+        self.records.append(invoked)
         answer: asyncio.Future[Any] = self.world.loop.create_future()
         await asyncio.sleep(self._rng.uniform(*NETWORK_SECONDS))
         server.process.spawn(self._serve(server, command, answer, self._rng.uniform(*NETWORK_SECONDS)))
@@ -132,6 +139,9 @@ class Clients:
         except TimeoutError:
             self.world.trace("gives up", op)
             return False
+        if isinstance(outcome, Answer) and outcome.status >= _FIRST_REFUSAL:
+            # A key keeps a refusal, too, so this may be what was true when the request was first sent.
+            invoked["time"] = first_at
         return self._told(op, record, command, outcome)
 
     async def _serve(
@@ -146,10 +156,8 @@ class Clients:
         except TimeoutError:
             work.add_done_callback(lambda done: done.cancelled() or done.exception())
             outcome = OutcomeUnknown()
-        except EngineError as refusal:
-            outcome = refusal
-        except Exception as defect:
-            outcome = defect
+        except Exception as error:
+            outcome = error
 
         def arrive() -> None:
             if not answer.done():
@@ -165,19 +173,24 @@ class Clients:
         code = getattr(outcome, "code", type(outcome).__name__)
         self.world.trace("told", op, record["action"], code if isinstance(outcome, Exception) else "ok")
         returned: dict[str, Any] = {"kind": "return", "op": op, "time": self._now()}
-        if isinstance(outcome, Exception) and not isinstance(outcome, EngineError):
-            self.world.violate(f"{command} was answered with {outcome!r}")
-            return True
         if isinstance(outcome, OutcomeUnknown):
             return False
-        if isinstance(outcome, EngineError):
+        if isinstance(outcome, EngineError | ApiError):
             self.world.outcomes[code] += 1
-            status = 503 if isinstance(outcome, Unavailable) else 409
+            status = 503 if outcome.retryable else 409
             data = {}
             if isinstance(outcome, SeatsUnavailable):
                 data = {"held": list(outcome.held), "booked": list(outcome.booked)}
             self.records.append({**returned, "status": status, "code": code, "data": data})
             return status == 409
+        if isinstance(outcome, Exception):
+            self.world.violate(f"{command} was answered with {outcome!r}")
+            return True
+        if isinstance(outcome, Answer) and outcome.status >= _FIRST_REFUSAL:
+            said = orjson.loads(outcome.body.plain)
+            self.world.outcomes[said["code"]] += 1
+            self.records.append({**returned, "status": outcome.status, "code": said["code"], "data": said})
+            return True
         self.world.outcomes["ok"] += 1
         self.records.append({**returned, "status": 200, "data": self._data(command, outcome)})
         return True
@@ -192,12 +205,16 @@ class Clients:
             until = {str(hold.seat_id): hold.expires_at - WALL for hold in reply.holds}
             return {"until": until, "seats": [hold.seat_id for hold in reply.holds]}
         if isinstance(command, BookSeats):
-            held -= {(command.screening_id, ticket.seat_id) for ticket in reply.tickets}
-            if command.receipt is not None:
+            if command.receipt is None:
+                tickets = [(ticket.id, ticket.seat_id) for ticket in reply.tickets]
+            else:
                 self.keys.add(command.receipt[:2])
-            known = self.tickets.setdefault(client, [])
-            known += [ticket for ticket in reply.tickets if ticket not in known]
-            return {"tickets": [{"id": ticket.id, "seat": ticket.seat_id} for ticket in reply.tickets]}
+                documents = orjson.loads(reply.body.plain)
+                tickets = [(document["id"], document["seat_id"]) for document in documents]
+            held -= {(command.screening_id, seat) for _, seat in tickets}
+            bought = [(command.screening_id, *ticket, command.payment_id) for ticket in tickets]
+            self.tickets.setdefault(client, []).extend(bought)
+            return {"tickets": [{"id": ticket_id, "seat": seat} for ticket_id, seat in tickets]}
         if isinstance(command, ReleaseHolds):
             held -= {(command.screening_id, seat) for seat in command.seat_ids or ()}
         return {}

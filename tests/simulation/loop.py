@@ -38,6 +38,7 @@ class Process:
         self.paused = self.dead = False
         self._loop = loop
         self._kept: list[events.Handle] = []
+        loop.processes.append(self)
 
     def pause(self) -> None:
         """Stop it, as SIGSTOP does."""
@@ -91,6 +92,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         process: whose callback is running; None for those of the simulation itself.
         ending: the simulation is over; callbacks of all processes are called, so that tasks can end.
         failures: exceptions that no task has caught.
+        processes: all that have been made.
     """
 
     def __init__(self) -> None:
@@ -98,6 +100,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.process: Process | None = None
         self.ending = False
         self.failures: list[str] = []
+        self.processes: list[Process] = []
         self._now = 0.0
         self._turns = 0
         self._timers: list[tuple[float, int, _Timer]] = []
@@ -159,11 +162,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Cancel what is left, and close the loop."""
         self.ending = True
         self.process = None
-        tasks = asyncio.all_tasks(self)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            self.run_until_complete(asyncio.wait(tasks))
+        for process in self.processes:
+            process.go_on()
+        # Several times: a task that is being woken by a timeout may swallow a cancellation.
+        while tasks := asyncio.all_tasks(self):
+            for task in tasks:
+                task.cancel()
+            self.run_until_complete(asyncio.wait(tasks, timeout=0.1))
         self.close()
 
     def _failed(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

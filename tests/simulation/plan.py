@@ -62,7 +62,8 @@ def _time(rng: random.Random) -> float:
 
 
 def _fault(rng: random.Random) -> Step:
-    at, seconds = _time(rng), round(rng.choice((rng.uniform(0.1, 1.5), rng.uniform(1.5, 7.0))), 3)
+    at = _time(rng)
+    seconds = round(rng.uniform(*rng.choice(((0.1, 1.5), (1.5, 7.0), (3.5, 6.0)))), 3)
     where = rng.choice(NODES)
     direction = rng.choice(("both", "both", "out", "back"))
     kind, arguments = rng.choice(
@@ -70,12 +71,11 @@ def _fault(rng: random.Random) -> Step:
             ("crash", (where, seconds)),
             ("crash", (where, seconds)),
             ("restart", (where,)),
-            ("pause", (where, seconds)),
-            ("pause", (where, seconds)),
+            *[("pause", (where, seconds))] * 3,
             ("cut_nats", (where, direction, seconds)),
             ("cut_nats", (where, direction, seconds)),
             ("cut_database", (where, direction, seconds)),
-            ("cut_off", (where, seconds)),
+            *[("cut_off", (where, seconds))] * 4,
             ("slow_nats", (where, direction, seconds)),
             ("slow_database", (where, direction, seconds)),
             ("kill_nats", (seconds,)),

@@ -8,23 +8,37 @@ NATS and PostgreSQL. Ids come from memory, and refunds are left out.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
+from api.bodies import Body
+from api.limits import Limits
+from api.rest.endpoint import Answer
+from api.rest.idempotency import IdempotencyKeys, KeyedAnswer, KeysInFlight
 from api.sales.receipts import encode_reply
+from api.services import KeyedRequest
 from api.ws.feed import SeatFeed
 from cluster.beats import Facts, Timing
+from cluster.errors import NatsUnavailable, NodeRefused
+from cluster.keys import KeyedCalls
 from cluster.node import Node
 from engine.box_office import BoxOffice
 from engine.clock import SystemClock
 from engine.commands import BookSeats, Command
 from engine.directory import ScreeningDirectory
-from engine.errors import EngineError, StoreUnavailable
+from engine.errors import EngineError, StoreUnavailable, is_final
 from engine.memory import MemoryIds, NullObserver
 from engine.policy import Policy
 from engine.ports import LoadedScreening
+from engine.replies import Booked
 from engine.screening import Screening
 from engine.screening_state import Decision
+from engine.selling_errors import SeatsUnavailable
 from frontrow.background import Recurring
+from frontrow.shared_counts import SharedRequests
+from persistence.idempotency import IdempotencyRows
 from persistence.journal import PostgresJournal
 from persistence.store import PostgresStore
 from persistence.tickets import Tickets
@@ -64,6 +78,7 @@ class Server:
         self.nats_cable = world.nats_cables.setdefault(name, Cable(world.loop, world.network_rng))
         self.database_cable = world.database_cables.setdefault(name, Cable(world.loop, world.network_rng))
         self.serving = False
+        self.directory: ScreeningDirectory | None = None
         self._rate = rate
         self._started_at = world.loop.time()
         self._number = number
@@ -81,7 +96,7 @@ class Server:
         while not self.serving:
             try:
                 await self._start(living)
-            except EngineError as failure:
+            except (EngineError, NatsUnavailable, NodeRefused) as failure:
                 self.world.trace("cannot start", self.name, type(failure).__name__)
                 await self._stop_parts()
                 await asyncio.sleep(0.5)
@@ -115,7 +130,10 @@ class Server:
             *(self.directory, self.feed, self.clock, self.store, tally, ASK_SECONDS)
         )
         flushing = self.node.flushing(self.journal, ASK_SECONDS)
-        self.box_office = BoxOffice(self.screenings, flushing, _Ledger(self.connector))
+        self._box_office = BoxOffice(self.screenings, flushing, _Ledger(self.connector))
+        calls = KeyedCalls(self.node.links, self.node.membership)
+        in_flight = SharedRequests(calls, KeysInFlight(1000), world.loop.time)
+        self._keys = IdempotencyKeys(IdempotencyRows(self.connector), self.journal, in_flight, Limits())
         await self.journal.start()
         await self.node.join(living)
         self._recurring = Recurring()
@@ -145,13 +163,45 @@ class Server:
         self.clock.follow()
 
     async def ask(self, command: Command) -> Any:
-        """Carry out a command as an endpoint does: bookings are repeated safely by their payment."""
+        """Carry out a command as an endpoint does, once for each idempotency key.
+
+        Returns:
+            The reply; to a booking with a key the response.
+        """
+        if not isinstance(command, BookSeats):
+            return await self.screenings.ask(command)
+        if command.receipt is None:
+            return await self._booked(command)
+        scope, key, fingerprint, _ = command.receipt
+        return await self._keys.once(KeyedRequest(scope, key, fingerprint), partial(self._answered, command))
+
+    async def _booked(self, command: BookSeats) -> Booked:
+        """Book, or find out what a repeated payment has booked."""
         try:
             return await self.screenings.ask(command)
         except EngineError as refusal:
-            if not isinstance(command, BookSeats):
+            return await self._box_office.reconsider(command, refusal)
+
+    async def _answered(self, command: BookSeats) -> KeyedAnswer:
+        """Answer a booking; what may be repeated is raised."""
+        try:
+            booked = await self._booked(command)
+        except EngineError as refusal:
+            if not is_final(refusal):
                 raise
-            return await self.box_office.reconsider(command, refusal)
+            said = {"code": refusal.code}
+            if isinstance(refusal, SeatsUnavailable):
+                said |= {"held": list(refusal.held), "booked": list(refusal.booked)}
+            return KeyedAnswer(Answer(409, Body(orjson.dumps(said))), final=True)
+        status, body = encode_reply(command.receipt.form, booked)
+        return KeyedAnswer(Answer(status, Body(body)), final=True)
+
+    def epoch_of(self, screening: int) -> int:
+        """The epoch under which it answers for a screening; 0 if it does not."""
+        if self.directory is None or self.process.dead:
+            return 0
+        actor = self.directory.owned.actors.get(screening)
+        return 0 if actor is None else actor.epoch
 
     def oldest_unwritten_at(self) -> float:
         """When the oldest entry was appended that is not certain to be written; now if there is none."""

@@ -2,7 +2,7 @@
 
 Only the statements that a cluster of servers sends for screenings with seats are understood, and they are
 carried out as the schema demands: keys, the unique index over live tickets, the rules for payments and for
-the status of tickets.
+the status of tickets. `test_tables.py` sends the same statements here and to PostgreSQL.
 
 The columns of the journal's prepared statements are found in their SQL, so they follow it. What the SQL
 does with them is written down here once more.

@@ -17,7 +17,6 @@ from typing import Any
 
 from engine.commands import BookSeats, Command, ReadSeats
 from engine.errors import EngineError
-from engine.events import SYSTEM
 from tests.engine.conftest import make_info, make_layout
 from tests.simulation.clients import Clients, seats_of
 from tests.simulation.faults import Faults
@@ -129,21 +128,17 @@ class World:
     def decides(self, server: Server, screening: int, epoch: int, command: Command) -> None:
         """A server is about to decide a command."""
         self.trace("decides", server.name, screening, epoch, type(command).__name__)
-        if not self._judging or getattr(command, "holder", "") == SYSTEM:
+        if not self._judging:
             return
-        owned = server.directory.owned
-        if owned.lease.until <= server.clock.now():
+        if server.directory.owned.lease.until <= server.clock.now():
             self.violate(f"{server.name} decides {command} although its lease has expired")
         if self.loop.time() < self._deposed_until:
             return
         for other in self.servers.values():
-            if other is server or other.process.dead or not hasattr(other, "directory"):
-                continue
-            actor = other.directory.owned.actors.get(screening)
-            if actor is not None and actor.epoch > epoch:
+            if other is not server and (later := other.epoch_of(screening)) > epoch:
                 self.violate(
                     f"{server.name} decides {command} under epoch {epoch}, "
-                    f"but {other.name} answers under epoch {actor.epoch}"
+                    f"but {other.name} answers under epoch {later}"
                 )
 
     def taken_over(self, server: Server, reason: str) -> None:
@@ -157,13 +152,11 @@ class World:
         """An epoch was raised: what its former owner has not written is lost."""
         self.trace("epoch", screening, epoch, after)
         now = self.loop.time()
-        oldest, until = now, now
-        if before in self._died:
-            oldest = self._died[before]
+        oldest, until = self._died.get(before, now), now
         for server in self.servers.values():
-            if server.mark == before and before != after and hasattr(server, "directory"):
+            if server.mark == before != after:
                 oldest = server.oldest_unwritten_at()
-                if screening in server.directory.owned.actors:
+                if server.epoch_of(screening):
                     until = now + LOSS_SECONDS
         if oldest < now or until > now:
             self.losses.append(
@@ -245,13 +238,13 @@ class World:
         except TimeoutError:
             self.violate(f"the history has not ended after {LIMIT_SECONDS:g} s")
         finally:
-            self._judging = False
             logger.removeHandler(errors)
+            for failure in (*self.loop.failures, *errors.messages):
+                self.violate(failure)
+            self.outcome.digest = self._digest.hexdigest()
+            self._judging = False
             self.loop.end()
             asyncio.set_event_loop(None)
-        for failure in (*self.loop.failures, *errors.messages):
-            self.violate(failure)
-        self.outcome.digest = self._digest.hexdigest()
         return self.outcome
 
     async def _in_time(self) -> None:
