@@ -21,6 +21,7 @@ from engine.purchases import RESERVATION_PAYMENT, Purchases, Screenings
 from engine.records import Receipt, Ticket, TicketStatus, UnusablePayment
 from engine.replies import Booked, Cancelled
 from engine.selling_errors import (
+    BookingInProgress,
     NotHeld,
     PaymentAlreadyUsed,
     PriceChanged,
@@ -161,7 +162,7 @@ class BoxOffice:
                 # As in `cancel`: it may have been cancelled or have lapsed since it was read.
                 ticket = await self.own_ticket(holder, ticket_id)
                 if ticket.status not in _OVER:
-                    raise
+                    raise refusal_of(error, [ticket]) from error
                 refusal = TicketNotPending(ticket_id, ticket.status.value)
                 refusal.__cause__ = error
             except EngineError as error:
@@ -212,6 +213,7 @@ class BoxOffice:
 
         Raises:
             TicketNotFound: the holder has no such ticket.
+            BookingInProgress: another request is changing it.
             TicketAdmitted: the holder was admitted with it.
             ScreeningStarted: sales are closed.
             TooManyRefunds: its price could not be recorded as owed.
@@ -226,17 +228,16 @@ class BoxOffice:
             return await self._cancel(ticket, actor)
 
     async def _cancel(self, ticket: Ticket, actor: str | None) -> Cancelled:
-        holder, ticket_id = ticket.holder, ticket.id
-        command = CancelTicket(ticket.screening_id, holder, ticket_id, ticket.seat_id, actor)
+        command = CancelTicket(ticket.screening_id, ticket.holder, ticket.id, ticket.seat_id, actor)
         try:
             return cast(Cancelled, await self._screenings.ask(command))
-        except (NotFound, ScreeningCancelled):
+        except (NotFound, ScreeningCancelled) as error:
             # It may have been cancelled since it was read: by another request, by a transaction of a server
             # that has died, or together with the screening.
-            ticket = await self.own_ticket(holder, ticket_id)
-            if ticket.status not in _OVER:
-                raise
-            return Cancelled(ticket)
+            present = await self.own_ticket(ticket.holder, ticket.id)
+            if present.status not in _OVER:
+                raise refusal_of(error, [ticket]) from error
+            return Cancelled(present)
 
     async def cancel_all(self, holder: str, ticket_ids: Sequence[int], actor: str | None = None) -> None:
         """Cancel tickets of one screening in one step, all or none; those that are cancelled stay so.
@@ -270,10 +271,10 @@ class BoxOffice:
         ids, seat_ids = zip(*[(ticket.id, ticket.seat_id) for ticket in live], strict=True)
         try:
             await self._screenings.ask(CancelTickets(live[0].screening_id, holder, ids, seat_ids, actor))
-        except (NotFound, ScreeningCancelled):
+        except (NotFound, ScreeningCancelled) as error:
             # As in `cancel`: some may have been cancelled since they were read.
             if len(await self._live_tickets(holder, ids)) == len(ids):
-                raise
+                raise refusal_of(error, live) from error
             await self.cancel_all(holder, ids, actor)
 
     async def _live_tickets(self, holder: str, ticket_ids: Sequence[int]) -> list[Ticket]:
@@ -383,6 +384,16 @@ class BoxOffice:
             if paid[1:5] == ticket[1:5] and paid.confirmed_at is not None:
                 return Booked((paid,))
         return None
+
+
+def refusal_of(error: EngineError, tickets: Sequence[Ticket]) -> EngineError:
+    """Return why a screening has rejected a command for tickets that their holder has, as the ledger says.
+
+    If the screening does not know them, another request is moving or changing them.
+    """
+    if not isinstance(error, TicketNotFound):
+        return error
+    return BookingInProgress([ticket.seat_id for ticket in tickets])
 
 
 def _paid(price_cents: int | None, expected_cents: int | None) -> int:

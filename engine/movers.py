@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
-from engine.box_office import BoxOffice
+from engine.box_office import BoxOffice, refusal_of
 from engine.catalogue_errors import TicketNotConfirmed
 from engine.commands import EndArrival, MoveTickets, ReadStock, ReceiveTickets
 from engine.door import kept_from_the_door
@@ -98,11 +98,11 @@ class Movers:
             # Another request may have moved or cancelled them since they were read.
             present = await self._tickets(order)
             if present == tickets:
-                return await self._reconsidered(order, tickets, error)
+                return await self._reconsidered(order, tickets, refusal_of(error, tickets))
             try:
                 return await self._moved(order, present)
             except EngineError as refusal:
-                return await self._reconsidered(order, present, refusal)
+                return await self._reconsidered(order, present, refusal_of(refusal, present))
         except EngineError as refusal:
             return await self._reconsidered(order, tickets, refusal)
 
