@@ -40,6 +40,7 @@ def _arguments() -> argparse.Namespace:
     add("--nodes", type=_between(int, 1, 9), default=3, help="number of nodes (3)")
     add("--only", action="append", choices=KINDS, metavar="KIND", help="only such faults; may be repeated")
     add("--without", action="append", choices=KINDS, metavar="KIND", default=[], help="no such faults")
+    add("--calm", action="store_true", help="no faults but those of clients")
     add("--folder", type=Path, help=f"where the run is stored; by default a new one in {_FOLDERS}")
     add("--replay", type=Path, metavar="FOLDER", help="run the schedule of an earlier run again")
     return parser.parse_args()
@@ -48,7 +49,8 @@ def _arguments() -> argparse.Namespace:
 def _schedule(arguments: argparse.Namespace) -> Schedule:
     if arguments.replay is not None:
         return Schedule.load(arguments.replay / SCHEDULE)
-    kinds = [kind for kind in arguments.only or KINDS if kind not in arguments.without]
+    kinds = [] if arguments.calm else arguments.only or KINDS
+    kinds = [kind for kind in kinds if kind not in arguments.without]
     return draw_schedule(arguments.seed, arguments.seconds, arguments.nodes, kinds)
 
 

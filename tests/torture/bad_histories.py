@@ -336,6 +336,13 @@ def key_has_two_effects(story: Story) -> None:
         story.ask("book", "ada", at, status=201, key="k1", data=data)
 
 
+@_breaks("repeat refused")
+def repeat_with_the_key_is_refused(story: Story) -> None:
+    data = {"tickets": [{"id": 1, "seat": 1}]}
+    story.ask("order", "ada", (0, 1), [1], status=201, key="k1", data=data)
+    story.ask("order", "ada", (2, 3), [1], status=409, key="k1", code="seats_unavailable")
+
+
 @_breaks("key for two requests")
 def key_is_accepted_for_another_body(story: Story) -> None:
     story.hold("ada", 1, (0, 1), key="k1")

@@ -24,6 +24,11 @@ LIVE = ("pending", "confirmed")
 _OWN_PAYMENT = "reservation:"
 """Prefix of payments that the server names itself; they are not refunded."""
 
+_SELLING = BOOKINGS | {"order"}
+"""What is answered with tickets, and stored with its key in the same transaction."""
+
+_MAY_REFUSE_REPEATS = ("idempotency_key_in_flight",)
+
 Row = Mapping[str, Any]
 
 
@@ -78,10 +83,13 @@ class _Ledger:
                 keyed[operation.user, operation.key].append(operation)
         for (user, key), operations in keyed.items():
             first = operations[0]
+            if refused := [one for one in self._operations if _repeats_in_vain(one, first)]:
+                text = "It had succeeded, and a repeat with the same key was refused."
+                yield Finding("repeat refused", f"key {key} of {user}", text, _lines([first, *refused]))
             if any(_body(one) != _body(first) for one in operations):
                 text = "Requests with different bodies all succeeded; the later ones must get 422."
                 yield Finding("key for two requests", f"key {key} of {user}", text, _lines(operations))
-            elif first.action in BOOKINGS and len({_ticket_ids(one) for one in operations}) > 1:
+            elif first.action in _SELLING and len({_ticket_ids(one) for one in operations}) > 1:
                 text = "A repeat with the same key was answered with other tickets."
                 yield Finding("key with two effects", f"key {key} of {user}", text, _lines(operations))
 
@@ -278,6 +286,19 @@ def _seats(operation: Operation) -> tuple[Any, ...]:
 def _body(operation: Operation) -> tuple[Any, ...]:
     wanted = operation.action, operation.screening, operation.seats, operation.payment_id
     return (*wanted, operation.ticket_type, operation.quantity, operation.reservation)
+
+
+def _repeats_in_vain(later: Operation, first: Operation) -> bool:
+    """Whether a sale with a key was refused although the same request had been answered with success."""
+    return (
+        later.refused
+        and first.action in _SELLING
+        and (later.user, later.key, _body(later)) == (first.user, first.key, _body(first))
+        and later.invoked_at > first.returned_at
+        and (later.status or 0) < 500
+        and later.status != 429
+        and later.code not in _MAY_REFUSE_REPEATS
+    )
 
 
 def _lines(operations: Sequence[Operation]) -> list[str]:

@@ -10,6 +10,8 @@ from typing import Any
 import aiohttp
 from psycopg2.extras import RealDictCursor
 
+from persistence.connector import Connector
+from persistence.verification import verified
 from tests.acceptance.late_writes import late_writes_in
 from tests.acceptance.seeding import seeded
 from tests.box_office import days_ahead
@@ -130,6 +132,19 @@ class Run:
         )
         if late := await asyncio.to_thread(late_writes_in, self._site.database_url):
             self.problems.append(f"{late} rows were written for screenings that another node had taken")
+        self.problems += await self._not_verified()
+
+    async def _not_verified(self) -> list[str]:
+        """Return what `frontrow verify` finds wrong: the log against the tables, and the hashes of owners."""
+        connector = Connector(self._site.database_url, pool_size=1, statement_timeout_seconds=SETTLE_SECONDS)
+        try:
+            return [
+                f"log and tables differ: screening {one.screening_id}: {one.difference}"
+                async for one in verified(connector)
+                if one.difference is not None
+            ]
+        finally:
+            connector.close()
 
     def _caller(self, user_id: int, *, admin: bool = False) -> Caller:
         return Caller(self._session, self._site.token(user_id, admin=admin))

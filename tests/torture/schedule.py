@@ -201,8 +201,10 @@ def draw_schedule(seed: int, seconds: float, nodes: int, kinds: Sequence[str] = 
         seed: decides everything.
         seconds: how long faults begin.
         nodes: number of nodes.
-        kinds: what may happen.
+        kinds: what may happen; nothing if it is empty.
     """
+    if not kinds:
+        return Schedule(seed, seconds, nodes, [])
     draw = random.Random(seed)
     pause = min(2.5, max(0.5, seconds / (2 * len(kinds))))
     names, deck = node_names(nodes), list[str]()

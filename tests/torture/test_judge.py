@@ -51,6 +51,34 @@ def test_a_finding_names_what_was_seen_of_the_seat() -> None:
     assert finding.records[1] == "op 2: 2.000 grace look -> 3.000 saw free"
 
 
+def long_story(turns: int) -> Story:
+    story = Story()
+    for turn in range(0, 4 * turns, 4):
+        story.hold("ada", 1, (turn, turn + 1))
+        story.release("ada", 1, (turn + 2, turn + 3))
+    return story
+
+
+def test_what_is_not_decided_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.torture.verdict.STEPS_LIMIT", 20)
+    verdict = long_story(50).judged()
+    (finding,) = verdict.findings
+    assert (finding.kind, verdict.undecided) == ("not decided", 1)
+    assert "\nnot decided: 1\n" in str(verdict)
+
+
+def test_a_contradiction_decides_what_is_too_long_to_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.torture.verdict.STEPS_LIMIT", 20)
+    story = Story()
+    for user in ("mary", "hedy", "radia", "barbara", "frances", "karen"):
+        story.ask("hold", user, (0, None), [1])
+        story.ask("release", user, (0, None), [1])
+    story.hold("joan", 1, (1, 2))
+    story.hold("grace", 1, (3, 4))
+    verdict = story.judged()
+    assert ([finding.kind for finding in verdict.findings], verdict.undecided) == (["no order"], 0)
+
+
 def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert judge.main([str(tmp_path)]) == 2
     assert "cannot be judged" in capsys.readouterr().err
