@@ -15,21 +15,35 @@ from tests.engine import (
     test_simulation,
     test_waiting_list_simulation,
 )
+from tests.simulation import histories
 
-Simulate = Callable[[int], Awaitable[object]]
+Simulate = Callable[[int], None]
 
 
-def _of_cluster(kind: str) -> Simulate:
-    return lambda seed: test_cluster_simulation.Simulation(seed, kind).run()
+def _in_memory(simulate: Callable[[int], Awaitable[object]]) -> Simulate:
+    async def history(seed: int) -> None:
+        await simulate(seed)
+
+    return lambda seed: asyncio.run(history(seed))
+
+
+def _of_servers(kind: str) -> Simulate:
+    return _in_memory(lambda seed: test_cluster_simulation.Simulation(seed, kind).run())
+
+
+def _of_cluster(seed: int) -> None:
+    violations = histories.history(seed).violations
+    assert not violations, violations[0]
 
 
 SIMULATIONS: dict[str, Simulate] = {
-    "one server": test_simulation.simulate,
-    "planned moves of screenings": _of_cluster("moves"),
-    "paused servers": _of_cluster("pauses"),
-    "partitioned servers": _of_cluster("partitions"),
-    "moves of tickets": test_move_simulation.simulate,
-    "waiting list": partial(test_waiting_list_simulation.simulate, steps=400, people=60),
+    "one server": _in_memory(test_simulation.simulate),
+    "planned moves of screenings": _of_servers("moves"),
+    "paused servers": _of_servers("pauses"),
+    "partitioned servers": _of_servers("partitions"),
+    "moves of tickets": _in_memory(test_move_simulation.simulate),
+    "waiting list": _in_memory(partial(test_waiting_list_simulation.simulate, steps=400, people=60)),
+    "cluster": _of_cluster,
 }
 """Simulations by name; each runs the history of a seed, and raises AssertionError if a promise was broken."""
 
@@ -40,15 +54,11 @@ def main(name: str, first: int, last: int) -> int:
     """Run the histories of a range of seeds. Returns the exit status: 1 if one is wrong."""
     for seed in range(first, last):
         try:
-            asyncio.run(_history(name, seed))
+            SIMULATIONS[name](seed)
         except AssertionError as failure:
             print(f"problem: seed {seed}: {_reason(failure)}")
             return 1
     return 0
-
-
-async def _history(name: str, seed: int) -> None:
-    await SIMULATIONS[name](seed)
 
 
 def _reason(failure: AssertionError) -> str:

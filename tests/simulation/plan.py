@@ -52,8 +52,9 @@ def plan_of(seed: int) -> list[Step]:
         action = rng.choices(tuple(ACTIONS), tuple(ACTIONS.values()))[0]
         patience = rng.choice((0.05, 3.0, 3.0, 3.0))
         steps.append(Step(at, "act", (where, client, action, screening, draw, patience, number)))
-    for number in range(rng.randint(1, 3)):
-        steps.append(Step(_time(rng), "watch", (rng.choice(NODES), rng.choice(SCREENINGS), number)))
+    for number in range(rng.randint(2, 5)):
+        begins_at = FIRST_SECONDS if rng.random() < 0.7 else _time(rng)
+        steps.append(Step(begins_at, "watch", (rng.choice(NODES), rng.choice(SCREENINGS), number)))
     return sorted(steps)
 
 
@@ -79,7 +80,8 @@ def _fault(rng: random.Random) -> Step:
             ("slow_nats", (where, direction, seconds)),
             ("slow_database", (where, direction, seconds)),
             ("kill_nats", (seconds,)),
-            ("lose_changes", (0.5, seconds)),
+            ("lose_changes", (0.5, 2 * seconds)),
+            ("lose_changes", (0.5, 2 * seconds)),
             ("freeze_postgres", (seconds,)),
             ("kill_postgres", (seconds,)),
             ("delay_postgres", (round(seconds / 4, 3), seconds)),
