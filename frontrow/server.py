@@ -80,7 +80,7 @@ from frontrow.webhooks import LEASE_SECONDS as WEBHOOK_LEASE_SECONDS
 from frontrow.webhooks import WebhookSender
 from metrics.cluster import ClusterObserver, ClusterReadings
 from metrics.database import DatabaseMetrics
-from metrics.event_loop import sample_event_loop_lag
+from metrics.event_loop import sample_event_loop_lag, task_count, timer_count
 from metrics.exposition import render_in_turns
 from metrics.observer import MetricsObserver
 from metrics.outbox import OutboxMetrics
@@ -437,6 +437,8 @@ class Server:
             pool_busy=lambda: self._connector.busy_count,
             pool_idle=lambda: self._connector.idle_count,
             pool_waiting=lambda: self._connector.waiting_count,
+            loop_tasks=task_count,
+            loop_timers=timer_count,
         )
         gauge_limits = GaugeLimits(
             settings.mailbox_limit,

@@ -25,6 +25,8 @@ class Readings(NamedTuple):
         webhook_wait_seconds: age of the oldest event that the others wait for.
         pool_busy, pool_idle: connections of the database pool that are in use, and that are not.
         pool_waiting: how many wait for a connection of the pool.
+        loop_tasks: tasks of the event loop that have not ended.
+        loop_timers: timers of the event loop that are due later.
     """
 
     mailbox_depth: Callable[[], float]
@@ -38,6 +40,8 @@ class Readings(NamedTuple):
     pool_busy: Callable[[], float]
     pool_idle: Callable[[], float]
     pool_waiting: Callable[[], float]
+    loop_tasks: Callable[[], float]
+    loop_timers: Callable[[], float]
 
 
 class Limits(NamedTuple):
@@ -139,6 +143,16 @@ def register_readings(registry: CollectorRegistry, readings: Readings, limits: L
                     "frontrow_database_pool_waiting",
                     "Work that waits for a connection of the database pool.",
                     readings.pool_waiting,
+                ),
+                Gauge(
+                    "frontrow_event_loop_tasks",
+                    "Tasks of the event loop that have not ended.",
+                    readings.loop_tasks,
+                ),
+                Gauge(
+                    "frontrow_event_loop_timers",
+                    "Timers of the event loop that are due later.",
+                    readings.loop_timers,
                 ),
                 *_limits(limits),
                 _BuildInfo(version),

@@ -7,6 +7,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+import uvloop
 from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -16,7 +17,7 @@ from api.webhooks.notices import NOTICE
 from engine.records import ScreeningInfo
 from metrics.cluster import ClusterObserver, ClusterReadings
 from metrics.database import DatabaseMetrics
-from metrics.event_loop import sample_event_loop_lag
+from metrics.event_loop import sample_event_loop_lag, task_count, timer_count
 from metrics.exposition import OPENMETRICS, render, render_in_turns
 from metrics.instruments import PART_SAMPLES
 from metrics.observer import MetricsObserver
@@ -54,6 +55,8 @@ class Shop:
             pool_busy=lambda: 5,
             pool_idle=lambda: 3,
             pool_waiting=lambda: 1,
+            loop_tasks=lambda: 12,
+            loop_timers=lambda: 34,
         )
         register_readings(self.registry, readings, Limits(2000, 100_000, 5000, 8), "1.2.3")
         self.lease_seconds = 2.5
@@ -388,3 +391,23 @@ async def test_a_blocked_event_loop_shows(shop):
     await sampling
     assert shop.value("frontrow_event_loop_lag_seconds_sum") > 0.1
     assert shop.value("frontrow_event_loop_lag_seconds_count") == 1
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_tasks_and_timers_are_counted_on_both_event_loops(new_loop):
+    async def counted():
+        loop = asyncio.get_running_loop()
+        before = task_count(), timer_count()
+        tasks = [loop.create_task(asyncio.sleep(0)) for _ in range(3)]
+        timers = [loop.call_later(3600, print) for _ in range(5)]
+        during = task_count(), timer_count()
+        await asyncio.gather(*tasks)
+        for timer in timers:
+            timer.cancel()
+        return before, during, task_count()
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        before, during, tasks_left = runner.run(counted())
+    assert before == (1, 0)
+    assert during == (4, 5)
+    assert tasks_left == 1
