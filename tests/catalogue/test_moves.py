@@ -90,6 +90,23 @@ async def test_tickets_of_an_order_pass_their_seats_on(house: House) -> None:
     assert [statuses[seat] for seat in halls.seats[:4]] == ["available", "booked", "booked", "booked"]
 
 
+async def test_a_ticket_moves_to_the_seat_of_a_cancelled_one_of_the_same_payment(house: House) -> None:
+    halls = await halls_of(house)
+    kept, given_back, other = await halls.sold(*halls.seats[:3])
+    assert (await halls.ada.cancel_ticket(given_back["id"])).status == 204
+    moved = await move(halls.ada, kept, seat_id=halls.seats[1])
+    assert (moved.status, moved.json) == (200, {**kept, "seat_id": halls.seats[1]})
+    # Seats of both screenings have the same ids.
+    moved = await move(halls.ada, other, screening_id=halls.second, seat_id=halls.seats[1])
+    assert moved.status == 200, moved.body
+    assert await halls.owed("P") == [("ticket_cancelled", PRICE)]
+    await house.restart()
+    assert (await halls.statuses(halls.first))[halls.seats[1]] == "booked"
+    # The payment still buys nothing new.
+    again = await house.user(7).book(halls.first, [halls.seats[1]], payment_id="P")
+    assert again.status == 409, again.body
+
+
 async def test_a_ticket_moves_to_another_screening(house: House) -> None:
     halls = await halls_of(house)
     tickets = await halls.sold(*halls.seats[:2])
