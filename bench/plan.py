@@ -39,6 +39,7 @@ class Plan:
         best_halls: numbers of seats of the halls in which parties ask for the best seats.
         parties: how many of them ask per round and hall.
         reservations: reservations whose funnel is looked at.
+        logged_events: events of the log that is verified, a thousand for each screening.
     """
 
     rounds: int = 5
@@ -62,6 +63,7 @@ class Plan:
     best_halls: tuple[int, ...] = (5_000, 50_000)
     parties: int = 1000
     reservations: int = 1_000_000
+    logged_events: int = 1_000_000
 
 
 SMALL = Plan(
@@ -82,5 +84,6 @@ SMALL = Plan(
     best_halls=(500, 1000),
     parties=50,
     reservations=1000,
+    logged_events=5000,
 )
 """To see that the harness works; the figures mean nothing."""

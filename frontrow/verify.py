@@ -39,8 +39,8 @@ class Counts:
         self.unlogged += not one.logged
 
     def tell_progress(self) -> None:
-        """Print how far the work has come, now and then."""
-        if monotonic() >= self._told_at + PROGRESS_SECONDS:
+        """Print how far the work has come, now and then, if somebody looks."""
+        if sys.stderr.isatty() and monotonic() >= self._told_at + PROGRESS_SECONDS:
             self._told_at = monotonic()
             click.echo(f"{self.screenings} screenings, {self.events} events so far", err=True)
 

@@ -17,6 +17,7 @@ from bench.scenarios import (
     reads,
     rules,
     sockets,
+    verify,
 )
 from bench.stage import Stage
 
@@ -85,6 +86,9 @@ SCENARIOS: Mapping[str, Scenario] = {
     "hot-hall": Scenario("one screening behind gateways", "rate", "toggles/s", cluster.prepare_hot_hall),
     "workers": Scenario("two workers and one", "rate_alone", "holds/s", cluster.prepare_workers),
     "funnel": Scenario("what sells, of a million reservations", "p50_ms", "ms", funnel.prepare),
+    "verify": Scenario(
+        "a database checked by a log of a million events", "rate", "events/s", verify.prepare, uncounted=0
+    ),
     "engine": Scenario("the engine without I/O", "rate", "holds/s", engine_alone.prepare),
     "best": Scenario("the best seats of half full halls, without I/O", "p99_ms", "ms", best.prepare),
 }
