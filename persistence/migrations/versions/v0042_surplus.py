@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0042_surplus"
-down_revision = "0038_admitted_or_moved"
+down_revision = "0041_moves_of_partly_cancelled"
 
 
 def upgrade() -> None:
