@@ -1,9 +1,9 @@
 """Users of a server that moves to another port at every restart, with the clients that users have."""
 
+import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from functools import partial
-from typing import Protocol
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Protocol
 
 import httpx
 
@@ -33,34 +33,46 @@ class Serving(Addressed, Protocol):
         """Return a token of a user."""
 
 
+BuyerOf = Callable[..., "Buyer"]
+"""Makes the buyer with a user id; takes the options of `Buyer`."""
+
+_NONE_IS_KEPT = httpx.Limits(max_keepalive_connections=0)
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Saves httpx the time to read certificates."""
+
+
 class Buyer(AsyncFrontrow):
-    """A user of a server.
+    """A user of a server, with connections of their own.
 
     Args:
         server: the server.
-        http: sends the requests.
         user_id: the user.
         admin: whether the user is an administrator.
         retries: by default requests are repeated until they are answered for good.
         network: leads to the server; by default the server itself.
         timeout_seconds: of a request. The server answers sooner, unless it is dead or frozen.
+        new_connections: whether each request has its own connection and so may reach another node; by
+            default, if the environment names a cluster.
     """
 
     def __init__(
         self,
         server: Serving,
-        http: httpx.AsyncClient,
         user_id: int,
         *,
         admin: bool = False,
         retries: Retries = PATIENT,
         network: Addressed | None = None,
         timeout_seconds: float = ANSWER_SECONDS,
+        new_connections: bool | None = None,
     ) -> None:
         self.server = server
         self._address = server if network is None else network
         self.user_id = user_id
         self.holder = f"user:{user_id}"
+        if new_connections is None:
+            new_connections = topology().is_cluster
+        http = httpx.AsyncClient(limits=_NONE_IS_KEPT, verify=_NO_TLS) if new_connections else None
         token = server.token(user_id, admin=admin)
         super().__init__(self.base_url, token, retries=retries, timeout_seconds=timeout_seconds, http=http)
 
@@ -75,23 +87,19 @@ class Buyer(AsyncFrontrow):
 
 
 @asynccontextmanager
-async def http_client(*, new_connections: bool | None = None) -> AsyncIterator[httpx.AsyncClient]:
-    """Connections that any number of buyers share.
+async def buyers_of(server: Serving, retries: Retries = PATIENT, **options: Any) -> AsyncIterator[BuyerOf]:
+    """Makes buyers by their user ids, and closes them in the end.
 
     Args:
-        new_connections: whether each request has its own connection and so may reach another node; by
-            default, if the environment names a cluster.
+        server: the server.
+        retries: of the buyers.
+        options: others of `Buyer`, which may also be given for each.
     """
-    if new_connections is None:
-        new_connections = topology().is_cluster
-    # Kept for less time than by the server, so that requests do not meet a connection that is being closed.
-    kept = {"max_keepalive_connections": 0 if new_connections else None, "keepalive_expiry": 5.0}
-    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=None, **kept)) as http:
-        yield http
+    async with AsyncExitStack() as opened:
 
+        def buyer(user_id: int, **more: Any) -> Buyer:
+            made = Buyer(server, user_id, **{"retries": retries, **options, **more})
+            opened.push_async_exit(made)
+            return made
 
-@asynccontextmanager
-async def buyers_of(server: Serving, retries: Retries = PATIENT) -> AsyncIterator[Callable[..., Buyer]]:
-    """Makes buyers by their user ids, who share connections."""
-    async with http_client() as http:
-        yield partial(Buyer, server, http, retries=retries)
+        yield buyer

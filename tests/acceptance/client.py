@@ -131,13 +131,6 @@ class Client:
         """Buy seats that are free or held by this user."""
         return await self._select("/api/v1/tickets/book", screening_id, seat_ids, payment_id=payment_id)
 
-    async def book_from_reservation(
-        self, screening_id: int, seat_ids: Sequence[int], payment_id: str
-    ) -> Answer:
-        """Buy seats that this user holds."""
-        path = "/api/v1/tickets/book-from-reservation"
-        return await self._select(path, screening_id, seat_ids, payment_id=payment_id)
-
     async def availability(self, screening_id: int) -> list[dict[str, Any]]:
         """Return all seats as everybody sees them."""
         return await self._listed(f"/api/v1/seat-reservations/screening/{screening_id}/availability")

@@ -11,11 +11,13 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
+from frontrow_client import Conflict, ConnectionFailed, FrontrowError, ServerError, Ticket
 from persistence.connector import Connector
 from persistence.verification import verified
-from tests.acceptance.client import Answer, Client, Unanswered
+from tests.acceptance.buyers import Buyer
 from tests.acceptance.server_process import SeededScreening
 from tests.database import execute
 
@@ -30,34 +32,43 @@ class Purchase:
     Attributes:
         ticket_ids: the tickets that the server acknowledged, or None.
         refusal: the error code, or None.
-        heard: status and error code of the last response.
+        heard: the last error.
     """
 
-    client: Client
+    buyer: Buyer
     screening: SeededScreening
     seat_ids: Sequence[int]
     payment_id: str
     ticket_ids: tuple[int, ...] | None = None
     refusal: str | None = None
-    heard: tuple[int, str | None] | None = None
+    heard: FrontrowError | None = None
 
     @property
     def settled(self) -> bool:
         """Whether the outcome is known."""
         return self.ticket_ids is not None or self.refusal is not None
 
-    def hear(self, answer: Answer) -> None:
-        """Record a response; a 5xx leaves the outcome open."""
-        self.heard = answer.status, None if answer.status == 201 else answer.code
-        if answer.status == 201:
-            ticket_ids = tuple(ticket["id"] for ticket in answer.document)
-            assert [ticket["seat_id"] for ticket in answer.document] == list(self.seat_ids)
-            assert self.ticket_ids in (None, ticket_ids), "the same payment returned other tickets"
-            self.ticket_ids = ticket_ids
-        elif answer.status < 500:
-            assert answer.status == 409, answer
-            if not answer.document["retryable"]:
-                self.refusal = answer.code
+    async def pay(self, *, from_reservation: bool = False) -> None:
+        """Send the payment once, and record what comes of it.
+
+        Raises:
+            Conflict: the server has refused it, or is still occupied with it.
+            ConnectionFailed, ServerError: the outcome is open.
+        """
+        book = self.buyer.book_reserved if from_reservation else self.buyer.book
+        try:
+            self._bought(await book(self.screening.id, self.seat_ids, payment_id=self.payment_id))
+        except FrontrowError as error:
+            self.heard = error
+            if isinstance(error, Conflict) and not error.retryable:
+                self.refusal = error.code
+            raise
+
+    def _bought(self, tickets: Sequence[Ticket]) -> None:
+        ticket_ids = tuple(ticket.id for ticket in tickets)
+        assert [ticket.seat_id for ticket in tickets] == list(self.seat_ids)
+        assert self.ticket_ids in (None, ticket_ids), "the same payment returned other tickets"
+        self.ticket_ids = ticket_ids
 
 
 @dataclass(frozen=True)
@@ -122,25 +133,22 @@ class PurchaseLog:
         return self.succeeded / max(self.operations, 1)
 
     async def buy(
-        self, client: Client, screening: SeededScreening, seat_ids: Sequence[int], *, reserve_first: bool
-    ) -> Answer:
+        self, buyer: Buyer, screening: SeededScreening, seat_ids: Sequence[int], *, reserve_first: bool
+    ) -> None:
         """Buy seats, directly or through a reservation.
 
         Raises:
-            Unanswered: one of the requests got no response.
+            FrontrowError: one of the requests was refused or not answered.
         """
         if reserve_first:
-            held = self._count(await client.reserve(screening.id, seat_ids))
-            if held.status != 201:
-                return held
-        purchase = Purchase(client, screening, seat_ids, next(self._payment_ids))
+            self.operations += 1
+            await buyer.reserve(screening.id, seat_ids)
+            self.succeeded += 1
+        purchase = Purchase(buyer, screening, seat_ids, next(self._payment_ids))
         self.purchases.append(purchase)
         self.operations += 1
-        book = client.book_from_reservation if reserve_first else client.book
-        answer = await book(screening.id, seat_ids, purchase.payment_id)
-        self.succeeded += answer.status == 201
-        purchase.hear(answer)
-        return answer
+        await purchase.pay(from_reservation=reserve_first)
+        self.succeeded += 1
 
     async def succeeds(self, times: int) -> None:
         """Wait until so many more requests have succeeded, however busy the machine is."""
@@ -160,7 +168,7 @@ class PurchaseLog:
                 await asyncio.gather(*map(self._settle, self.unsettled))
         except TimeoutError:
             left = [
-                (one.payment_id, one.client.server.url, one.screening.id, one.heard) for one in self.unsettled
+                (one.payment_id, one.buyer.base_url, one.screening.id, one.heard) for one in self.unsettled
             ]
             raise AssertionError(f"purchases without an outcome: {left}") from None
 
@@ -172,7 +180,7 @@ class PurchaseLog:
                 ticket_id,
                 purchase.screening.id,
                 seat_id,
-                purchase.client.holder,
+                purchase.buyer.holder,
                 purchase.payment_id,
             )
             for purchase in self.acknowledged
@@ -199,37 +207,27 @@ class PurchaseLog:
             wrong_screenings=wrong,
         )
 
-    def _count(self, answer: Answer) -> Answer:
-        self.operations += 1
-        self.succeeded += answer.status in (200, 201)
-        return answer
-
     async def _settle(self, purchase: Purchase) -> None:
         while not purchase.settled:
             try:
-                purchase.hear(
-                    await purchase.client.book(purchase.screening.id, purchase.seat_ids, purchase.payment_id)
-                )
-            except Unanswered:
+                await purchase.pay()
+            except (Conflict, ServerError, ConnectionFailed):
                 await asyncio.sleep(_RETRY_SECONDS)
-            else:
-                if not purchase.settled:
-                    await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def shop(
-    log: PurchaseLog, client: Client, halls: Sequence[SeededScreening], draw: random.Random
-) -> None:
+async def shop(log: PurchaseLog, buyer: Buyer, halls: Sequence[SeededScreening], draw: random.Random) -> None:
     """Buy one to three random seats at a time until a request gets no response."""
-    try:
+    with suppress(ConnectionFailed):
         while True:
             hall = draw.choice(halls)
             seat_ids = draw.sample(hall.seat_ids, draw.randint(1, 3))
-            answer = await log.buy(client, hall, seat_ids, reserve_first=draw.random() < 0.5)
-            if answer.status == 409:
-                await client.release_all(hall.id)
-    except Unanswered:
-        return
+            try:
+                await log.buy(buyer, hall, seat_ids, reserve_first=draw.random() < 0.5)
+            except Conflict:
+                with suppress(ServerError):
+                    await buyer.release(hall.id)
+            except ServerError:
+                continue
 
 
 async def send_home(crowd: Sequence[asyncio.Task[None]]) -> None:

@@ -1,11 +1,13 @@
 """A seat map that is built from WebSocket frames only, across disconnects and resumption."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import aiohttp
 import orjson
 
+from frontrow_client import SeatState
 from tests.acceptance.server_process import ServerProcess
 
 CONNECT_SECONDS = 120.0
@@ -148,14 +150,9 @@ class SeatWatcher:
             self._painted.set()
 
 
-def expected_picture(availability: list[dict[str, Any]]) -> dict[int, SeatSeen]:
-    """Convert a response of `availability/me` to the expected seat map.
+def expected_picture(seats: Iterable[SeatState]) -> dict[int, SeatSeen]:
+    """Convert the seats that the server lists for a user to the expected seat map.
 
     Sockets have three statuses; only `is_mine` says whose a reserved seat is.
     """
-    return {
-        entry["seat"]["id"]: SeatSeen(
-            "reserved" if entry["status"] == "reserved_by_me" else entry["status"], entry["is_mine"]
-        )
-        for entry in availability
-    }
+    return {state.seat.id: SeatSeen(state.status.removesuffix("_by_me"), state.is_mine) for state in seats}

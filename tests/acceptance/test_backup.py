@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from frontrow.signing import KEY_FILE, PERSONAL_DATA_KEY_FILE
-from tests.acceptance.client import Client, http_session
+from tests.acceptance.buyers import ONCE, Buyer, buyers_of
 from tests.acceptance.server_process import ServerProcess
 from tests.api.caller import TICKETS, Caller
 from tests.box_office import ADA, BOB, Guest, data, make_event, make_type
@@ -71,17 +71,16 @@ async def holders(front: Any, token: str, reservation: str) -> list[str]:
     return [ticket["holder"]["fullName"] for ticket in data(repeated)["tickets"]]
 
 
-async def sell_on(client: Client, screening_id: int, seat_ids: range, sold: list[int]) -> None:
+async def sell_on(buyer: Buyer, screening_id: int, seat_ids: range, sold: list[int]) -> None:
     for seat_id in seat_ids:
-        answer = await client.book(screening_id, [seat_id], f"pay-{seat_id}")
-        assert answer.status == 201, answer
+        await buyer.book(screening_id, [seat_id], payment_id=f"pay-{seat_id}")
         sold.append(seat_id)
 
 
 @pytest.mark.gen_test(timeout=510)
 async def test_a_backup_is_restored_into_an_empty_directory(data_directory: Path, tmp_path: Path) -> None:
     file = tmp_path / "box-office.backup"
-    async with ServerProcess(data_directory) as server, http_session() as session:
+    async with ServerProcess(data_directory) as server, buyers_of(server, ONCE) as buyer:
         (hall,) = await server.seed(screenings=1, rows=20, seats_per_row=50)
         token = server.token(BUYER)
         front: Any = Front(server, token)
@@ -93,9 +92,7 @@ async def test_a_backup_is_restored_into_an_empty_directory(data_directory: Path
         assert await admitted(front.guest, code) == ids[0]
 
         sold: list[int] = []
-        selling = asyncio.create_task(
-            sell_on(Client(server, session, BUYER + 1), hall.id, hall.seat_ids, sold)
-        )
+        selling = asyncio.create_task(sell_on(buyer(BUYER + 1), hall.id, hall.seat_ids, sold))
         while len(sold) < 5:  # noqa: ASYNC110 - there is nothing to wait for
             await asyncio.sleep(0.01)
         before = list(sold)

@@ -12,6 +12,8 @@ import aiohttp
 import psycopg2
 import pytest
 
+from frontrow_client import Unavailable
+from tests.acceptance.buyers import ONCE, Buyer, buyers_of
 from tests.acceptance.client import Client, http_session
 from tests.acceptance.figures import Figures, count_of
 from tests.acceptance.purchases import CLEAN, PurchaseLog, send_home, shop
@@ -26,22 +28,22 @@ _POLL_SECONDS = 0.02
 
 
 class Holding:
-    """A client that constantly holds and releases a seat, and records how long each response took.
+    """A buyer who constantly holds and releases a seat, and records how long each response took.
 
     Args:
-        client: the client.
-        hall: a hall that no other client uses.
+        buyer: the buyer.
+        hall: a hall that nobody else uses.
     """
 
-    def __init__(self, client: Client, hall: SeededScreening) -> None:
+    def __init__(self, buyer: Buyer, hall: SeededScreening) -> None:
         self.seconds: list[float] = []
-        self._client = client
+        self._buyer = buyer
         self._hall = hall
         self._ended = False
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        await self._client.availability(self._hall.id)
+        await self._buyer.seats(self._hall.id)
         self._task = asyncio.create_task(self._toggle())
         return self
 
@@ -49,7 +51,7 @@ class Holding:
         """Stop.
 
         Raises:
-            AssertionError: a hold was refused.
+            FrontrowError: a hold was refused.
         """
         assert self._task is not None
         self._ended = True
@@ -57,11 +59,9 @@ class Holding:
 
     async def _toggle(self) -> None:
         for seat_id in itertools.cycle(self._hall.seat_ids):
-            for done in ("reserved", "released"):
+            for change in (self._buyer.reserve, self._buyer.release):
                 began = time.monotonic()
-                answer = await self._client.toggle(self._hall.id, [seat_id])
-                assert answer.status == 200, answer
-                assert [hold["seat_id"] for hold in answer.document[done]] == [seat_id]
+                await change(self._hall.id, [seat_id])
                 self.seconds.append(time.monotonic() - began)
             await asyncio.sleep(0.005)
             if self._ended:
@@ -88,14 +88,14 @@ async def _kill_repeatedly(data_directory: Path, kills: int, figures: Figures) -
     draw = random.Random(5)
     log = PurchaseLog("database-killed")
     unanswered, resolved_seconds, away_seconds, held_meanwhile = 0, [], [], []
-    async with ServerProcess(data_directory) as server, http_session() as session:
+    async with ServerProcess(data_directory) as server, buyers_of(server, ONCE) as buyer:
         quiet, *halls = await server.seed(screenings=kills + 1, rows=20, seats_per_row=50)
-        clients = [Client(server, session, user_id) for user_id in range(1, BUYERS + 1)]
-        async with Holding(Client(server, session, 1000), quiet) as holding:
+        buyers = [buyer(user_id) for user_id in range(1, BUYERS + 1)]
+        async with Holding(buyer(1000), quiet) as holding:
             for number, hall in enumerate(halls):
                 crowd = [
-                    asyncio.create_task(shop(log, client, [hall], random.Random(draw.random())))
-                    for client in clients
+                    asyncio.create_task(shop(log, buyer, [hall], random.Random(draw.random())))
+                    for buyer in buyers
                 ]
                 await log.succeeds(BUYERS)
                 await asyncio.sleep(draw.uniform(0.1, 0.5))
@@ -156,32 +156,31 @@ async def _freeze(data_directory: Path, seconds: float, figures: Figures) -> Non
     log = PurchaseLog("database-frozen")
     async with (
         ServerProcess(data_directory, ask_timeout_seconds=2.0) as server,
+        buyers_of(server, ONCE) as buyer,
         http_session() as session,
     ):
         quiet, hall = await server.seed(screenings=2, rows=20, seats_per_row=50)
-        buyers = [Client(server, session, user_id) for user_id in range(1, len(hall.seat_ids) + 1)]
-        sold = await log.buy(buyers[0], hall, hall.seat_ids[:1], reserve_first=True)
-        assert sold.status == 201, sold
+        await log.buy(buyer(1), hall, hall.seat_ids[:1], reserve_first=True)
 
-        async with Holding(Client(server, session, 2000), quiet) as holding:
+        async with Holding(buyer(2000), quiet) as holding:
             server.database.freeze()
             try:
                 held_before, began = len(holding.seconds), time.monotonic()
                 refused_seconds = []
-                for buyer, seat_id in zip(buyers[1:], hall.seat_ids[1:], strict=True):
+                for user_id, seat_id in enumerate(hall.seat_ids[1:], start=2):
                     asked = time.monotonic()
                     if asked - began > seconds:
                         break
-                    refused = await log.buy(buyer, hall, [seat_id], reserve_first=bool(seat_id % 2))
+                    with pytest.raises(Unavailable) as refused:
+                        await log.buy(buyer(user_id), hall, [seat_id], reserve_first=bool(seat_id % 2))
                     refused_seconds.append(time.monotonic() - asked)
-                    assert refused.status == 503, refused
-                    assert refused.document["retryable"] and int(refused.headers["Retry-After"]) > 0
+                    assert refused.value.retryable and refused.value.retry_after_seconds
                 held = holding.seconds[held_before:]
             finally:
                 server.database.thaw()
             thawed = time.monotonic()
             await log.settle()
-            await _journal_drained(buyers[0])
+            await _journal_drained(Client(server, session, 1))
             drained_seconds = time.monotonic() - thawed
         audit = log.audit(server.database.url)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.client import Client, http_session
+from tests.acceptance.buyers import ONCE, Buyer, buyers_of
 from tests.acceptance.figures import Figures
-from tests.acceptance.guests import Fight, Guest, Onlooker
+from tests.acceptance.guests import Fight, Guest, watch
 from tests.acceptance.server_process import ServerProcess
 from tests.database import execute
 
@@ -34,16 +34,13 @@ WHERE status = 'confirmed'
 """
 
 
-async def event_with_tickets(admin: Client) -> dict[str, int]:
+async def event_with_tickets(admin: Buyer) -> dict[str, int]:
     """Create an event; return the ids of its ticket types with their capacities."""
-    begin = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-    event = await admin.send("POST", "/api/admin/events", {"title": "The Fight", "startDate": begin})
-    types = {}
-    for name, capacity in CAPACITIES.items():
-        kind = {"eventId": event.document["data"]["id"], "name": name, "price": 10, "capacity": capacity}
-        made = await admin.send("POST", "/api/admin/ticket-types", kind)
-        types[made.document["data"]["id"]] = capacity
-    return types
+    event = await admin.create_event("The Fight", datetime.now(UTC) + timedelta(days=1))
+    return {
+        (await admin.create_ticket_type(event.id, name, 10, capacity)).id: capacity
+        for name, capacity in CAPACITIES.items()
+    }
 
 
 async def kill_in_the_middle(server: ServerProcess, fight: Fight) -> None:
@@ -57,13 +54,12 @@ async def kill_in_the_middle(server: ServerProcess, fight: Fight) -> None:
 async def test_guests_buy_every_ticket_once_even_if_the_server_dies(
     data_directory: Path, figures: Figures
 ) -> None:
-    async with ServerProcess(data_directory, **UNCOUNTED) as server, http_session() as session:
-        fight = Fight(await event_with_tickets(Client(server, session, 1, admin=True)))
-        guests = [Guest(server, session, 100 + n, fight) for n in range(GUESTS)]
-        onlooker = Onlooker(server, session, 2)
+    async with ServerProcess(data_directory, **UNCOUNTED) as server, buyers_of(server) as buyer:
+        fight = Fight(await event_with_tickets(buyer(1, admin=True)))
+        guests = [Guest(buyer(100 + n, retries=ONCE), fight) for n in range(GUESTS)]
         began = time.monotonic()
         async with asyncio.TaskGroup() as crowd:
-            crowd.create_task(onlooker.watch(fight))
+            crowd.create_task(watch(buyer(2), fight))
             for guest in guests:
                 crowd.create_task(guest.shop())
             crowd.create_task(kill_in_the_middle(server, fight))
@@ -71,7 +67,7 @@ async def test_guests_buy_every_ticket_once_even_if_the_server_dies(
         stored = execute(server.database.url, STORED)
 
     acknowledged = {
-        (ticket, code, guest.holder) for guest in guests for ticket, code in guest.tickets.items()
+        (ticket, code, guest.buyer.holder) for guest in guests for ticket, code in guest.tickets.items()
     }
     assert {row[:3] for row in stored} == acknowledged, "stored and acknowledged tickets differ"
     assert Counter(name for *_, name in stored) == CAPACITIES

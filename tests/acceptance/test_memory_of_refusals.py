@@ -22,8 +22,8 @@ CONNECTIONS = 16
 PIPELINED = 25
 """Concurrent requests per connection."""
 
-WARM_UP = 6_000
-"""Warm-up requests, which fill the bounded caches (heads, stored responses); more in long tests."""
+WARM_UP, KEYED_WARM_UP = 1_000, 6_000
+"""Warm-up requests; those with keys also fill the bounded caches (heads, stored responses)."""
 
 GROWTH_LIMIT_BYTES = 5 * 1024 * 1024
 
@@ -51,6 +51,7 @@ class Kind:
         keyed: bool = False,
     ) -> None:
         self.status = status
+        self.warm_up = KEYED_WARM_UP if keyed else WARM_UP
         self._keys = count(1) if keyed else None
         content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         head = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(content)}"]
@@ -124,7 +125,7 @@ async def memory_stays(data_directory: Path, figures: Figures, number: int) -> N
     async with ServerProcess(data_directory) as server:
         grown = {}
         for name, kind in (await kinds_of_refusals(server)).items():
-            await refused(server, kind, max(number // 5, WARM_UP))
+            await refused(server, kind, max(number // 5, kind.warm_up))
             before = server.resident_bytes
             await refused(server, kind, number)
             grown[name] = server.resident_bytes - before

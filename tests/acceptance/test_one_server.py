@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.client import Client, http_session
+from frontrow_client import SeatsUnavailable
+from tests.acceptance.buyers import ONCE, Buyer
 from tests.acceptance.figures import Figures
 from tests.acceptance.server_process import SeededScreening, ServerProcess
 from tests.database import execute, temporary_data_directory
@@ -43,9 +44,8 @@ async def _pair(first: Path, second: Path, url: str) -> AsyncIterator[tuple[Serv
 
 
 async def _held_seat(server: ServerProcess, hall: SeededScreening, seat_id: int) -> None:
-    async with http_session() as session:
-        answer = await Client(server, session, 7).reserve(hall.id, [seat_id])
-        assert answer.status == 201, answer
+    async with Buyer(server, 7, retries=ONCE) as buyer:
+        await buyer.reserve(hall.id, [seat_id])
 
 
 async def _hold_is_written(database_url: str) -> None:
@@ -89,11 +89,11 @@ async def test_a_standby_takes_over(
         await standby.ready()
         figures(end=end, seconds_until_ready=time.monotonic() - ended)
 
-        async with http_session() as session:
-            client = Client(standby, session, 8)
-            taken = await client.reserve(hall.id, [hall.first_seat_id])
-            assert (taken.status, taken.document["held"]) == (409, [hall.first_seat_id])
-            assert (await client.reserve(hall.id, [hall.first_seat_id + 1])).status == 201
+        async with Buyer(standby, 8, retries=ONCE) as buyer:
+            with pytest.raises(SeatsUnavailable) as taken:
+                await buyer.reserve(hall.id, [hall.first_seat_id])
+            assert taken.value.held == [hall.first_seat_id]
+            await buyer.reserve(hall.id, [hall.first_seat_id + 1])
         # The standby has the lock now.
         assert f"process {standby.pid} on " in await server.refusal("serve", "--port", "0")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.buyers import ONCE, buyers_of
 from tests.acceptance.server_process import ServerProcess
-from tests.api.caller import Caller
 from tests.database import execute
 from tests.inbox import Inbox
 
@@ -22,11 +22,11 @@ def add_user(server: ServerProcess, number: int) -> int:
 
 async def test_no_confirmation_is_lost_when_everything_crashes(data_directory: Path) -> None:
     inbox = Inbox()  # refuses connections until it is opened
-    async with ServerProcess(data_directory, smtp_url=inbox.url, outbox_retry_seconds="0.2,0.5") as server:
+    settings = {"smtp_url": inbox.url, "outbox_retry_seconds": "0.2,0.5"}
+    async with ServerProcess(data_directory, **settings) as server, buyers_of(server, ONCE) as buyer:
         (screening,) = await server.seed(1, 1, BOOKINGS)
         for number, seat_id in enumerate(screening.seat_ids):
-            buyer = Caller(server.url, server.token(add_user(server, number)))
-            assert (await buyer.book(screening.id, [seat_id])).status == 201
+            await buyer(add_user(server, number)).book(screening.id, [seat_id])
         await server.kill()
         await server.start()
         # The mail server is still away.

@@ -1,15 +1,13 @@
 """PgBouncer in front of PostgreSQL: what cannot work is refused at start, and everything else works."""
 
 import asyncio
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from persistence.connector import Connector
 from persistence.pooler import address_behind_pooler, is_same_database
-from tests.acceptance.client import Client, http_session
-from tests.acceptance.figures import Figures
+from tests.acceptance.buyers import ONCE, buyers_of
 from tests.acceptance.server_process import ServerProcess
 from tests.database import execute
 from tests.pgbouncer import pgbouncer
@@ -57,30 +55,26 @@ async def test_urls_of_different_databases_are_refused(
 
 
 async def test_everything_works_through_a_pooler_with_a_direct_url_beside_it(
-    data_directory: Path, database_url: str, figures: Figures
+    data_directory: Path, database_url: str
 ) -> None:
     with pgbouncer(database_url, "transaction") as pooled_url:
         server = ServerProcess(data_directory, database_url=pooled_url, direct_database_url=database_url)
         # `check` only fails because the databases of tests run without fsync.
         said = await server.refusal("check")
         assert "reaches the same database without a pooler" in said and said.count("FAIL") == 1
-        async with server, http_session() as session:
+        async with server, buyers_of(server, ONCE) as buyer:
             halls = await server.seed(screenings=10, rows=10, seats_per_row=20)
 
-            async def buy(user_id: int) -> int:
+            async def buy(user_id: int) -> None:
                 hall = halls[user_id % len(halls)]
                 seats = [hall.first_seat_id + user_id]
-                return (
-                    await Client(server, session, user_id).book(hall.id, seats, f"payment-{user_id}")
-                ).status
+                await buyer(user_id).book(hall.id, seats, payment_id=f"payment-{user_id}")
 
-            async def read(number: int) -> int:
-                return (await Client(server, session, number).send("GET", READ[number % len(READ)])).status
+            async def read(number: int) -> None:
+                await buyer(number).request("GET", READ[number % len(READ)], list)
 
-            tasks = [each for number in range(1, BUYERS + 1) for each in (buy(number), read(number))]
-            statuses = Counter(await asyncio.gather(*tasks))
-            figures(statuses=dict(statuses))
-            assert statuses == {201: BUYERS, 200: BUYERS}
+            numbers = range(1, BUYERS + 1)
+            await asyncio.gather(*map(buy, numbers), *map(read, numbers))
             booked = execute(database_url, "SELECT count(*) FROM tickets WHERE status = 'confirmed'")
             assert booked == [(BUYERS,)]
             # Our parameters are set per transaction, so other clients of the pooler do not see them.
@@ -89,7 +83,7 @@ async def test_everything_works_through_a_pooler_with_a_direct_url_beside_it(
             await server.terminate()
             before = execute(database_url, POOLED)
             await server.start()
-            assert await buy(BUYERS + 1) == 201
+            await buy(BUYERS + 1)
             assert before and set(before) <= set(execute(database_url, POOLED))
 
 
@@ -97,12 +91,11 @@ async def test_a_pooler_in_session_mode_needs_no_second_url(data_directory: Path
     with pgbouncer(database_url, "session", pool_size=20) as pooled_url:
         async with (
             ServerProcess(data_directory, database_url=pooled_url) as server,
-            http_session() as session,
+            buyers_of(server, ONCE) as buyer,
         ):
             (hall,) = await server.seed(screenings=1, rows=2, seats_per_row=5)
             for user_id, seat_id in enumerate(hall.seat_ids[:3], start=1):
-                answer = await Client(server, session, user_id).book(hall.id, [seat_id], f"payment-{user_id}")
-                assert answer.status == 201, answer
+                await buyer(user_id).book(hall.id, [seat_id], payment_id=f"payment-{user_id}")
                 # After a kill, the pooler releases the locks of its sessions before it reuses them.
                 await server.kill()
                 await server.start()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.client import Client, http_session
+from tests.acceptance.buyers import ONCE, buyers_of
 from tests.acceptance.figures import Figures, count_of
 from tests.acceptance.purchases import CLEAN, PurchaseLog, shop
 from tests.acceptance.server_process import ServerProcess
@@ -20,13 +20,13 @@ async def _kill_repeatedly(data_directory: Path, kills: int, figures: Figures) -
     log = PurchaseLog("server-killed")
     ready_seconds = []
     unanswered = 0
-    async with ServerProcess(data_directory) as server, http_session() as session:
+    async with ServerProcess(data_directory) as server, buyers_of(server, ONCE) as buyer:
         halls = await server.seed(screenings=kills, rows=20, seats_per_row=50)
-        clients = [Client(server, session, user_id) for user_id in range(1, BUYERS + 1)]
+        buyers = [buyer(user_id) for user_id in range(1, BUYERS + 1)]
         for hall in halls:
             crowd = [
-                asyncio.create_task(shop(log, client, [hall], random.Random(draw.random())))
-                for client in clients
+                asyncio.create_task(shop(log, buyer, [hall], random.Random(draw.random())))
+                for buyer in buyers
             ]
             await log.succeeds(BUYERS)
             await asyncio.sleep(draw.uniform(0.1, 0.5))

@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.acceptance.buyers import ONCE, buyers_of
 from tests.acceptance.client import Client, Unanswered, http_session
 from tests.acceptance.figures import Figures
 from tests.acceptance.purchases import CLEAN, PurchaseLog, shop
@@ -65,15 +66,18 @@ async def test_everything_acknowledged_survives_and_sockets_are_closed(
     data_directory: Path, figures: Figures
 ) -> None:
     log = PurchaseLog("shutdown")
-    async with ServerProcess(data_directory) as server, http_session() as session:
+    async with (
+        ServerProcess(data_directory) as server,
+        http_session() as session,
+        buyers_of(server, ONCE) as buyer,
+    ):
         chosen, sold = await server.seed(screenings=2, rows=40, seats_per_row=50)
         watchers = [SeatWatcher(server, session, chosen.id, user_id) for user_id in range(1, WATCHERS + 1)]
         await asyncio.gather(*(watcher.connect() for watcher in watchers))
         choosers = [Chooser(Client(server, session, 100 + n), chosen) for n in range(CHOOSERS)]
         crowd = [asyncio.create_task(chooser.choose()) for chooser in choosers]
         for number in range(BUYERS):
-            buyer = Client(server, session, 200 + number)
-            crowd.append(asyncio.create_task(shop(log, buyer, [sold], random.Random(number))))
+            crowd.append(asyncio.create_task(shop(log, buyer(200 + number), [sold], random.Random(number))))
         await log.succeeds(BUYERS)
         async with asyncio.timeout(MANY_HELD_SECONDS):
             while sum(len(chooser.held) for chooser in choosers) < 3 * CHOOSERS:  # noqa: ASYNC110

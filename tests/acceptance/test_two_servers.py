@@ -13,15 +13,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import aiohttp
 import pytest
 
 from frontrow.server import Server
 from frontrow.settings import load_settings
 from frontrow.signing import tokens_of
+from frontrow_client import RefundRequired, SeatsUnavailable, Unavailable
 from persistence.connector import Connector
 from persistence.server_lock import ServerName
-from tests.acceptance.client import Client, http_session
+from tests.acceptance.buyers import ONCE, Buyer
 from tests.acceptance.figures import Figures
 from tests.acceptance.late_writes import late_writes_in, watch_the_order
 from tests.acceptance.purchases import CLEAN, PurchaseLog, send_home, shop
@@ -82,17 +82,19 @@ class Pair(NamedTuple):
 
     Attributes:
         halls: screenings in the database.
-        session: for clients of both.
+        opened: closes buyers.
     """
 
     one: UnlockedServer
     other: UnlockedServer
     halls: list[SeededScreening]
-    session: aiohttp.ClientSession
+    opened: AsyncExitStack
 
-    def client(self, server: UnlockedServer, user_id: int, *, admin: bool = False) -> Client:
-        """Return a client of one of the servers."""
-        return Client(server, self.session, user_id, admin=admin)
+    def buyer(self, server: UnlockedServer, user_id: int, *, admin: bool = False) -> Buyer:
+        """Return a buyer at one of the servers."""
+        buyer = Buyer(server, user_id, admin=admin, retries=ONCE)
+        self.opened.push_async_exit(buyer)
+        return buyer
 
 
 @asynccontextmanager
@@ -108,7 +110,7 @@ async def _pair(
             )
             for _ in range(2)
         ]
-        yield Pair(one, other, halls, await opened.enter_async_context(http_session()))
+        yield Pair(one, other, halls, opened)
 
 
 class Records:
@@ -123,10 +125,10 @@ class Records:
         (counts,) = execute(self._database_url, _COUNTS.replace("%(id)s", str(self._screening.id)))
         return counts
 
-    async def count_after(self, owner: Client) -> tuple[object, ...]:
+    async def count_after(self, owner: Buyer) -> tuple[object, ...]:
         """The same, after the owner has written everything that it has decided."""
-        listed = await owner.send("GET", "/api/v1/seat-reservations/my-reservations")
-        assert listed.status == 200
+        async for _ in owner.my_reservations():
+            pass
         return self.count()
 
 
@@ -135,32 +137,36 @@ async def test_the_deposed_owner_writes_nothing(database_url: str) -> None:
     async with _pair(database_url) as pair:
         (hall,) = pair.halls
         seats = list(hall.seat_ids)
-        first, second = pair.client(pair.one, 1), pair.client(pair.other, 2)
-        assert (await first.reserve(hall.id, seats[:2])).status == 201
+        first, second = pair.buyer(pair.one, 1), pair.buyer(pair.other, 2)
+        await first.reserve(hall.id, seats[:2])
         records = Records(database_url, hall)
         await records.count_after(first)
 
         # The second server takes the screening over and sees what was written before.
-        refused = await second.reserve(hall.id, seats[:1])
-        assert refused.document["held"] == seats[:1]
-        assert (await second.book(hall.id, seats[2:4], "by-the-second")).status == 201
+        with pytest.raises(SeatsUnavailable) as refused:
+            await second.reserve(hall.id, seats[:1])
+        assert refused.value.held == seats[:1]
+        await second.book(hall.id, seats[2:4], payment_id="by-the-second")
         taken_over = await records.count_after(second)
 
         # The first server does not know yet, and its write is rejected.
-        deposed = await first.book(hall.id, seats[4:6], "by-the-deposed")
-        assert deposed.status == 503
-        assert deposed.code == "ownership_lost"
-        assert int(deposed.headers["Retry-After"]) > 0
+        with pytest.raises(Unavailable) as deposed:
+            await first.book(hall.id, seats[4:6], payment_id="by-the-deposed")
+        assert deposed.value.code == "ownership_lost"
+        assert deposed.value.retry_after_seconds
+        assert not deposed.value.may_have_been_executed
         assert records.count() == taken_over
 
         # Then it takes the screening back and sees what was sold in between.
-        sold = await first.book(hall.id, seats[2:3], "for-a-sold-seat")
-        assert (sold.status, sold.document["booked"]) == (409, seats[2:3])
-        assert (await first.book_from_reservation(hall.id, seats[:2], "by-the-first")).status == 201
-        assert (await first.book(hall.id, seats[4:6], "by-the-deposed")).status == 201
+        with pytest.raises(RefundRequired) as sold:
+            await first.book(hall.id, seats[2:3], payment_id="for-a-sold-seat")
+        assert sold.value.booked == seats[2:3]
+        await first.book_reserved(hall.id, seats[:2], "by-the-first")
+        await first.book(hall.id, seats[4:6], payment_id="by-the-deposed")
         taken_back = await records.count_after(first)
-        late = await second.book(hall.id, seats[6:8], "too-late")
-        assert (late.status, late.code) == (503, "ownership_lost")
+        with pytest.raises(Unavailable) as late:
+            await second.book(hall.id, seats[6:8], payment_id="too-late")
+        assert late.value.code == "ownership_lost"
         assert records.count() == taken_back
         ((epochs,),) = execute(database_url, "SELECT array_agg(DISTINCT epoch) FROM screening_events")
         assert epochs == [1, 2, 3]
@@ -171,16 +177,17 @@ async def test_reads_and_sweeps_do_not_take_over(database_url: str) -> None:
     async with _pair(database_url) as pair:
         (hall,) = pair.halls
         seats = list(hall.seat_ids)
-        owner, stranger = pair.client(pair.one, 1), pair.client(pair.other, 2)
-        assert (await owner.reserve(hall.id, seats[:2])).status == 201
+        owner, stranger = pair.buyer(pair.one, 1), pair.buyer(pair.other, 2)
+        await owner.reserve(hall.id, seats[:2])
         await Records(database_url, hall).count_after(owner)
-        seen = [seat["status"] for seat in await stranger.availability(hall.id)]
+        seen = [seat.status for seat in await stranger.seats(hall.id)]
         assert seen[:3] == ["reserved", "reserved", "available"]
         execute(database_url, "UPDATE holds SET expires_at = now() - interval '1 hour'")
-        assert (await pair.client(pair.other, 3, admin=True).clean_up()).status == 200
+        admin = pair.buyer(pair.other, 3, admin=True)
+        await admin.request("POST", "/api/v1/seat-reservations/cleanup", dict)
         for _ in range(3):
-            await stranger.own_availability(hall.id)
-        assert (await owner.book_from_reservation(hall.id, seats[:2], "by-the-owner")).status == 201
+            await stranger.seats(hall.id)
+        await owner.book_reserved(hall.id, seats[:2], "by-the-owner")
         assert execute(database_url, "SELECT epoch FROM screening_epochs") == [(1,)]
 
 
@@ -190,7 +197,7 @@ async def test_both_sell_the_same_seats_at_once(database_url: str, figures: Figu
     async with _pair(database_url, screenings=2, rows=20, seats_per_row=50) as pair:
         watch_the_order(database_url)
         crowd = [
-            asyncio.create_task(shop(log, pair.client(server, user_id), pair.halls, random.Random(user_id)))
+            asyncio.create_task(shop(log, pair.buyer(server, user_id), pair.halls, random.Random(user_id)))
             for user_id, server in enumerate((pair.one, pair.other) * BUYERS_PER_SERVER, start=1)
         ]
         await asyncio.sleep(HOT_SECONDS)
@@ -210,5 +217,5 @@ async def test_both_sell_the_same_seats_at_once(database_url: str, figures: Figu
         assert audit == CLEAN
         assert not late_writes
         assert takeovers > 10
-        sellers = {id(purchase.client.server) for purchase in log.acknowledged}
+        sellers = {id(purchase.buyer.server) for purchase in log.acknowledged}
         assert sellers == {id(pair.one), id(pair.other)}

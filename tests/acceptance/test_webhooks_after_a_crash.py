@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.buyers import ONCE, buyers_of
 from tests.acceptance.server_process import ServerProcess
-from tests.api.caller import Caller
 from tests.api.webhooks.receiver import Got, Receiver
 
 pytestmark = pytest.mark.gen_test(timeout=300)
@@ -25,15 +25,12 @@ async def test_no_event_is_lost_when_the_server_is_killed(data_directory: Path) 
     receiver.before = before
     try:
         settings = {"webhook_private_addresses": "true", "outbox_retry_seconds": "0.2,0.5"}
-        async with ServerProcess(data_directory, **settings) as server:
+        async with ServerProcess(data_directory, **settings) as server, buyers_of(server, ONCE) as buyer:
             (screening,) = await server.seed(1, 1, BOOKINGS)
-            admin = Caller(server.url, server.token(1, admin=True))
             webhook = {"url": receiver.url, "events": ["booking.created"]}
-            made = await admin.send("POST", "/api/v1/admin/webhooks", webhook)
-            assert made.status == 201, made.body
-            buyer = Caller(server.url, server.token(7))
+            made = await buyer(1, admin=True).request("POST", "/api/v1/admin/webhooks", dict, json=webhook)
             for number, seat_id in enumerate(screening.seat_ids):
-                assert (await buyer.book(screening.id, [seat_id])).status == 201
+                await buyer(7).book(screening.id, [seat_id])
                 if number == 0:
                     await asked.wait()  # it is killed while it sends the first event
             await server.kill()
@@ -47,6 +44,6 @@ async def test_no_event_is_lost_when_the_server_is_killed(data_directory: Path) 
     in_order = sorted(first.values(), key=receiver.got.index)
     assert [got.data["seat_ids"] for got in in_order] == [[seat_id] for seat_id in screening.seat_ids]
     assert [got.place for got in in_order] == sorted(got.place for got in in_order)
-    assert all(got.verified_with(made.json["secret"]) for got in in_order[-1:])
+    assert all(got.verified_with(made["secret"]) for got in in_order[-1:])
     # The killed server had sent the first one; nothing else is sent twice.
     assert len(receiver.got) <= BOOKINGS + 1

@@ -5,7 +5,8 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
-from tests.acceptance.client import Client, Unanswered
+from frontrow_client import Conflict, ConnectionFailed, Unavailable
+from tests.acceptance.buyers import Buyer
 from tests.acceptance.purchases import PurchaseLog
 from tests.acceptance.server_process import SeededScreening
 from tests.cluster_faults.nodes import RETRY_SECONDS, UNSETTLED_SECONDS, Nodes
@@ -30,7 +31,7 @@ async def crowd_at(
     over = asyncio.Event()
     tasks = [
         asyncio.create_task(
-            _buy(log, nodes.client(user_id), halls, random.Random(seed * 1000 + user_id), over)
+            _buy(log, nodes.buyer(user_id), halls, random.Random(seed * 1000 + user_id), over)
         )
         for user_id in range(1, buyers + 1)
     ]
@@ -44,7 +45,7 @@ async def crowd_at(
 
 async def _buy(
     log: PurchaseLog,
-    client: Client,
+    buyer: Buyer,
     halls: Sequence[SeededScreening],
     draw: random.Random,
     over: asyncio.Event,
@@ -52,12 +53,13 @@ async def _buy(
     while not over.is_set():
         hall = draw.choice(halls)
         seat_ids = draw.sample(hall.seat_ids, draw.randint(1, 3))
-        with suppress(Unanswered):
-            answer = await log.buy(client, hall, seat_ids, reserve_first=draw.random() < 0.5)
-            assert answer.status in (201, 409, 503), answer
-            if answer.status == 409:
-                await client.release_all(hall.id)
-            elif answer.status == 503:
-                assert int(answer.headers["Retry-After"]) > 0
+        with suppress(ConnectionFailed):
+            try:
+                await log.buy(buyer, hall, seat_ids, reserve_first=draw.random() < 0.5)
+            except Conflict:
+                with suppress(Unavailable):
+                    await buyer.release(hall.id)
+            except Unavailable as refusal:
+                assert refusal.status == 503 and refusal.retry_after_seconds, refusal
                 await asyncio.sleep(RETRY_SECONDS)
         await asyncio.sleep(draw.uniform(*PAUSE_SECONDS))

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from tests.acceptance.client import Answer, Client, Unanswered
+from frontrow_client import FrontrowError
+from tests.acceptance.buyers import Buyer
 from tests.acceptance.server_process import SeededScreening
 from tests.cluster_faults.nodes import UNSETTLED_SECONDS, Nodes
 
@@ -44,8 +45,8 @@ class HolderLog:
         """Return how many acknowledged holds are gone."""
         lost = 0
         for screening_id in {screening_id for _, screening_id in self.held}:
-            seats = await nodes.client(FIRST_HOLDER).availability(screening_id)
-            holders = {seat["seat"]["id"]: seat["reserved_by"] for seat in seats}
+            seats = await nodes.buyer(FIRST_HOLDER).seats(screening_id)
+            holders = {state.seat.id: state.reserved_by for state in seats}
             for (user_id, held_in), seat_ids in self.held.items():
                 if held_in == screening_id:
                     lost += sum(holders[seat_id] != user_id for seat_id in seat_ids)
@@ -107,11 +108,11 @@ async def _hold(
         # A user may only hold a few seats.
         user_id = FIRST_HOLDER + number + holders * (turn // 5 + 1000 * first_seat)
         seat_id = hall.seat_ids[position]
-        said = await _requested(nodes.client(user_id), hall, seat_id)
+        said = await _requested(nodes.buyer(user_id), hall, seat_id)
         if said is not None:
             log.repeated += 1
             await asyncio.sleep(REPEAT_SECONDS)
-            said = await _requested(nodes.client(user_id), hall, seat_id)
+            said = await _requested(nodes.buyer(user_id), hall, seat_id)
         log.seconds.append(time.monotonic() - began)
         if said is None:
             log.held.setdefault((user_id, hall.id), set()).add(seat_id)
@@ -121,10 +122,10 @@ async def _hold(
     assert over.is_set(), "the holders need more seats"
 
 
-async def _requested(client: Client, hall: SeededScreening, seat_id: int) -> str | None:
+async def _requested(buyer: Buyer, hall: SeededScreening, seat_id: int) -> str | None:
     """Hold a seat; return what happened instead."""
     try:
-        answer: Answer = await client.reserve(hall.id, [seat_id])
-    except Unanswered as error:
-        return f"unanswered: {error.__cause__!r}"
-    return None if answer.status == 201 else f"{answer.status} {answer.code}"
+        await buyer.reserve(hall.id, [seat_id])
+    except FrontrowError as error:
+        return repr(error)
+    return None

@@ -5,13 +5,15 @@ import random
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from pathlib import Path
 
 import aiohttp
 
-from tests.acceptance.client import Client, Unanswered, http_session
+from frontrow_client import Conflict, ConnectionFailed, Unavailable
+from tests.acceptance.buyers import ONCE, Buyer
+from tests.acceptance.client import Client, http_session
 from tests.acceptance.late_writes import watch_the_order
 from tests.acceptance.seat_picture import SeatWatcher, expected_picture
 from tests.acceptance.server_process import SeededScreening, ServerProcess
@@ -39,6 +41,17 @@ async def eventually(condition: Callable[[], Awaitable[object]]) -> None:
     async with asyncio.timeout(UNSETTLED_SECONDS):
         while not await condition():  # noqa: ASYNC110 - other processes do not set events
             await asyncio.sleep(RETRY_SECONDS)
+
+
+async def decided(buyer: Buyer, hall: SeededScreening, seat_id: int) -> bool:
+    """Try to hold a seat; return whether its owner has decided, for or against."""
+    try:
+        await buyer.reserve(hall.id, [seat_id])
+    except Conflict:
+        return True
+    except (ConnectionFailed, Unavailable):
+        return False
+    return True
 
 
 class Nodes:
@@ -123,9 +136,14 @@ class Nodes:
         """Return a token of a user, valid at all nodes."""
         return self.all[0].token(user_id, admin=admin)
 
-    def client(self, user_id: int, node: ServerProcess | None = None) -> Client:
-        """Return a client of one node, by default of random ones."""
-        return Client(node or self, self.session, user_id)
+    def buyer(self, user_id: int, node: ServerProcess | None = None) -> Buyer:
+        """Return a buyer at one node, by default at random ones, each of whose requests is sent once.
+
+        Its connections end with its requests, so it need not be closed.
+        """
+        return Buyer(
+            node or self, user_id, retries=ONCE, timeout_seconds=ANSWER_SECONDS, new_connections=True
+        )
 
     def watcher(self, node: ServerProcess, hall: SeededScreening, user_id: int) -> SeatWatcher:
         """Return a user's watcher of a hall, connected to one node."""
@@ -166,24 +184,13 @@ class Nodes:
     async def bookable_again(self, hall: SeededScreening, user_id: int) -> float:
         """Wait until a seat of a hall is held for a user or refused by its owner. Returns the seconds."""
         began = time.monotonic()
-        client, draw = self.client(user_id), random.Random(hall.id)
-
-        async def decided() -> bool:
-            with suppress(Unanswered):
-                answer = await client.reserve(hall.id, [draw.choice(hall.seat_ids)])
-                assert answer.status in (201, 409, 503), answer
-                return answer.status != 503
-            return False
-
-        await eventually(decided)
+        buyer, draw = self.buyer(user_id), random.Random(hall.id)
+        await eventually(lambda: decided(buyer, hall, draw.choice(hall.seat_ids)))
         return time.monotonic() - began
 
     async def shows_the_truth(self, watcher: SeatWatcher, hall: SeededScreening, user_id: int) -> None:
         """Check that all nodes say the same about a hall, and that a watcher's picture becomes this."""
-        truths = [
-            expected_picture(await Client(node, self.session, user_id).own_availability(hall.id))
-            for node in self.running
-        ]
+        truths = [expected_picture(await self.buyer(user_id, node).seats(hall.id)) for node in self.running]
         assert all(truth == truths[0] for truth in truths)
         await watcher.shows(truths[0])
 

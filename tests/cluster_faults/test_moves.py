@@ -81,7 +81,7 @@ async def _moved(
     """Kill a node while the transaction of a move is running, which then commits or ends."""
     url, name = nodes.database_url, f"{victim.data_directory.name} dies, commits: {commits}"
     (survivor,) = nodes.others(victim)
-    buyer, other = nodes.client(BUYER, survivor), nodes.client(OTHER, survivor)
+    buyer, other = (Client(survivor, nodes.session, user_id) for user_id in (BUYER, OTHER))
     old, new = here.seat_ids[number], there.seat_ids[number]
     booked = await Repeated(
         name, "POST", f"{TICKETS}/book", {"screening_id": here.id, "seat_ids": [old]}

@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -17,7 +17,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from cluster.nats_server import BINARY
-from tests.acceptance.client import Unanswered
 from tests.acceptance.figures import Figures, count_of
 from tests.acceptance.late_writes import late_writes_in
 from tests.acceptance.purchases import CLEAN, PurchaseLog
@@ -25,7 +24,7 @@ from tests.acceptance.seeding import seeded
 from tests.acceptance.server_process import SeededScreening, ServerProcess
 from tests.cluster_faults.crowd import crowd_at
 from tests.cluster_faults.network import STARTED_SECONDS, Network, Tunnel
-from tests.cluster_faults.nodes import QUICK, Nodes, cluster_of, eventually
+from tests.cluster_faults.nodes import QUICK, Nodes, cluster_of, decided, eventually
 from tests.database import temporary_data_directory
 from tests.processes import end
 from tests.topology import ONE_SERVER
@@ -144,16 +143,8 @@ async def _everything_sold_everywhere(nodes: Nodes, halls: Sequence[SeededScreen
     """Wait until every node sells seats of every hall."""
 
     async def sells(node: ServerProcess, hall: SeededScreening) -> None:
-        client = nodes.client(PROBER, node)
-
-        async def decided() -> bool:
-            with suppress(Unanswered):
-                answer = await client.reserve(hall.id, [hall.first_seat_id])
-                assert answer.status in (201, 409, 503), answer
-                return answer.status != 503
-            return False
-
-        await eventually(decided)
+        prober = nodes.buyer(PROBER, node)
+        await eventually(lambda: decided(prober, hall, hall.first_seat_id))
 
     await asyncio.gather(*(sells(node, hall) for node in nodes.all for hall in halls))
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import pytest
 
 from cluster.nats_server import NatsServer
-from tests.acceptance.client import Answer, Client, Unanswered
+from frontrow_client import ApiError, Conflict, ConnectionFailed, Reserved, Unavailable
+from tests.acceptance.buyers import Buyer
 from tests.acceptance.figures import Figures, count_of
 from tests.acceptance.late_writes import late_writes_in
 from tests.acceptance.purchases import CLEAN, PurchaseLog
@@ -28,27 +29,30 @@ ORDER BY epoch, seq
 """
 
 
-async def _answer(client: Client, hall: SeededScreening, seat_id: int) -> Answer | None:
+Answer = Reserved | ApiError | None
+
+
+async def _answer(buyer: Buyer, hall: SeededScreening, seat_id: int) -> Answer:
     try:
-        return await client.reserve(hall.id, [seat_id])
-    except Unanswered:
+        return await buyer.reserve(hall.id, [seat_id])
+    except (Conflict, Unavailable) as refusal:
+        return refusal
+    except ConnectionFailed:
         return None
 
 
 async def _false_answers(
-    nodes: Nodes, hall: SeededScreening, seat_ids: Sequence[int], answers: Sequence[Answer | None]
+    nodes: Nodes, hall: SeededScreening, seat_ids: Sequence[int], answers: Sequence[Answer]
 ) -> list[str]:
     """Describe seats that were promised to the users from `FIRST_WAITING` and are not theirs."""
     false = []
     for user_id, (seat_id, answer) in enumerate(zip(seat_ids, answers, strict=True), start=FIRST_WAITING):
-        if answer is not None and answer.status == 201:
-            seats = await nodes.client(user_id).own_availability(hall.id)
-            (seat,) = [seat for seat in seats if seat["seat"]["id"] == seat_id]
-            if not seat["is_mine"]:
+        if isinstance(answer, Reserved):
+            seats = await nodes.buyer(user_id).seats(hall.id)
+            (seat,) = [seat for seat in seats if seat.seat.id == seat_id]
+            if not seat.is_mine:
                 events = execute(nodes.database_url, _EVENTS_OF_SEAT, hall.id, seat_id)
-                false.append(f"{answer.document} promised, but {seat['status']}: {events}")
-        elif answer is not None:
-            assert answer.status in (409, 503), answer
+                false.append(f"{answer} promised, but {seat.status}: {events}")
     return false
 
 
@@ -71,7 +75,7 @@ async def _stop_owners(database_url: str, nats_url: str, stops: int, figures: Fi
                 nodes.frozen.add(zombie)
                 zombie.freeze()
                 waiting = [
-                    asyncio.create_task(_answer(nodes.client(FIRST_WAITING + n, zombie), hall, seat_id))
+                    asyncio.create_task(_answer(nodes.buyer(FIRST_WAITING + n, zombie), hall, seat_id))
                     for n, seat_id in enumerate(wanted)
                 ]
 
@@ -82,14 +86,14 @@ async def _stop_owners(database_url: str, nats_url: str, stops: int, figures: Fi
                 await eventually(lost)
                 # Half of what the waiting requests want is held for others meanwhile.
                 for n, seat_id in enumerate(wanted[::2]):
-                    assert (await nodes.client(FIRST_OTHER + n).reserve(hall.id, [seat_id])).status == 201
+                    await nodes.buyer(FIRST_OTHER + n).reserve(hall.id, [seat_id])
                 zombie.thaw()
                 answers = await asyncio.gather(*waiting)
                 nodes.frozen.discard(zombie)
             await nodes.settled()
             waited_for += sum(answer is not None for answer in answers)
-            promised += sum(answer is not None and answer.status == 201 for answer in answers)
-            assert not any(answer is not None and answer.status == 201 for answer in answers[::2])
+            promised += sum(isinstance(answer, Reserved) for answer in answers)
+            assert not any(isinstance(answer, Reserved) for answer in answers[::2])
             false_answers += await _false_answers(nodes, hall, wanted, answers)
             watcher = nodes.watcher(zombie, hall, PROBER)
             await watcher.connect()

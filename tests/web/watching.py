@@ -5,6 +5,9 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
+
+from frontrow_client import SeatState
 from tests.acceptance.seat_picture import SeatSeen, expected_picture
 from tests.web.inspected import Inspected
 
@@ -74,7 +77,7 @@ class Watching:
         Args:
             availability: requests `availability/me` from the server.
         """
-        expected = expected_picture(await availability())
+        expected = expected_picture(msgspec.convert(await availability(), list[SeatState]))
         picture = {}
         try:
             async with asyncio.timeout(AGREE_SECONDS):

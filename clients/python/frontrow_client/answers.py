@@ -39,6 +39,8 @@ class Answer(NamedTuple):
         if kind is bytes:
             return self.content  # type: ignore[return-value]
         try:
+            if self.content and not self.is_enveloped:
+                return msgspec.json.decode(self.content, type=kind)
             document: Any = msgspec.json.decode(self.content) if self.content else None
             return msgspec.convert(document["data"] if self.is_enveloped else document, kind)
         except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError) as error:
