@@ -226,6 +226,20 @@ def test_each_seat_has_its_own_life() -> None:
     assert venue.take("a", 2).reply.holds
 
 
+def test_a_hold_of_several_seats_ends_with_the_shortest_life() -> None:
+    venue = Venue(hold_seconds=300.0, hold_life_seconds=900.0)
+    venue.take("b", 2)
+    venue.release("client:b")
+    for _ in range(3):
+        venue.take("a", 1)
+        venue.now += 4 * MINUTE
+        venue.release("client:a")
+    for others in ((3,), (2,)):
+        (*_, hold) = venue.take("a", *others, 1).reply.holds
+        assert hold.expires_at == NOW + 900.0
+        venue.release("client:a")
+
+
 def test_tickets_of_a_type_go_on_with_their_life_whatever_place_they_are() -> None:
     event = Event(standing=100, hold_life_seconds=1200.0)
     first = event.reserve("session:guest", 2)

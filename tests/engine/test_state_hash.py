@@ -4,11 +4,13 @@ import asyncio
 
 import pytest
 
-from engine.commands import BookSeats, HoldSeats, ReleaseHolds
+from engine.commands import BlockSeats, BookSeats, HoldSeats, ReleaseHolds
 from engine.errors import BadEntry
-from engine.events import HoldsExpired, TicketsLapsed
+from engine.events import HoldsExpired, SeatsUnblocked, TicketsLapsed
+from engine.records import HOUSE
 from engine.state_hash import state_digest
 from engine.views import STATE_HASHED
+from tests.engine.conftest import NOW
 from tests.engine.house import House, turns
 
 pytestmark = pytest.mark.gen_test
@@ -63,16 +65,18 @@ async def test_watchers_are_told_once_after_changes() -> None:
     assert [change.cause for change in house.publisher.changes] == ["seats_held", STATE_HASHED]
 
 
-async def test_holds_that_lapse_with_tickets_are_written_even_if_the_tickets_are_refused() -> None:
+async def test_what_lapses_with_tickets_is_written_even_if_the_tickets_are_refused() -> None:
     house = House()
     await house.screenings.ask(HoldSeats(1, "user:7", (1,)))
     await house.screenings.ask(BookSeats(1, "user:8", (2,), payment_pending=True))
+    await house.screenings.ask(BlockSeats(1, "user:1", "Some", HOUSE, (3,), release_at=NOW + 5_000))
     await turns()
     house.journal.automatic = False
     house.clock.advance(10_000)  # and the timer fires
     house.journal.write_next()
     assert house.journal.refuse_next(BadEntry("no"))
+    house.journal.write_next()
     kinds = [type(event) for event in house.database.events.values()]
-    assert HoldsExpired in kinds
+    assert {HoldsExpired, SeatsUnblocked} <= set(kinds)
     assert TicketsLapsed not in kinds
     assert (await house.seen(1), await house.seen(2)) == ("available", "reserved")
