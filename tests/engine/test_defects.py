@@ -10,6 +10,7 @@ from engine.actor import ScreeningActor
 from engine.commands import BookSeats, HoldSeats, ReadSeats
 from engine.errors import BadEntry, OwnershipLost
 from engine.events import SeatsHeld
+from engine.guards import DefectLog
 from engine.memory import MemoryStore, NullObserver
 from engine.ports import LoadedScreening
 from engine.replies import Booked
@@ -57,6 +58,18 @@ async def test_a_refused_booking_is_answered_and_its_seat_is_free_again(broken: 
     with pytest.raises(BadEntry):
         await booking
     assert await broken.seen(1) == "available"
+
+
+@pytest.mark.parametrize("queued", [False, True])
+async def test_a_command_that_cannot_be_counted_is_logged(
+    queued: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(observer=BrokenObserver())
+    await house.seen(1)
+    caplog.clear()
+    monkeypatch.setattr("engine.actor._counting", DefectLog("counting"))
+    await house.hold("user:7", 1) if queued else house.screenings.ask_active(HoldSeats(1, "user:7", (1,)))
+    assert "counting failed" in caplog.text
 
 
 async def test_holds_are_answered_whether_decided_at_once_or_in_a_mailbox(broken: House) -> None:

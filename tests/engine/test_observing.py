@@ -112,6 +112,14 @@ async def test_a_command_is_counted_by_its_outcome_with_the_time_it_has_waited_a
     assert sum(spent) <= perf_counter() - started
 
 
+async def test_a_command_that_finds_the_mailbox_full_is_counted_as_such(clerk: Clerk) -> None:
+    house = House(observer=clerk, mailbox_limit=1)
+    await house.seen(1)
+    await asyncio.gather(*(house.hold(ADA, seat_id) for seat_id in (1, 2)), return_exceptions=True)
+    assert sorted(clerk.meters["HoldSeats"].outcomes) == [("ok", 0.0), ("overloaded", 0.0)]
+    assert ("overloaded", 0.0, 0.0) in clerk.meters["HoldSeats"].told
+
+
 async def test_tickets_are_counted_when_they_are_paid_and_when_such_are_cancelled(
     house: House, clerk: Clerk
 ) -> None:

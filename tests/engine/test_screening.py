@@ -274,8 +274,9 @@ class TestBook:
         again = hall.book("user:7", 2, 1, payment_id="p")
         assert (again.write_id, again.events, again.reply) == (first.write_id, (), first.reply)
         for holder, seats in (("user:8", (1, 2)), ("user:7", (1,)), ("user:7", (1, 2, 3))):
-            with pytest.raises(PaymentAlreadyUsed):
+            with pytest.raises(PaymentAlreadyUsed) as refusal:
                 hall.book(holder, *seats, payment_id="p")
+            assert refusal.value.payment_id == "p"
 
     def test_no_other_payment_and_no_confirmation_is_taken_for_it(self, hall: Hall) -> None:
         hall.book("user:7", 1, payment_id="p")
@@ -289,8 +290,9 @@ class TestBook:
     def test_a_payment_that_has_bought_the_seat_buys_it_once(self, hall: Hall) -> None:
         hall.sell("user:7", 1, payment_id="p")
         for holder in ("user:7", "user:8"):
-            with pytest.raises(PaymentAlreadyUsed):
+            with pytest.raises(PaymentAlreadyUsed) as refusal:
                 hall.book(holder, 1, payment_id="p")
+            assert refusal.value.payment_id == "p"
             with pytest.raises(SeatsUnavailable):
                 hall.book(holder, 1, payment_id="q")
 
