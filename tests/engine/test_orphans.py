@@ -149,6 +149,8 @@ def offered(chosen: str, *rows: str) -> list[str]:
         ("a2 a3", ["....## .. ..."], ["a1 a2", "a3 a4", "a8 a9"]),
         # Of a choice from several stretches only what strands a seat is moved.
         ("a2 b4", ["....", "###...."], ["a1 b4", "a3 a4", "a1 a2"]),
+        # Rows in front and behind count by their distance.
+        ("c2", ["....", "....", "....", "....", "...."], ["c1", "b1", "d1"]),
         # What is near has too few.
         ("a2", ["...", *["#"] * 8, "..."], ["a1", "a3", "j1"]),
     ],
