@@ -81,6 +81,7 @@ FROM tickets LEFT JOIN payments USING (payment_id)
 WHERE tickets.id = ANY (%s::bigint[]) ORDER BY tickets.id
 """
 
+# A webhook that is being deleted is waited for, and then gets nothing.
 PUBLISH = """
 WITH published AS (
     INSERT INTO webhook_events (screening_id, epoch, seq, type, body, trace)
@@ -92,12 +93,15 @@ WITH published AS (
     ORDER BY number
     RETURNING position, screening_id, type, published_at
 ),
+present AS (
+    SELECT id, events FROM webhooks ORDER BY id FOR KEY SHARE
+),
 waiting AS (
     INSERT INTO webhook_lanes (webhook_id, screening_id, position, last_position, waiting_since)
-    SELECT webhooks.id, screening_id, min(position) - 1, max(position), min(published_at)
-    FROM published JOIN webhooks ON published.type = ANY (webhooks.events)
-    GROUP BY webhooks.id, screening_id
-    ORDER BY webhooks.id, screening_id
+    SELECT present.id, screening_id, min(position) - 1, max(position), min(published_at)
+    FROM published JOIN present ON published.type = ANY (present.events)
+    GROUP BY present.id, screening_id
+    ORDER BY present.id, screening_id
     ON CONFLICT (webhook_id, screening_id) DO UPDATE SET last_position = excluded.last_position
 )
 DELETE FROM webhook_causes WHERE id = ANY (%(causes)s::bigint[])

@@ -78,7 +78,7 @@ log AS (
         webhook_id, position, status, attempt_count, attempts, first_attempt_at, last_attempt_at
     )
     SELECT webhooks.id, %(position)s, %(status)s, 1, jsonb_build_array(%(attempt)s::jsonb), now(), now()
-    FROM webhooks WHERE id = %(webhook_id)s
+    FROM webhooks WHERE id = %(webhook_id)s FOR KEY SHARE
     ON CONFLICT (webhook_id, position) DO UPDATE SET
         status = excluded.status, last_attempt_at = now(), attempt_count = log.attempt_count + 1,
         attempts = CASE WHEN jsonb_array_length(log.attempts) >= {ATTEMPTS_KEPT} THEN log.attempts - 0

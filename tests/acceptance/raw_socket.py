@@ -49,17 +49,26 @@ class RawSocket:
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         key = base64.b64encode(os.urandom(16)).decode()
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        socket = cls(reader, writer)
         writer.write(
             f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
         )
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 101 "), head
-        return cls(reader, writer)
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 101 "), head
+        except BaseException:
+            socket.abort()
+            raise
+        return socket
 
     def send(self, data: bytes) -> None:
         if not self._writer.is_closing():
             self._writer.write(data)
+
+    def abort(self) -> None:
+        """End the connection without a close frame."""
+        self._writer.transport.abort()
 
     async def receive(self) -> Received:
         """Return the next frame. Pings are answered and skipped."""

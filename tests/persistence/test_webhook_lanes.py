@@ -7,6 +7,7 @@ import psycopg2
 import pytest
 
 from persistence.connector import Connector
+from persistence.webhook_feed import PUBLISH
 from persistence.webhook_lanes import WebhookLanes
 from tests.database import execute
 
@@ -49,3 +50,19 @@ async def test_an_event_that_is_being_published_is_not_forgotten(database_url: s
         sending = await next_event
     assert sending is not None
     assert sending.position == published
+
+
+@pytest.mark.gen_test
+async def test_a_webhook_that_is_being_deleted_does_not_stop_the_others(database_url: str) -> None:
+    ((deleted,),) = execute(database_url, ADD_WEBHOOK)
+    ((kept,),) = execute(database_url, ADD_WEBHOOK)
+    event = {"screening_ids": [SCREENING], "epochs": [1], "seqs": [1], "types": ["booking.created"]}
+    event |= {"bodies": ["{}"], "traces": [None], "causes": []}
+    with closing(Connector(database_url)) as connector, closing(psycopg2.connect(database_url)) as manager:
+        manager.cursor().execute("DELETE FROM webhooks WHERE id = %s", (deleted,))
+        publication = asyncio.create_task(connector.run(PUBLISH, event))
+        while not execute(database_url, ONE_WAITS):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        manager.commit()
+        await publication
+    assert execute(database_url, "SELECT webhook_id FROM webhook_lanes") == [(kept,)]
