@@ -12,7 +12,15 @@ import orjson
 from api.errors import ApiError
 from api.rest.endpoint import Answer
 from api.sales.receipts import TICKETS_CREATED
-from engine.commands import BookSeats, CancelTicket, ExtendHolds, HoldSeats, ReadSeats, ReleaseHolds
+from engine.commands import (
+    BookSeats,
+    CancelTicket,
+    ExtendHolds,
+    HoldSeats,
+    ReadSeats,
+    ReleaseHolds,
+    ToggleSeats,
+)
 from engine.errors import EngineError, OutcomeUnknown
 from engine.records import Receipt
 from engine.selling_errors import SeatsUnavailable
@@ -89,7 +97,9 @@ class Clients:
         payment_id = f"pay-{number}"
         match action:
             case "hold":
-                command: Any = HoldSeats(screening, user, seats)
+                command: Any = HoldSeats(screening, user, seats, note=f"step {number}")
+            case "toggle":
+                command = ToggleSeats(screening, user, seats)
             case "extend":
                 command = ExtendHolds(screening, user, seats, 4.0)
             case "release":
@@ -215,6 +225,13 @@ class Clients:
             bought = [(command.screening_id, *ticket, command.payment_id) for ticket in tickets]
             self.tickets.setdefault(client, []).extend(bought)
             return {"tickets": [{"id": ticket_id, "seat": seat} for ticket_id, seat in tickets]}
+        if isinstance(command, ToggleSeats):
+            taken = [hold.seat_id for hold in reply.held]
+            given = [hold.seat_id for hold in reply.releasing.holds] if reply.releasing else []
+            held |= {(command.screening_id, seat) for seat in taken}
+            held -= {(command.screening_id, seat) for seat in given}
+            until = {str(hold.seat_id): hold.expires_at - WALL for hold in reply.held}
+            return {"reserved": taken, "released": given, "until": until}
         if isinstance(command, ReleaseHolds):
             held -= {(command.screening_id, seat) for seat in command.seat_ids or ()}
         return {}

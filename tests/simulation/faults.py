@@ -7,6 +7,9 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
+_RESET_SECONDS = (0.02, 0.1)
+
+
 class Faults:
     """The faults of a history; each method begins one."""
 
@@ -75,6 +78,20 @@ class Faults:
         self._for(seconds, cable.set, flag, direction, False)
 
     # NATS
+
+    def reset_nats(self, where: str, seconds: float) -> None:
+        """Let a node lose its connection to NATS again and again; it gets a new one at once."""
+        losing = [True]
+
+        def lose() -> None:
+            server = self.world.servers[where]
+            if losing and server.serving:
+                server.process.call_at(self.world.loop.time(), server.node.connection.abandon)
+            if losing:
+                self.world.later(self.world.network_rng.uniform(*_RESET_SECONDS), lose)
+
+        lose()
+        self._for(seconds, losing.clear)
 
     def kill_nats(self, seconds: float) -> None:
         """End NATS, and start it again."""

@@ -12,7 +12,10 @@ SEATS = 8
 """Seats that clients want; a screening has more, which prove at the end that it is on sale."""
 
 CLIENTS = 4
-ACTIONS = {"hold": 10, "release": 2, "extend": 2, "book_held": 6, "book": 4, "cancel": 1, "look": 4}
+ACTIONS = {
+    **{"hold": 8, "toggle": 2, "release": 2, "extend": 2},
+    **{"book_held": 6, "book": 4, "cancel": 1, "look": 4},
+}
 """What clients do, and how often in proportion."""
 
 BUSY_SECONDS = 12.0
@@ -79,6 +82,7 @@ def _fault(rng: random.Random) -> Step:
             *[("cut_off", (where, seconds))] * 4,
             ("slow_nats", (where, direction, seconds)),
             ("slow_database", (where, direction, seconds)),
+            ("reset_nats", (where, seconds)),
             ("kill_nats", (seconds,)),
             ("lose_changes", (0.5, 2 * seconds)),
             ("lose_changes", (0.5, 2 * seconds)),

@@ -217,7 +217,9 @@ class Server:
 
             def handle(self, command: Command, now: float) -> Decision:
                 server.world.decides(server, self.info.id, self.epoch, command)
-                return decide(self, command, now)
+                decision = decide(self, command, now)
+                server.world.decided(self.info.id, self.epoch, command)
+                return decision
 
         screening.__class__ = Judged
         return screening

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from engine.commands import BookSeats, Command, ReadSeats
+from engine.commands import BookSeats, Command, HoldSeats, ReadSeats
 from engine.errors import EngineError
 from tests.engine.conftest import make_info, make_layout
 from tests.simulation.clients import Clients, seats_of
@@ -105,6 +105,7 @@ class World:
         self._died: dict[str, float] = {}
         self._rates = {name: 1 + self._rng.uniform(-_CLOCKS, _CLOCKS) for name in NODES}
         self._deposed_until = 0.0
+        self._held: set[tuple[int, int, str | None]] = set()
         self._judging = True
 
     # What others tell
@@ -140,6 +141,14 @@ class World:
                     f"{server.name} decides {command} under epoch {epoch}, "
                     f"but {other.name} answers under epoch {later}"
                 )
+
+    def decided(self, screening: int, epoch: int, command: Command) -> None:
+        """A command was carried out; one step of a client makes one hold under an epoch."""
+        if isinstance(command, HoldSeats):
+            step = (screening, epoch, command.note)
+            if step in self._held:
+                self.violate(f"{command} was carried out twice under epoch {epoch}")
+            self._held.add(step)
 
     def taken_over(self, server: Server, reason: str) -> None:
         """A server has taken a screening."""
