@@ -213,7 +213,7 @@ class Simulation:
 
 @pytest.mark.gen_test(timeout=180)
 @pytest.mark.parametrize("kind", ["moves", "pauses", "partitions"])
-@pytest.mark.parametrize("seeds", slices(300, SEEDS_PER_TEST), ids=name_of)
+@pytest.mark.parametrize("seeds", slices(100, SEEDS_PER_TEST), ids=name_of)
 async def test_seeds(seeds: range, kind: str) -> None:
     outcomes = await outcomes_of(lambda seed: Simulation(seed, kind).run(), seeds)
     assert outcomes["ok"] >= 0.3 * outcomes.total(), outcomes

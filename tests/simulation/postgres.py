@@ -26,7 +26,7 @@ from persistence.errors import (
 from persistence.journal_connection import BLOCKED, END_EARLIER_SESSIONS, LOCK_SECONDS
 from tests.simulation.loop import Process, VirtualLoop
 from tests.simulation.network import Cable, at_once
-from tests.simulation.tables import Tables
+from tests.simulation.tables import Tables, array
 
 _WORK_SECONDS = (0.0002, 0.004)
 _LOOK_SECONDS = 0.05
@@ -156,7 +156,7 @@ class Postgres:
                 self.terminate(each)
             return [(True,) for _ in earlier]
         if sql == BLOCKED:
-            return [(each,) for each in sorted(self.locked)]
+            return [(each,) for each in array(parameters["ids"], "bigint") if each in self.locked]
         if sql.startswith(("SET ", "ROLLBACK")):
             return []
         return self.tables.run(sql, parameters)

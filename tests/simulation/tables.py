@@ -56,13 +56,14 @@ class _Form:
 
     def read(self, literals: Sequence[str]) -> tuple[list[dict[str, Any]], list[list[Any]]]:
         """Return the rows, and the arrays beside them."""
-        columns = [_array(literal, kind) for literal, kind in zip(literals, self.kinds, strict=True)]
+        columns = [array(literal, kind) for literal, kind in zip(literals, self.kinds, strict=True)]
         number = len(self.names)
         rows = [dict(zip(self.names, row, strict=True)) for row in zip_longest(*columns[:number])]
         return rows, columns[number:]
 
 
-def _array(literal: str, kind: str) -> list[Any]:
+def array(literal: str, kind: str) -> list[Any]:
+    """Read an array literal of a type of `persistence.columns`."""
     inside = literal[1:-1]
     if not inside:
         return []
@@ -145,7 +146,7 @@ class Tables:
         if sql is store.TAKE_AT_EPOCH or sql == store.TAKE_AT_EPOCH:
             return [parameters["screening_id"]]
         if sql.startswith("BEGIN;EXECUTE owned"):
-            return _array(parameters[0], "bigint")
+            return array(parameters[0], "bigint")
         return ()
 
     # The journal
@@ -322,11 +323,11 @@ class Tables:
     # Queries
 
     def _epochs_of(self, parameters: Sequence[str]) -> list[Row]:
-        wanted = _array(parameters[0], "bigint")
+        wanted = array(parameters[0], "bigint")
         return [(each, self.epochs[each][0]) for each in wanted if each in self.epochs]
 
     def _written(self, parameters: Sequence[str]) -> list[Row]:
-        keys = zip(*[_array(column, "bigint") for column in parameters], strict=True)
+        keys = zip(*[array(column, "bigint") for column in parameters], strict=True)
         return [key for key in keys if key in self.events]
 
     def _answer(self, parameters: tuple[str, str]) -> list[Row]:

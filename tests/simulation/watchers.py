@@ -1,6 +1,7 @@
 """Sockets that watch screenings at nodes, come back when their node has gone, and resume by `since`."""
 
 from collections.abc import Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from api.ws.feed import Changes, Frames, Position, Watcher
@@ -16,18 +17,34 @@ _PAUSE_SECONDS = 0.5
 
 
 class Watchers:
-    """All watchers of a history."""
+    """All watchers of a history.
+
+    Attributes:
+        records: what they were shown.
+        viewers: the watchers.
+        numbers: of their sockets.
+    """
 
     def __init__(self, world: "World") -> None:
         self.world = world
         self.records: list[dict[str, Any]] = []
         self.viewers: list[Viewer] = []
+        self.numbers = count()
 
     def watch(self, where: str, screening: int, number: int) -> None:
         """Open a socket at a node."""
         viewer = Viewer(self, f"viewer-{number}", where, screening)
         self.viewers.append(viewer)
         viewer.connect()
+
+
+class _Watcher(Watcher):
+    """A watcher with a hash that is the same in each run, since the feed keeps watchers in sets."""
+
+    __slots__ = ("number",)
+
+    def __hash__(self) -> int:
+        return self.number
 
 
 class Viewer:
@@ -64,7 +81,8 @@ class Viewer:
 
     async def _enter(self, server: Server) -> None:
         """What `api.seats.socket` does."""
-        watcher = Watcher(self._screening, "user:9", self._encoded, lambda frames: None, lambda: None)
+        watcher = _Watcher(self._screening, "user:9", self._encoded, lambda frames: None, lambda: None)
+        watcher.number = next(self._watchers.numbers)
         server.feed.join(watcher)
         watcher.buffer()
         try:
