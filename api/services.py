@@ -25,6 +25,7 @@ from api.limits import Limits
 from api.looks import Looks
 from api.mails.delivery import Mails
 from api.mails.wordings import Site
+from api.overload import Overload
 from api.papers.aliases import Aliases
 from api.papers.cipher import Cipher
 from api.papers.ticket_codes import TicketCodes
@@ -383,4 +384,5 @@ class Services:
     proxies: TrustedProxies = NO_PROXIES
     limits: Limits = field(default_factory=Limits)
     looks: Looks = field(default_factory=Looks)
+    overload: Overload = field(default_factory=Overload)
     traces: RequestTraces | None = None

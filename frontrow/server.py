@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from itertools import chain
 from shutil import disk_usage
-from time import monotonic
+from time import monotonic, thread_time
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
@@ -38,6 +38,7 @@ from api.mails.delivery import Mails
 from api.mails.links import LinkMails
 from api.mails.reminders import LOOK_SECONDS, Reminders
 from api.mails.wordings import Site
+from api.overload import Overload
 from api.payments.stripe import StripeSignatures
 from api.public.offers import Offers
 from api.sales.admissions import Door
@@ -133,6 +134,13 @@ _FORGET_SECONDS = 3600.0
 _CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS = 5, 3600.0
 
 
+def _log_overload(refusing: bool) -> None:
+    if refusing:
+        log.warning("more requests come than can be answered: some are refused")
+    else:
+        log.warning("all requests are answered again")
+
+
 class Server:
     """One server process.
 
@@ -146,6 +154,7 @@ class Server:
 
     Attributes:
         registry: the metrics of this process.
+        overload: decides which requests are refused.
         port: the port it listens on, once it has started.
         proxied_ports: the ports for the PROXY protocol, once it has started.
     """
@@ -315,6 +324,9 @@ class Server:
         # The API
         limits, socket_limits = settings.group(Limits), settings.group(SocketLimits)
         self._looks, self._funnels = Looks(), Funnels(self._connector)
+        self.overload = Overload(
+            settings.overload_wait_ms / 1000, settings.socket_handshakes_per_second, _log_overload
+        )
         screening_sockets, event_sockets = SocketCounts(), SocketCounts()
         self._open_sockets = OpenSockets(socket_limits.sockets_limit, counts.sockets)
         self._rooms = room_services_of(settings, self._connector, self._screenings, self._feed, counts)
@@ -399,6 +411,7 @@ class Server:
             metrics_token=settings.metrics_token,
             rate_limits=RateLimits(limits),
             limits=limits,
+            overload=self.overload,
             traces=tracer,
         )
         self._application = FrontrowApplication(
@@ -417,6 +430,7 @@ class Server:
                     limits=socket_limits,
                     channels=channels,
                     looks=self._looks,
+                    overload=self.overload,
                 ),
                 screening_sockets,
                 EventServices(EventAccess(self._connector), totals, door, event_sockets),
@@ -439,6 +453,9 @@ class Server:
             pool_waiting=lambda: self._connector.waiting_count,
             loop_tasks=task_count,
             loop_timers=timer_count,
+            overload_pressure=lambda: self.overload.pressure,
+            refused=lambda: self.overload.refused_by_urgency,
+            refused_handshakes=lambda: self.overload.refused_handshakes,
         )
         gauge_limits = GaugeLimits(
             settings.mailbox_limit,
@@ -630,7 +647,10 @@ class Server:
         self._clock.follow()
 
     async def _sample_lag(self) -> None:
+        began, busy = monotonic(), thread_time()
         await sample_event_loop_lag(self._observer.event_loop_lagged)
+        if self._settings.overload_wait_ms:
+            self.overload.measured(monotonic() - began, thread_time() - busy)
 
     async def _forget_old_keys(self) -> None:
         await self._idempotency.forget_older_than(self._settings.idempotency_hours)

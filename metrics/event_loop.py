@@ -7,7 +7,7 @@ import asyncio
 import gc
 from collections.abc import Callable
 
-SAMPLE_SECONDS = 0.05
+SAMPLE_SECONDS = 0.02
 
 
 async def sample_event_loop_lag(report: Callable[[float], None]) -> None:

@@ -1,12 +1,12 @@
 """Metrics that are read at scrape time: queue depths and ages, the build, and the process."""
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from metrics.instruments import Gauge, InstrumentCollector
 
@@ -27,6 +27,9 @@ class Readings(NamedTuple):
         pool_waiting: how many wait for a connection of the pool.
         loop_tasks: tasks of the event loop that have not ended.
         loop_timers: timers of the event loop that are due later.
+        overload_pressure: how much is refused; 0 if nothing.
+        refused: requests refused because of it, by urgency.
+        refused_handshakes: WebSockets refused because of it, or because too many came at once.
     """
 
     mailbox_depth: Callable[[], float]
@@ -42,6 +45,9 @@ class Readings(NamedTuple):
     pool_waiting: Callable[[], float]
     loop_tasks: Callable[[], float]
     loop_timers: Callable[[], float]
+    overload_pressure: Callable[[], float]
+    refused: Callable[[], Mapping[str, float]]
+    refused_handshakes: Callable[[], float]
 
 
 class Limits(NamedTuple):
@@ -86,6 +92,24 @@ class _Connections:
         )
         family.add_metric(["busy"], self._readings.pool_busy())
         family.add_metric(["idle"], self._readings.pool_idle())
+        yield family
+
+
+class _Refused:
+    """`frontrow_overload_refused_total`: what was refused while more came than could be answered."""
+
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
+
+    def families(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(
+            "frontrow_overload_refused",
+            "Requests refused while more came than could be answered.",
+            labels=["urgency"],
+        )
+        for urgency, number in self._readings.refused().items():
+            family.add_metric([urgency], number)
+        family.add_metric(["handshake"], self._readings.refused_handshakes())
         yield family
 
 
@@ -154,6 +178,12 @@ def register_readings(registry: CollectorRegistry, readings: Readings, limits: L
                     "Timers of the event loop that are due later.",
                     readings.loop_timers,
                 ),
+                Gauge(
+                    "frontrow_overload_pressure",
+                    "How much is refused because more comes than can be answered; 0 if nothing.",
+                    readings.overload_pressure,
+                ),
+                _Refused(readings),
                 *_limits(limits),
                 _BuildInfo(version),
             )

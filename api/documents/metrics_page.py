@@ -7,6 +7,7 @@ from api.bodies import Body
 from api.errors import ApiError
 from api.identity.errors import NotAuthenticated, TokenRefused
 from api.identity.shared_secret import require_secret
+from api.overload import Urgency
 from api.rest.endpoint import Access, Answer, Call, Resource
 from api.rest.plan import credentials_in
 
@@ -24,6 +25,7 @@ class MetricsClosed(ApiError):
     "/metrics",
     access=Access.PUBLIC,
     media_type="text/plain",
+    urgency=Urgency.ALWAYS,
     refusals=(NotAuthenticated, TokenRefused, MetricsClosed),
 )
 async def metrics(call: Call) -> Answer:

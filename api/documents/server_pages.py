@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from marshmallow import Schema, fields, validate
 
 from api.documents.pages import VARY, box_office, prefers_html
+from api.overload import Urgency
 from api.rest.endpoint import Access, Answer, Call, Document, Resource
 
 server_pages = Resource("", tag="Server")
@@ -49,7 +50,7 @@ class Alive(Schema):
     status = fields.String(required=True, validate=validate.Equal("ok"))
 
 
-@server_pages.get("/healthz", access=Access.PUBLIC, answers=Alive)
+@server_pages.get("/healthz", access=Access.PUBLIC, answers=Alive, urgency=Urgency.ALWAYS)
 async def health(call: Call) -> Document:
     """Check that the process is alive."""
     return {"status": "ok"}
@@ -73,7 +74,7 @@ class Ready(Schema):
     )
 
 
-@server_pages.get("/readyz", access=Access.PUBLIC, answers=Ready)
+@server_pages.get("/readyz", access=Access.PUBLIC, answers=Ready, urgency=Urgency.ALWAYS)
 async def readiness(call: Call) -> Answer:
     """Check that the server is ready: the database answers and accepts writes."""
     reasons = await call.services.readiness()

@@ -40,6 +40,7 @@ from api.identity.errors import AccountRequired, NotAuthenticated
 from api.identity.tokens import Identity
 from api.limiter import network_of
 from api.mails.languages import accepted_language
+from api.overload import Urgency
 from api.rest.background import BackgroundTasks
 from api.rest.fields import RequestSchema
 from api.rest.receipts import ReceiptForm
@@ -291,6 +292,8 @@ class Endpoint:
         access_code: whether the access code of a channel (`api.identity.channels`) is honoured, in the field
             `access_code` of the body or the query (`api.rest.access_codes`), or else in `X-Access-Code`.
             Handlers get what it opens as `Call.access`.
+        urgency: which requests are refused before it while the server is overloaded. By default operators
+            are always answered, reading is a look, a durable change a sale, and any other a hold.
     """
 
     method: str
@@ -322,6 +325,18 @@ class Endpoint:
     text_parameters: bool = False
     service: str = ""
     access_code: bool = False
+    urgency: Urgency | None = None
+
+    @property
+    def urgent(self) -> Urgency:
+        """What is refused before it and after it while the server is overloaded."""
+        if self.urgency is not None:
+            return self.urgency
+        if self.access in (Access.ADMIN, Access.CRON):
+            return Urgency.ALWAYS
+        if self.method == "GET":
+            return Urgency.LOOK
+        return Urgency.SALE if self.durable else Urgency.HOLD
 
     @property
     def keyed(self) -> bool:

@@ -247,7 +247,9 @@ class Exchange(httputil.HTTPMessageDelegate):
         Returns:
             The answer; None if it is sent later.
         """
-        plan = self._plan
+        plan, overload = self._plan, self._router.services.overload
+        if overload.refusing and not overload.admits(plan.urgency):
+            raise overload.refusal()
         if self._body_bytes > plan.body_limit_bytes:
             raise BodyTooLarge(plan.body_limit_bytes)
         if not plan.host_admitted:

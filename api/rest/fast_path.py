@@ -103,6 +103,7 @@ class FastPath:
         self._routes: dict[bytes, _Route | None] = {}
         self._hosts: set[str] = set()
         self._recheck = services.tokens.recheck
+        self._overload = services.overload
         # By the bytes of the Authorization line. Expiry and revocation are checked for each request.
         self._identities: dict[bytes | None, Identity] = {}
         # CORS headers by origin, host and scheme; None for origins that are not allowed.
@@ -129,6 +130,8 @@ class FastPath:
             request must take the general path.
         """
         started = perf_counter()
+        if self._overload.refusing and (refusal := self._refused(lines[0], fields, connection, started)):
+            return refusal
         route = self._routes.get(lines[0])
         if route is None and (route := self._route_of(lines[0])) is None:
             return None
@@ -207,6 +210,25 @@ class FastPath:
             handling.request_id = None
 
         self.finish(route, status, started, peer, request_id, identity)
+        return response
+
+    def _refused(
+        self, line: bytes, fields: Sequence[Any], connection: Http1Protocol, started: float
+    ) -> bytes | None:
+        """The refusal of a request, if the server is too busy for it. It is counted but not logged.
+
+        Nothing but the route is looked up: a refusal must cost far less than an answer.
+        """
+        route = self._routes.get(line) or self._route_of(line)
+        if route is None or self._overload.admits(route.operation.urgency):
+            return None
+        origin, request_id = fields[plain.ORIGIN], fields[plain.REQUEST_ID] or new_request_id()
+        shared = COMMON_HEADERS
+        if origin is not None:
+            shared = self.shared_with(origin, fields[plain.HOST], connection.peer.scheme) or COMMON_HEADERS
+        answer = refusal_answer(self._overload.refusal(), PLAIN, request_id)
+        status, response = self.written(answer, shared, request_id, fields)
+        route.count_request(status, perf_counter() - started)
         return response
 
     def finish(

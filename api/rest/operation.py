@@ -73,12 +73,14 @@ class Operation:
         plain_query: the schema of the query, if its fields are read one by one.
         without_query: arguments of a request without a query; None if a query is required.
         fast: whether the fast path serves it.
+        urgency: which requests are refused before it while the server is overloaded.
     """
 
     def __init__(
         self, endpoint: Endpoint, services: Services, keys: IdempotencyKeys, background: BackgroundTasks
     ) -> None:
         self.endpoint = endpoint
+        self.urgency = endpoint.urgent
         self._services = services
         self._keys = keys
         self.background = background

@@ -12,6 +12,7 @@ from tornado.httputil import HTTPHeaders, HTTPInputError, RequestStartLine
 
 from api.http1.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, FieldLines, request_id_given
 from api.http1.plain import HOST_VALUE
+from api.overload import Urgency
 from api.rest.idempotency import REPLAYED_HEADER
 from api.rest.operation import Operation
 from api.rest.path_prefix import within
@@ -20,6 +21,8 @@ from api.rest.styles import Style, style_of
 from api.services import Services
 
 _SOCKETS = "/ws/"
+_UNSERVED = Urgency.ALWAYS
+"""Of preflight requests, which precede others, and of paths that do not exist: refusing costs as much."""
 _ORIGINS_KEPT = 1024
 _EXPOSED_HEADERS = (
     "Date, ETag, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Epoch, "
@@ -44,6 +47,7 @@ class Plan:
         operation: the operation for the method and path; None if there is none.
         path_arguments: values of the parameters in the path, by name.
         host_admitted: whether the Host field is an allowed one.
+        urgency: which requests are refused before it while the server is overloaded.
         served_elsewhere: whether it is left to Tornado's handlers of sockets and files: no route matches.
         origin_admitted: whether the Origin field is absent or allowed.
         shared_fields: header fields of every response to this head.
@@ -77,6 +81,7 @@ class Plan:
         self.host_admitted = services.hosts.admits(headers.get("Host"))
         self.served_elsewhere = self.match is None and self.host_admitted
         self.route, self.operation, self.path_arguments = _served(self.method, self.match)
+        self.urgency = self.operation.urgency if self.operation else _UNSERVED
         self.body_limit_bytes = (
             self.operation.body_limit_bytes if self.operation else services.limits.body_limit_bytes
         )

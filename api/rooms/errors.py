@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.errors import TooManyAttempts
+from api.errors import ApiError
 from api.rest.errors import client_message
 from api.rooms.room import Room
 from api.wire import timestamp_or_none
@@ -48,7 +48,7 @@ def refusal_of(
         seat_id: seat of the client's message; empty if it has none.
         request: type of the client's message, if it is no message of the guide.
     """
-    code = error.code if isinstance(error, EngineError | TooManyAttempts) else "internal_error"
+    code = error.code if isinstance(error, EngineError | ApiError) else "internal_error"
     message = {
         "type": "error",
         "code": code,
@@ -108,7 +108,7 @@ def _text_of(error: BaseException, room_id: str, seat_id: str) -> str:
             return f"Seat {seat_id} is being booked"
         case ScreeningNotFound():
             return f"There is no room {room_id}"
-        case EngineError() | TooManyAttempts():
+        case EngineError() | ApiError():
             return client_message(error)
         case _:
             return "Internal error"

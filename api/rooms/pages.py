@@ -2,6 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
+from api.overload import Urgency
 from api.rest.endpoint import Access, Answer, Call, Document, Resource
 from api.rooms.messages import Selection
 from api.rooms.room import NoSuchRoom
@@ -17,7 +18,7 @@ class Healthy(Schema):
     )
 
 
-@room_pages.get("/health", access=Access.PUBLIC, answers=Healthy)
+@room_pages.get("/health", access=Access.PUBLIC, answers=Healthy, urgency=Urgency.ALWAYS)
 async def rooms_health(call: Call) -> Document:
     """Check that the process is alive, at the path of the rooms guide."""
     return {"status": "healthy", "timestamp": timestamp(call.services.clock.now())}

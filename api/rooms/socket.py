@@ -19,9 +19,10 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.json import Encoder
 from tornado.websocket import WebSocketClosedError
 
-from api.errors import TooManyAttempts
+from api.errors import ApiError, TooManyAttempts
 from api.limiter import AttemptLimit, network_of
 from api.looks import ROOMS
+from api.overload import Urgency
 from api.rooms.client_ids import ClientIdInUse, UsedIds
 from api.rooms.directory import RoomDirectory
 from api.rooms.errors import NotInRoom, TooManyRooms, about_stranded, refusal_of
@@ -320,6 +321,10 @@ class RoomSocket(ClientSocket):
             request: the request.
             room, seat_id: its room and seat, if the caller knows them.
         """
+        overload = self.services.overload
+        if overload.refusing and request.note is not None and not overload.admits(Urgency.HOLD):
+            self._refuse(overload.refusal(), room_id=request.room_id, seat_id=request.seat_id)
+            return None
         if self._guest and request.note is not None:
             try:
                 counted = self._shared.selecting.attempt(self._address)
@@ -393,8 +398,10 @@ class RoomSocket(ClientSocket):
     async def _selected_best(self, room_id: str, party: dict[str, Any], note: str) -> None:
         """Select the best seats for a party. Those of a guest count like seats that are selected by name."""
         await self._answers.settled()
-        counted = 0
+        counted, overload = 0, self.services.overload
         try:
+            if overload.refusing and not overload.admits(Urgency.HOLD):
+                raise overload.refusal()
             for _ in range(party["quantity"] if self._guest else 0):
                 await _finished(self._shared.selecting.attempt(self._address))
                 counted += 1
@@ -407,7 +414,7 @@ class RoomSocket(ClientSocket):
             command = best_for(room.screening_id, self._holder, **party, guest_network=network)
             command = command._replace(note=note, origin=self._client_id, access=self._access)
             held: Any = await self.in_time(self.services.screenings.ask(command))
-        except (EngineError, TooManyAttempts) as refusal:
+        except (EngineError, ApiError) as refusal:
             for _ in range(counted):
                 await _finished(self._shared.selecting.retract(self._address))
             if self.admitted:

@@ -86,6 +86,8 @@ class Handshake(WebSocketHandler):
             self._refuse(OriginRefused())
         elif self.request.method == "GET" and headers.get("Upgrade", "").lower() != "websocket":
             self._refuse(UpgradeRequired())
+        elif not (overload := self._services.overload).admits_handshake():
+            self._refuse(overload.refusal())
 
     def write_error(self, status_code: int, **_: Any) -> None:
         """Answer requests that Tornado refuses."""

@@ -25,6 +25,7 @@ from api.identity.tokens import Identity, InvalidToken, Tokens
 from api.json_log import log_socket
 from api.limits import SocketLimits
 from api.looks import Looks
+from api.overload import Overload
 from api.services import Screenings
 from api.wire import timestamp
 from api.ws.connection import INTERNAL_ERROR, NO_CLOSE_FRAME, Ending, SocketConnection
@@ -117,6 +118,7 @@ class SocketServices:
     limits: SocketLimits
     channels: Channels
     looks: Looks = field(default_factory=Looks)
+    overload: Overload = field(default_factory=Overload)
 
 
 class HandshakeRequest(NamedTuple):

@@ -136,6 +136,12 @@ class HttpSettings:
         whole(KIB, 16 * MIB, "bytes"),
         "Largest body of a request that uploads a file; larger ones are answered with 413.",
     ] = 2 * MIB
+    overload_wait_ms: Annotated[
+        int,
+        whole(0, 10_000, "milliseconds"),
+        "How long requests may wait for the server before it refuses some with 503 `overloaded`: looks "
+        "first, then holds, sales last. 0: none are refused.",
+    ] = 100
     ask_timeout_seconds: Annotated[
         float, seconds(0.1, 60), "How long a request may wait for its result before it is answered with 503."
     ] = 2.0

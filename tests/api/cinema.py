@@ -25,6 +25,7 @@ from api.identity.token_watches import TokenExpiries
 from api.identity.tokens import Tokens
 from api.limiter import Limiter
 from api.limits import Limits, SocketLimits
+from api.overload import Overload
 from api.socket_routes import socket_routes
 from api.ws.feed import SeatFeed
 from api.ws.open_sockets import OpenSockets, SocketsOfHolders
@@ -145,6 +146,7 @@ class Cinema:
         screenings: int = 1,
         rooms: Mapping[str, Any] | None = None,
         clock: Clock | None = None,
+        overload: Overload | None = None,
     ) -> None:
         self._clients: list[ClientConnection] = []
         self.clock = clock or SystemClock()
@@ -183,6 +185,7 @@ class Cinema:
             AllowedOrigins(["https://cinema.example"]),
             limits,
             Channels(NoChannels(), b"key", Limiter(100, 60.0, monotonic), monotonic),
+            overload=overload or Overload(),
         )
         self.watched = SocketCounts()
         self.guest_list = GuestList()

@@ -57,6 +57,9 @@ class Shop:
             pool_waiting=lambda: 1,
             loop_tasks=lambda: 12,
             loop_timers=lambda: 34,
+            overload_pressure=lambda: 1.5,
+            refused=lambda: {"look": 7, "hold": 3, "sale": 0},
+            refused_handshakes=lambda: 2,
         )
         register_readings(self.registry, readings, Limits(2000, 100_000, 5000, 8), "1.2.3")
         self.lease_seconds = 2.5

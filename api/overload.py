@@ -1,0 +1,170 @@
+"""Refuses requests while more come than the server can answer: looks first, then holds, sales last.
+
+A request that waits too long is worth nothing: its client has given up, and the work for it makes all others
+wait. So a server under too much load must answer fewer requests, and refuse the others before it has spent
+time on them. This module decides how many, from what the event loop measures of itself (`measured`).
+
+A *turn* is an iteration of the event loop: it reads what has arrived and answers it. A request waits about a
+turn for its answer. As long as turns are short, nothing is refused, whatever the rate. If they stay longer
+than the limit for `PATIENCE_SECONDS`, so that a burst does not count, and the loop is busy all that time, so
+that a machine that is busy with something else does not count either, requests are refused. From then on
+`pressure` is controlled so that turns take half of the limit, by the rule of PIE (RFC 8033, section 4.2): it
+changes with the distance from the target, and with the direction in which turns change.
+
+    pressure        0 ........... 1 ........... 2 ........... 3
+    refused         some looks    some holds    some sales
+                                  all looks     all looks and holds
+
+Within a group, requests are refused evenly, not at random: of ten requests at 0.3, every third or fourth.
+"""
+
+import math
+from collections.abc import Callable
+from enum import IntEnum
+from itertools import cycle
+from time import monotonic
+
+from api.errors import ApiError
+from api.limiter import TokenBucket
+
+TURN_SECONDS = 0.02
+"""Turns are measured this often. A shorter turn counts as one of this length."""
+
+PATIENCE_SECONDS = 0.3
+_FEWEST_LONG_TURNS = 3
+_BUSY_SHARE = 0.3
+"""Share of a turn that the loop must have used the processor."""
+
+_FIRST_PRESSURE = 1.0
+_HIGHEST_PRESSURE = 2.9
+"""Even then a tenth of the sales is answered."""
+
+_TOWARDS_TARGET = 0.1
+_AGAINST_CHANGE = 0.4
+"""PIE's alpha and beta, for logarithms of turns, per measurement."""
+
+_RETRY_AFTER_SECONDS = (1, 3, 2, 4)
+"""Clients are told different times, so that they do not come back together."""
+
+
+class Urgency(IntEnum):
+    """What is refused first. Requests of operators are never refused."""
+
+    LOOK = 0
+    HOLD = 1
+    SALE = 2
+    ALWAYS = 3
+
+
+class Overloaded(ApiError):
+    """More requests come than can be answered. Nothing was done.
+
+    Args:
+        retry_after_seconds: when to come back.
+    """
+
+    status, code, retryable = 503, "overloaded", True
+    detail = "The server is overloaded; try again in a few seconds"
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(headers={"Retry-After": str(retry_after_seconds)})
+
+
+class Overload:
+    """Decides which requests are refused.
+
+    Args:
+        wait_limit_seconds: how long requests may wait for the event loop.
+        handshakes_per_second: new WebSockets that are admitted, and how many at once after a pause.
+        on_change: called with True when refusing begins, and with False when it ends.
+        now: returns the time in seconds; monotonic.
+
+    Attributes:
+        refusing: whether requests are refused. Ask `admits` only if this is true.
+        refused: number of refused requests, by urgency.
+        refused_handshakes: number of refused handshakes of WebSockets.
+        pressure: from 0 to `_HIGHEST_PRESSURE`.
+    """
+
+    def __init__(
+        self,
+        wait_limit_seconds: float = 0.1,
+        handshakes_per_second: float = 1000.0,
+        on_change: Callable[[bool], None] = lambda refusing: None,
+        now: Callable[[], float] = monotonic,
+    ) -> None:
+        self.refusing = False
+        self.refused = [0, 0, 0]
+        self.refused_handshakes = 0
+        self.pressure = 0.0
+        self._limit_seconds = wait_limit_seconds
+        self._target_seconds = max(wait_limit_seconds / 2, TURN_SECONDS)
+        self._handshakes = TokenBucket(handshakes_per_second, handshakes_per_second, now)
+        self._on_change = on_change
+        self._last_seconds = TURN_SECONDS
+        self._long_seconds, self._long_turns = 0.0, 0
+        # Shares that are admitted, and what of them has not been used yet.
+        self._shares = [1.0, 1.0, 1.0]
+        self._credits = [0.5, 0.5, 0.5]
+        self._retry_after_seconds = cycle(_RETRY_AFTER_SECONDS)
+
+    def measured(self, turn_seconds: float, busy_seconds: float) -> None:
+        """Learn how long a turn of the event loop has taken.
+
+        Args:
+            turn_seconds: at least `TURN_SECONDS`.
+            busy_seconds: processor time of the loop in this time.
+        """
+        busy = busy_seconds >= _BUSY_SHARE * turn_seconds
+        if self.refusing:
+            self._control(turn_seconds if busy else TURN_SECONDS)
+        elif busy and turn_seconds > self._limit_seconds:
+            self._long_seconds += turn_seconds
+            self._long_turns += 1
+            if self._long_seconds >= PATIENCE_SECONDS and self._long_turns >= _FEWEST_LONG_TURNS:
+                self._apply(_FIRST_PRESSURE)
+        else:
+            self._long_seconds, self._long_turns = 0.0, 0
+        self._last_seconds = turn_seconds
+
+    def _control(self, turn_seconds: float) -> None:
+        distance = math.log(turn_seconds / self._target_seconds)
+        change = math.log(turn_seconds / self._last_seconds)
+        pressure = self.pressure + _TOWARDS_TARGET * distance + _AGAINST_CHANGE * change
+        self._apply(min(max(pressure, 0.0), _HIGHEST_PRESSURE))
+
+    def _apply(self, pressure: float) -> None:
+        self.pressure = pressure
+        self._shares = [min(max(urgency + 1 - pressure, 0.0), 1.0) for urgency in range(Urgency.ALWAYS)]
+        if (pressure > 0) is not self.refusing:
+            self.refusing = not self.refusing
+            self._long_seconds, self._long_turns = 0.0, 0
+            self._on_change(self.refusing)
+
+    def admits(self, urgency: Urgency) -> bool:
+        """Decide about a request; one that is not admitted is counted as refused."""
+        if urgency is Urgency.ALWAYS:
+            return True
+        credits = self._credits
+        credits[urgency] += self._shares[urgency]
+        if credits[urgency] >= 1:
+            credits[urgency] -= 1
+            return True
+        self.refused[urgency] += 1
+        return False
+
+    def admits_handshake(self) -> bool:
+        """Decide about a new WebSocket. Their rate is bounded; while all looks are refused there are none."""
+        if self._shares[Urgency.LOOK] > 0 and self._handshakes.admits():
+            return True
+        self.refused_handshakes += 1
+        return False
+
+    @property
+    def refused_by_urgency(self) -> dict[str, float]:
+        """`refused` by the names of the urgencies."""
+        return {urgency.name.lower(): self.refused[urgency] for urgency in list(Urgency)[: Urgency.ALWAYS]}
+
+    def refusal(self) -> Overloaded:
+        """Return the error for a request that was not admitted."""
+        return Overloaded(next(self._retry_after_seconds))
