@@ -32,6 +32,10 @@ class HostedConnection(Protocol):
     def busy(self) -> bool:
         """True while a request is unanswered or response bytes are unsent."""
 
+    @property
+    def proven(self) -> bool:
+        """True once a request has come completely."""
+
     def retire(self) -> None:
         """Close after the response to the current request, or to the next one."""
 

@@ -227,6 +227,11 @@ class Http1Protocol(asyncio.Protocol):
         """True while a request is unanswered or response bytes are unsent."""
         return self._request is not None or self._outflow.waiting
 
+    @property
+    def proven(self) -> bool:
+        """True once a request has come completely."""
+        return self._wrote_lately or self._phase is not Phase.HEAD
+
     def retire(self) -> None:
         """Close after the response to the current request, or to the next one."""
         self._persistent = False

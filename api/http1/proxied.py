@@ -83,6 +83,11 @@ class ProxiedProtocol(asyncio.Protocol):
 
     # Called by the server.
 
+    @property
+    def proven(self) -> bool:
+        """False: the connection that succeeds this one gets the requests."""
+        return False
+
     def retire(self) -> None:
         """Do nothing: the connection that succeeds this one is retired when it joins."""
 

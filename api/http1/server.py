@@ -28,6 +28,10 @@ _REFUSED_AT_ONCE = 256
 """Connections beyond the limit that get a 503 before they are closed; more are closed without a response."""
 
 
+_NEWCOMER_SECONDS = 1.0
+"""At the limit on connections, one that has sent no complete request for so long makes room for another."""
+
+
 class _Listening(NamedTuple):
     """A listening socket, what accepts its clients, and what makes a connection for one."""
 
@@ -76,6 +80,8 @@ class Http1Server:
         self._connections: set[HostedConnection] = set()
         # Connections beyond the limit, open only until their 503 is sent.
         self._refused: set[HostedConnection] = set()
+        # Those that may not have sent a request yet, the oldest first, with the time when they came.
+        self._newcomers: dict[HostedConnection, float] = {}
         self._number_of: Counter[str] = Counter()
         self._all_closed = asyncio.Event()
         self._all_closed.set()
@@ -173,12 +179,14 @@ class Http1Server:
         """
         limits, network = self.limits, self._counted_network(connection)
         full = len(self._connections) - len(self._refused) >= limits.connections_limit
+        full = full and not self._make_room()
         self._connections.add(connection)
         self._all_closed.clear()
         if full or (network and self._number_of[network] >= limits.connections_per_address_limit):
             admission = Admission.REFUSED if len(self._refused) < _REFUSED_AT_ONCE else Admission.CUT
             self._refused.add(connection)
             return admission
+        self._newcomers[connection] = asyncio.get_running_loop().time()
         if network:
             self._number_of[network] += 1
         if self._closing:
@@ -187,8 +195,27 @@ class Http1Server:
             connection.retire()
         return Admission.SERVED
 
+    def _make_room(self) -> bool:
+        """End the oldest connection that still owes its first request. Returns whether there was one.
+
+        Otherwise clients that send their heads byte by byte, on purpose or not, would keep all others away.
+        """
+        now = asyncio.get_running_loop().time()
+        while self._newcomers:
+            connection, joined_at = next(iter(self._newcomers.items()))
+            if connection.proven:
+                del self._newcomers[connection]
+            elif now - joined_at < _NEWCOMER_SECONDS:
+                return False
+            else:
+                connection.break_off()
+                self.left(connection)
+                return True
+        return False
+
     def left(self, connection: HostedConnection) -> None:
-        """Unregister a connection that was closed or handed over."""
+        """Unregister a connection that was closed or handed over; may be called again."""
+        self._newcomers.pop(connection, None)
         if connection in self._refused:
             self._refused.remove(connection)
             self._connections.remove(connection)

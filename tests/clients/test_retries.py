@@ -47,7 +47,7 @@ def test_pauses_are_random_within_bounds_that_double() -> None:
         assert len(pauses) > 1 and all(pause is not None and 0 <= pause <= bound for pause in pauses)
     assert retries.pause_seconds(6) is None
     asked = retries.pause_seconds(1, retry_after_seconds=3)
-    assert asked is not None and 3 <= asked <= 4
+    assert asked is not None and 3 <= asked <= 6
     assert retries.pause_seconds(1, retry_after_seconds=5.5) is None
     assert Retries(attempts=5000).pause_seconds(4000) is not None
     assert ONCE.pause_seconds(1) is None
@@ -63,6 +63,11 @@ def test_pauses_between_connections_grow_without_end() -> None:
     backoff.reset()
     pause = backoff.pause_seconds()
     assert pause <= 1
+    backoff.reset()
+    refused = [backoff.pause_seconds(retry_after_seconds=3) for _ in range(50)]
+    assert all(3 <= pause <= 3 + 4 for pause in refused)
+    assert max(refused) - min(refused) > 1, "clients that were refused together come back together"
+    assert backoff.pause_seconds(retry_after_seconds=10_000) <= 2 * 4
 
 
 @pytest.mark.parametrize(

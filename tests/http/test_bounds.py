@@ -56,3 +56,26 @@ async def test_refused_connections_do_not_count(open_stage: OpenStage) -> None:
                 writer.close()
             await second.send(get())
             assert (await second.answer()).status == 200
+
+
+async def test_slow_heads_make_room_for_others_and_not_the_other_way_round(open_stage: OpenStage) -> None:
+    stage = open_stage(HTTPTOOLS, Limits(connections_limit=3, header_timeout_seconds=300))
+    async with stage.connected() as served, stage.connected() as first, stage.connected() as second:
+        await served.send(get())
+        assert (await served.answer()).status == 200
+        for slow in (first, second):
+            await slow.send(b"GET / HTTP/1.1\r\nHo")
+        async with asyncio.timeout(60):
+            while True:
+                async with stage.connected() as newcomer:
+                    await newcomer.send(get())
+                    answer = await newcomer.answer()
+                    if answer.status == 200:
+                        break
+                    assert answer.status == 503
+                await asyncio.sleep(0.05)
+        assert await first.ended(), "the oldest one is closed"
+        await second.send(b"st: localhost\r\n\r\n")
+        assert (await second.answer()).status == 200
+        await served.send(get())
+        assert (await served.answer()).status == 200

@@ -141,7 +141,9 @@ export class Poller {
     this.#handlers.onFailure(new Error(`Polling was answered with ${answer.status}`));
     const asked = 1000 * Number(answer.headers.get('Retry-After') ?? 0);
     const { longestDelayMs } = this.#environment.limits;
-    return Math.max(this.#backoff.next(), Math.min(asked || 0, longestDelayMs));
+    // Up to twice as long, so that clients that were refused together do not come back together.
+    const spread = (asked || 0) * (1 + this.#environment.random());
+    return Math.max(this.#backoff.next(), Math.min(spread, longestDelayMs));
   }
 }
 

@@ -13,12 +13,19 @@ _NOT_EXECUTED = frozenset({408, 429})
 _AUTHENTICATION_REQUIRED = 401
 
 
+def _after(asked_seconds: float, bound_seconds: float) -> float:
+    """A random pause after the time that the server asks for."""
+    jitter = random.uniform(0, max(asked_seconds, bound_seconds))  # noqa: S311  # not a secret
+    return asked_seconds + jitter
+
+
 @dataclass(frozen=True)
 class Retries:
     """Bounds of the repetitions of a request. `Retries(attempts=1)` switches them off.
 
     Pauses are random between 0 and a bound that doubles each time (exponential backoff with full jitter), in
-    addition to what the server asks for with `Retry-After`.
+    addition to what the server asks for with `Retry-After`. The bound is at least that time, so that clients
+    that were refused together do not come back together.
 
     Args:
         attempts: how often a request is sent at most.
@@ -50,7 +57,7 @@ class Retries:
             return None
         # The exponent is bounded, so that many attempts do not overflow the power.
         bound = min(self.longest_pause_seconds, self.first_pause_seconds * 2 ** min(attempt - 1, 30))
-        return asked_seconds + random.uniform(0, bound)  # noqa: S311  # jitter, not a secret
+        return _after(asked_seconds, bound)
 
 
 def is_worth_repeating(status: int, *, retryable: bool, is_safe: bool) -> bool:
@@ -86,11 +93,15 @@ class Backoff:
         self._longest_seconds = longest_seconds
         self._bound_seconds = first_seconds
 
-    def pause_seconds(self) -> float:
-        """Return a random pause, and double the bound of the next one."""
+    def pause_seconds(self, retry_after_seconds: float | None = None) -> float:
+        """Return a random pause, and double the bound of the next one.
+
+        Args:
+            retry_after_seconds: what the server asks for; longer times than the maximum bound are cut.
+        """
         bound = self._bound_seconds
         self._bound_seconds = min(self._longest_seconds, bound * 2)
-        return random.uniform(0, bound)  # noqa: S311  # jitter, not a secret
+        return _after(min(retry_after_seconds or 0.0, self._longest_seconds), bound)
 
     def reset(self) -> None:
         """Start again with short pauses."""

@@ -109,7 +109,8 @@ function isOutage(error: unknown): boolean {
 async function pauseAfter(response: Response, number: number): Promise<number | null> {
   if (!TEMPORARY.includes(response.status) && !(await isInFlight(response))) return null;
   const asked = Number(response.headers.get('Retry-After') ?? 0) * 1000;
-  return asked > LONGEST_PAUSE_MS ? null : Math.max(asked || 0, jittered(number));
+  // Up to twice as long, so that clients that were refused together do not come back together.
+  return asked > LONGEST_PAUSE_MS ? null : Math.max((asked || 0) * (1 + Math.random()), jittered(number));
 }
 
 /** Whether the server is still carrying out an earlier request with the same `Idempotency-Key`. */

@@ -84,7 +84,8 @@ export class Rest {
         if (![429, 503].includes(answer.status) || attempt >= ATTEMPTS) throw refusal;
         const seconds = Number(answer.headers.get('Retry-After') ?? 1);
         if (seconds * 1000 > LONGEST_PAUSE_MS) throw refusal;
-        await pause(seconds * 1000);
+        // Up to twice as long, so that clients that were refused together do not come back together.
+        await pause(seconds * 1000 * (1 + Math.random()));
       } else {
         if (attempt >= attempts) throw answer;
         await pause(300 * attempt);

@@ -141,7 +141,7 @@ class LiveSocket(Iterator[T], Generic[T]):
             refusal = Answer(response.status_code, response.headers, bytes(response.body or b"")).refusal
             if not is_worth_repeating(refusal.status, retryable=refusal.retryable, is_safe=True):
                 raise refusal from None
-            self._pause()
+            self._pause(refusal.retry_after_seconds)
         except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed):
             self._pause()
         else:
@@ -197,10 +197,10 @@ class LiveSocket(Iterator[T], Generic[T]):
         if socket is not None:
             socket.close()
 
-    def _pause(self) -> None:
+    def _pause(self, retry_after_seconds: float | None = None) -> None:
         limit = self._give_up_seconds
         if limit is not None and time.monotonic() - self._down_since >= limit:
             raise ConnectionFailed(
                 f"The socket could not be reconnected within {limit:g} seconds", may_have_been_executed=False
             )
-        sleep(self._backoff.pause_seconds())
+        sleep(self._backoff.pause_seconds(retry_after_seconds))
