@@ -179,6 +179,9 @@ class Stage:
         for name in SECRET_FILES.values():
             (directory / name).write_text(self._secret)
         settings = {"database_pool_size": 4, "log_level": "warning", **settings}
+        if code_directory is None:
+            # Earlier revisions refuse nothing either, and do not know these settings.
+            settings = {"overload_wait_ms": 0, "socket_handshakes_per_second": 1_000_000, **settings}
         if "database_url" not in settings:
             settings["database_url"] = self.database()
         server = ServerProcess(directory, code_directory=code_directory, served_by=ONE_SERVER, **settings)
