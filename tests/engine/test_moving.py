@@ -57,14 +57,32 @@ def move(hall: Hall, tickets: Sequence[Ticket], *to: int, holder: str = ALICE, *
 
 def test_a_ticket_moves_when_the_database_agrees(hall: Hall) -> None:
     (ticket,) = sold(hall, 1)
+    seq = hall.screening.position[1]
     outcome = move(hall, [ticket], 2)
     assert (hall.seen(1), hall.seen(2)) == ("booked", "reserved")
     left, moved = outcome.events
     assert isinstance(left, TicketsLeft) and isinstance(moved, TicketsMoved)
     assert (left.tickets, moved.before) == ((ticket,), (ticket,))
+    assert (left.actor, moved.actor) == (ALICE, ALICE)
+    numbers = [left.seq, moved.seq, *(change.seq for change in outcome.changes)]
+    assert numbers == [seq + 1, seq + 2, seq + 3]
     hall.settle(outcome)
     assert (hall.seen(1), hall.seen(2)) == ("available", "booked")
     assert outcome.reply == Moved((ticket._replace(seat_id=2, paid=(("pi_1", PRICE_CENTS),)),))
+
+
+def test_seats_wait_for_tickets_until_their_own_owner_ends_it() -> None:
+    here, there = Hall(), Hall(screening_id=2)
+    tickets = sold(here, 1)
+    for comes, cause in ((tickets, "tickets_moved"), ((), "operation_aborted")):
+        seat_id, seq = 1 + len(there.map().views), there.screening.position[1]
+        arrival = there.do(ReceiveTickets(2, ALICE, tickets, (seat_id,))).reply
+        end = EndArrival(2, arrival.epoch, arrival.seq, tuple(arrival.tickets) if comes else ())
+        assert arrival.seq == seq + 1
+        assert there.do(end._replace(epoch=arrival.epoch + 1)).changes == ()
+        assert there.seen(seat_id) == "reserved"
+        (change,) = there.do(end).changes
+        assert (change.cause, there.seen(seat_id)) == (cause, "booked" if comes else "available")
 
 
 def test_an_aborted_move_changes_nothing(hall: Hall) -> None:

@@ -13,6 +13,7 @@ from engine.commands import (
     HoldSeats,
     PlaceOrder,
     ReadChanges,
+    ReadStock,
     ReleaseLapsed,
     SellSeats,
     ToggleSeats,
@@ -197,3 +198,11 @@ class TestPresales:
         fair.now = self.EARLY
         refusal(fair, TestEvents.ORDER)
         fair.do(TestEvents.ORDER._replace(access=("channel:fans",)))
+
+
+def test_an_event_is_on_sale_from_the_first_start_of_its_types_on_and_always_if_one_is() -> None:
+    early, late = (TicketType(n, 2000, 10, 6, sales_start=START + n) for n in (1, 2))
+    event = Hall(0, ticket_types={1: early, 2: late})
+    assert event.do(ReadStock(1)).reply.window.sales_start == START + 1
+    event = Hall(0, ticket_types={1: early, 2: late._replace(sales_start=None)})
+    assert event.do(ReadStock(1)).reply.window.sales_start is None

@@ -450,3 +450,22 @@ def test_places_that_are_set_aside_in_vain_are_passed_on() -> None:
     assert set(offered(passed(hall, 100))) == {"user:3"}
     give_places_back(2)
     assert set(offered(passed(hall, 100))) == {"user:2"}
+
+
+def test_who_leaves_one_line_still_waits_in_the_other() -> None:
+    hall = full_hall()
+    left = join(hall, "user:7")
+    hall.do(WatchSeat(1, "user:7", 1))
+    hall.do(LeaveWaitlist(1, "user:7", left.entry.id))
+    with pytest.raises(AlreadyWaiting):
+        hall.do(WatchSeat(1, "user:7", 1))
+    join(hall, "user:7")
+
+
+def test_who_has_left_is_forgotten() -> None:
+    hall = full_hall()
+    join(hall, "user:7")
+    for number in range(10):
+        entry = join(hall, f"user:{20 + number}").entry
+        hall.do(LeaveWaitlist(1, entry.holder, entry.id))
+    assert hall.screening._state.waitlist._of_holder.keys() == {"user:7"}
