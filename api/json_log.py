@@ -15,7 +15,7 @@ from engine.causes import present_request_id
 
 _SECRETS = re.compile(
     r"""(?P<name>\b(?:token|sessionid|access_?code)=|\bbearer\s+)[^&\s"'\\,;)]+ | \beyJ[\w-]+\.[\w-]+\.[\w-]*
-    | (?P<user>\b[a-z]+://[^\s/:@"']*:)[^\s/@"']+(?=@)""",
+    | (?P<user>\b[a-z]+://[^\s/:@"']*:)(?!\*\*\*@)[^\s/@"']+(?=@)""",
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
 _REDACTED = "[redacted]"

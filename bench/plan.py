@@ -29,6 +29,7 @@ class Plan:
         rows, seats_per_row: of their halls.
         crowd: clients that want one seat.
         sockets: sockets that receive changes, or send commands.
+        surge_connections: HTTP connections while more requests come than can be answered.
         commands_depth: commands in flight on each socket.
         idle_sockets: silent sockets.
         active_screenings: screenings in memory, in halls of 300 seats.
@@ -53,6 +54,7 @@ class Plan:
     seats_per_row: int = 50
     crowd: int = 1000
     sockets: int = 1000
+    surge_connections: int = 2000
     commands_depth: int = 16
     idle_sockets: int = 10_000
     active_screenings: int = 10_000
@@ -74,6 +76,7 @@ SMALL = Plan(
     rows=10,
     crowd=10,
     sockets=10,
+    surge_connections=20,
     commands_depth=4,
     idle_sockets=50,
     active_screenings=20,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from bench.load.http import framed, head
+from bench.load.http import Requests, framed, head
 from tests.acceptance.server_process import SeededScreening
 
 RESERVE = "/api/v1/seat-reservations/reserve"
@@ -135,3 +135,22 @@ class Each:
     def of(self, connection: int, connections: int) -> Iterator[bytes]:
         """Yield the requests of one connection."""
         return iter(self.requests[connection::connections])
+
+
+@dataclass(frozen=True)
+class InTurns:
+    """Requests of several kinds, one after the other on each connection.
+
+    Attributes:
+        kinds: the requests of each kind.
+        order: the kinds that follow one another, again and again, by their places in `kinds`.
+    """
+
+    kinds: Sequence[Requests]
+    order: Sequence[int]
+
+    def of(self, connection: int, connections: int) -> Iterator[bytes]:
+        """Yield the requests of one connection."""
+        each = [requests.of(connection, connections) for requests in self.kinds]
+        for kind in itertools.cycle(self.order):
+            yield next(each[kind])

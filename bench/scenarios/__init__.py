@@ -14,6 +14,7 @@ from bench.scenarios import (
     funnel,
     growth,
     holds,
+    overload,
     reads,
     rules,
     sockets,
@@ -85,6 +86,9 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "hot-hall": Scenario("one screening behind gateways", "rate", "toggles/s", cluster.prepare_hot_hall),
     "workers": Scenario("two workers and one", "rate_alone", "holds/s", cluster.prepare_workers),
+    "overload": Scenario(
+        "three times as many requests as can be answered", "goodput", "of the capacity", overload.prepare, 0
+    ),
     "funnel": Scenario("what sells, of a million reservations", "p50_ms", "ms", funnel.prepare),
     "verify": Scenario(
         "a database checked by a log of a million events", "rate", "events/s", verify.prepare, uncounted=0

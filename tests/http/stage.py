@@ -23,6 +23,7 @@ from api.http1.refusal import RejectedRequest
 from api.http1.trusted_proxies import NO_PROXIES, TrustedProxies
 from api.identity.origins import AllowedOrigins
 from api.limits import Limits, SocketLimits
+from api.overload import Overload
 from api.ws.connection import SocketConnection
 from api.ws.frames import FINAL, frame
 from api.ws.handshake import Handshake
@@ -176,6 +177,7 @@ class Echoing:
 class Sockets:
     """The services that a handshake needs."""
 
+    overload = Overload()
     allowed_origins = AllowedOrigins(())
     limits = SocketLimits(
         socket_message_limit_bytes=1_000_000, socket_outbox_limit_bytes=1_000_000, socket_frames_at_once=1000
