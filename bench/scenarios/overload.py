@@ -1,0 +1,156 @@
+"""Three times as many requests as the server can answer: how many it answers, and what becomes of the others.
+
+One round: the capacity is found by a closed loop; then requests come at half of it, at three times as many,
+and at half again. Everybody looks, some hold and a few buy, on connections that send their next request at
+once when one was refused, which clients that obey `Retry-After` do not.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.load.closed_loop import ClosedLoop
+from bench.load.http import CREATED, OK
+from bench.load.surge import Surge, SurgeTally
+from bench.load.tally import Tally
+from bench.plan import Contenders, Figures
+from bench.seats import InTurns, Repeated, SeatPairs, Walk, availability
+from bench.stage import Frontrow, Stage
+
+LOOK, HOLD, SALE = range(3)
+_ORDER = (LOOK, LOOK, HOLD, LOOK, LOOK, HOLD, LOOK, LOOK, HOLD, SALE)
+_HALL = (15, 20)
+_FACTOR = 3.0
+_BEFORE, _AFTER = 0.5, 0.5
+"""Shares of the capacity before and after the surge."""
+
+_CALM_SECONDS = 1.0
+_AFTER_SECONDS = 6.0
+_WINDOW_SECONDS = 0.25
+_REFUSED = 503
+_WAIT_MS = 100
+"""The default of `FRONTROW_OVERLOAD_WAIT_MS`."""
+
+_GOOD = frozenset({OK, CREATED})
+_NORMAL_FACTOR = 3.0
+"""After the surge all is normal again when p99 is below so many times that before, or `_NORMAL_MS`."""
+
+_NORMAL_MS = 20.0
+
+
+@dataclass
+class Shop:
+    """The server and its visitors."""
+
+    stage: Stage
+    server: Frontrow
+    pairs: SeatPairs
+    looks: Repeated
+    sold: int = 0
+
+    def kinds(self, connections: int) -> tuple[Repeated, Repeated, Walk]:
+        """Return the requests of all kinds; no pair that was sold is asked for again."""
+        toggles = Repeated([self.pairs.toggle(pair) for pair in range(connections)])
+        return self.looks, toggles, Walk(self.pairs, SeatPairs.book, self.sold)
+
+    async def play(self) -> Figures:
+        """Play one round."""
+        plan, load, server = self.stage.plan, self.stage.load, self.server
+        connections = plan.surge_connections
+        if not self.sold:
+            # Those who hold and those who buy have different seats.
+            self.sold = connections
+        visits = InTurns(self.kinds(plan.connections), _ORDER)
+        peak = await load.run(ClosedLoop(server.address, server.pid, visits, plan.connections, plan.seconds))
+        peak.require(OK, CREATED)
+        self.sold += max(peak.sent) * plan.connections
+        await server.flushed()
+        capacity = peak.per_second
+        steps = (
+            (_BEFORE * capacity, _CALM_SECONDS),
+            (_FACTOR * capacity, plan.seconds),
+            (_AFTER * capacity, _AFTER_SECONDS),
+        )
+        before_bytes = server.process.resident_bytes
+        surge = Surge(server.address, server.pid, self.kinds(connections), _ORDER, connections, steps)
+        tally = await load.run(surge)
+        after_bytes = server.process.resident_bytes
+        self.sold += self._asked(tally, connections)
+        await server.flushed()
+        assert isinstance(tally, SurgeTally)
+        return {
+            **_figures(tally, peak, plan.seconds),
+            "memory_mb": (after_bytes - before_bytes) / 1e6,
+            "load_cpu": tally.load_cpu,
+        }
+
+    def _asked(self, tally: Tally, connections: int) -> int:
+        assert isinstance(tally, SurgeTally)
+        # Each connection goes its own way through the pairs, so the longest way counts.
+        return connections * math.ceil(2 * (tally.kinds.count(SALE) + 1) / connections)
+
+
+def _figures(tally: SurgeTally, peak: Tally, seconds: float) -> Figures:
+    entries = list(zip(tally.due_at, tally.kinds, tally.statuses, tally.latencies, strict=True))
+    surge = [entry for entry in entries if _CALM_SECONDS <= entry[0] < _CALM_SECONDS + seconds]
+    good = [entry for entry in surge if entry[2] in _GOOD]
+    refused = [entry[3] for entry in surge if entry[2] == _REFUSED]
+    shares = [_ORDER.count(kind) / len(_ORDER) for kind in (LOOK, HOLD, SALE)]
+    rates = [sum(entry[1] == kind for entry in good) / seconds for kind in (LOOK, HOLD, SALE)]
+    looks, holds, sales = (
+        rate / (share * peak.per_second) for rate, share in zip(rates, shares, strict=True)
+    )
+    calm_ms = _p99_ms([entry[3] for entry in entries if entry[0] < _CALM_SECONDS])
+    return {
+        "capacity": peak.per_second,
+        "offered": len(surge) / seconds / peak.per_second,
+        "goodput": len(good) / seconds / peak.per_second,
+        "looks": looks,
+        "holds": holds,
+        "sales": sales,
+        "good_p99_ms": _p99_ms([entry[3] for entry in good]),
+        "refused_p50_ms": _p99_ms(refused, 50),
+        "refused_p99_ms": _p99_ms(refused),
+        "errors": float(sum(entry[2] not in (*_GOOD, _REFUSED) for entry in surge) + tally.unanswered),
+        "calm_p99_ms": calm_ms,
+        "normal_after_s": _normal_after(entries, _CALM_SECONDS + seconds, calm_ms),
+    }
+
+
+def _normal_after(
+    entries: Sequence[tuple[float, int, int, float]], surge_end: float, calm_ms: float
+) -> float:
+    """Return the seconds from the end of the surge to the last window that was not normal."""
+    wanted_ms = max(_NORMAL_FACTOR * calm_ms, _NORMAL_MS)
+    windows = range(math.ceil(_AFTER_SECONDS / _WINDOW_SECONDS))
+    of_window: list[list[tuple[int, float]]] = [[] for _ in windows]
+    for due_at, _, status, latency in entries:
+        if due_at >= surge_end:
+            of_window[min(int((due_at - surge_end) / _WINDOW_SECONDS), len(windows) - 1)].append(
+                (status, latency)
+            )
+    abnormal = [
+        number
+        for number, window in enumerate(of_window)
+        if any(status == _REFUSED for status, _ in window)
+        or _p99_ms([latency for _, latency in window]) > wanted_ms
+    ]
+    return (abnormal[-1] + 1) * _WINDOW_SECONDS if abnormal else 0.0
+
+
+def _p99_ms(latencies: Sequence[float], percent: float = 99) -> float:
+    ascending = sorted(latencies)
+    if not ascending:
+        return 0.0
+    return ascending[math.ceil(len(ascending) * percent / 100) - 1] * 1e3
+
+
+async def prepare(stage: Stage) -> Contenders:
+    """Prepare a server that refuses, and one that does not."""
+    contenders = {}
+    for name, limit_ms in (("frontrow", _WAIT_MS), ("frontrow-patient", 0)):
+        server = await stage.start(overload_wait_ms=limit_ms)
+        pairs = SeatPairs(stage.tokens, await stage.seeded(server))
+        (seen,) = await stage.activated(server, await server.process.seed(1, *_HALL))
+        contenders[name] = Shop(stage, server, pairs, Repeated([availability(seen.id)])).play
+    return contenders
