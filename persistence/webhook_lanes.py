@@ -72,6 +72,8 @@ UPDATE webhook_lanes SET due_at = now(), claim = NULL
 WHERE webhook_id = %(webhook_id)s AND screening_id = %(screening_id)s AND claim = %(claim)s::uuid
 """
 
+# A statement that changes the webhook too must read its id from here: a row that a statement has changed, it
+# cannot lock any more.
 _LOG = f"""
 log AS (
     INSERT INTO webhook_deliveries AS log (
@@ -83,6 +85,7 @@ log AS (
         status = excluded.status, last_attempt_at = now(), attempt_count = log.attempt_count + 1,
         attempts = CASE WHEN jsonb_array_length(log.attempts) >= {ATTEMPTS_KEPT} THEN log.attempts - 0
                         ELSE log.attempts END || excluded.attempts
+    RETURNING webhook_id
 )
 """  # noqa: S608 - constant
 
@@ -92,7 +95,7 @@ LOG = f"WITH {_LOG} SELECT 1"
 FINISHED = f"""
 WITH {_LOG}, recovered AS (
     UPDATE webhooks SET failing_since = NULL
-    WHERE id = %(webhook_id)s AND failing_since IS NOT NULL AND %(status)s = 'delivered'
+    WHERE id = (SELECT webhook_id FROM log) AND failing_since IS NOT NULL AND %(status)s = 'delivered'
 )
 UPDATE webhook_lanes AS lane SET
     position = CASE WHEN position = %(before)s THEN %(position)s ELSE position END,
@@ -107,7 +110,8 @@ WHERE webhook_id = %(webhook_id)s AND screening_id = %(screening_id)s AND claim 
 
 FAILED = f"""
 WITH {_LOG}, failing AS (
-    UPDATE webhooks SET failing_since = now() WHERE id = %(webhook_id)s AND failing_since IS NULL
+    UPDATE webhooks SET failing_since = now()
+    WHERE id = (SELECT webhook_id FROM log) AND failing_since IS NULL
 )
 UPDATE webhook_lanes SET
     attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, now()), claim = NULL,

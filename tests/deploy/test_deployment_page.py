@@ -57,12 +57,14 @@ def test_connections_are_worked_out_as_the_server_does(load: Load) -> None:
     assert int(counted) == nodes * connections_needed(load({**variables, "FRONTROW_WORKERS": "1"})) + 20
 
 
-def test_the_secret_has_all_keys_that_the_manifests_read() -> None:
+def test_the_secret_has_all_keys_that_the_manifests_need_and_none_that_they_do_not_read() -> None:
     created = set(re.findall(r"--from-literal=([\w-]+)=", TEXT))
-    read = {
-        variable["valueFrom"]["secretKeyRef"]["key"]
+    read = [
+        secret
         for name in WORKLOADS
         for variable in container(name)["env"]
-        if "secretKeyRef" in variable.get("valueFrom", {})
-    }
-    assert created == read and SECRET.keys() <= created
+        if (secret := variable.get("valueFrom", {}).get("secretKeyRef"))
+    ]
+    needed = {secret["key"] for secret in read if not secret.get("optional")}
+    assert needed <= created <= {secret["key"] for secret in read}
+    assert SECRET.keys() <= created
