@@ -44,11 +44,13 @@ class Missed(NamedTuple):
     Attributes:
         position: after everything that was missed.
         changes: oldest first. They may begin earlier than necessary.
+        since: the position before them; None if all seats are shown, or all changes of an epoch.
         reloaded: True for a single change with all seats.
     """
 
     position: Position
     changes: tuple[SeatsChanged, ...]
+    since: Position | None = None
     reloaded: bool = False
 
 
@@ -60,7 +62,8 @@ async def read_missed(
     Args:
         ask: asks.
         screening_id: the screening.
-        known: returns the last position that is known by then; None to begin with the present epoch.
+        known: returns the last position that is known by then; None to begin with the present epoch, if no
+            socket has been shown an earlier one.
         now: seconds since the epoch.
 
     Raises:
@@ -79,7 +82,7 @@ async def read_missed(
         # There may be counts without a seat map.
         return _reloaded(await ask(ReadStock(screening_id)), None, now)
     if changes.missed is not None:
-        return Missed(Position(changes.epoch, changes.seq), changes.missed)
+        return Missed(Position(changes.epoch, changes.seq), changes.missed, since)
     for _ in range(READ_ATTEMPTS):
         stock, seat_map = await asyncio.gather(ask(ReadStock(screening_id)), ask(ReadSeats(screening_id)))
         if (stock.epoch, stock.seq) == (seat_map.epoch, seat_map.seq):

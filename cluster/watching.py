@@ -72,6 +72,9 @@ class Feed(Publisher, Protocol):
     def observe_audiences(self, observer: Any) -> None:
         """Call `watched` when a screening's first socket joins, and `unwatched` when its last one leaves."""
 
+    def oldest_since(self, screening_id: int) -> tuple[int, int] | None:
+        """Return the oldest position from which a socket is shown changes; None if none is."""
+
 
 class Watching:
     """The screenings that sockets of this node watch.
@@ -220,7 +223,7 @@ class Watching:
         """Pass on the first ones of the kept changes, as long as nothing is missing before them.
 
         Returns:
-            The last position.
+            The last position; the oldest one that sockets were shown, if nothing was passed on to them yet.
         """
         kept, watched.kept = watched.kept or [], None
         number = 0
@@ -230,13 +233,22 @@ class Watching:
             self._arrived(watched, before, change, at_once=False)
             number += 1
         watched.kept = kept[number:]
-        return watched.position
+        return watched.position or self._shown(watched)
+
+    def _shown(self, watched: Watched) -> Position | None:
+        """The oldest position that sockets were shown when they joined."""
+        shown = self._feed.oldest_since(watched.screening_id)
+        return None if shown is None else Position(*shown)
 
     def _fill(self, watched: Watched, missed: Missed) -> bool:
         """Pass on what was missed, then what was kept. Returns False if something is still missing."""
         known = watched.position
         if known is not None and missed.position < known:
             return False  # an outdated owner has answered
+        if known is None and missed.since is None and not missed.reloaded:
+            shown = self._shown(watched)
+            if shown is not None and shown.epoch != missed.position.epoch:
+                return False  # meanwhile a socket was shown an earlier epoch
         if missed.reloaded and missed.position != known:
             self._observer.screening_reloaded()
         for newer in missed.changes:
@@ -337,7 +349,9 @@ class Watching:
             if watched is None or watched.owner != owner:
                 continue
             position = None if (epoch, seq) == NOWHERE else Position(epoch, seq)
-            if watched is first and watched.position is None and position is not None and not watched.asked:
+            shown = self._shown(watched)
+            is_new = watched is first and watched.position is None and not watched.asked
+            if is_new and position is not None and (shown is None or shown.epoch == position.epoch):
                 # The socket's question has left after this one, so it has seen everything until then.
                 watched.position, kept, watched.kept = position, watched.kept, None
                 for before, change in kept or ():

@@ -172,6 +172,7 @@ class Watcher:
     Attributes:
         hashed: it wants hashes of what everybody sees (`engine.views.StateHashed`); set before it joins.
         due: an update that is being sent to the audience and has not been sent to this watcher yet.
+        since: the position from which it was shown updates; later than all others until it goes live.
     """
 
     __slots__ = (
@@ -179,13 +180,13 @@ class Watcher:
         "_failed",
         "_kept",
         "_live",
-        "_position",
         "_send",
         "due",
         "encoder",
         "hashed",
         "holder",
         "screening_id",
+        "since",
     )
 
     def __init__(
@@ -209,7 +210,7 @@ class Watcher:
     def pause(self) -> None:
         """Stop receiving updates, until `buffer` is called again."""
         self._live = False
-        self._position = _NEVER
+        self.since = _NEVER
         self._kept: list[Update] | None = None
         self.due: Update | None = None
 
@@ -223,7 +224,7 @@ class Watcher:
         Returns:
             Number of frames sent.
         """
-        kept, self._kept, self._position = self._kept or (), None, position
+        kept, self._kept, self.since = self._kept or (), None, position
         return sum(map(self.take, kept))
 
     def take(self, update: Update) -> int:
@@ -237,10 +238,10 @@ class Watcher:
                 if self._kept is not None:
                     self._kept.append(update)
                     return 0
-                if update.position <= self._position:
+                if update.position <= self.since:
                     return 0
-                if update.first <= self._position:
-                    update = update.after(self._position)
+                if update.first <= self.since:
+                    update = update.after(self.since)
                 # Updates come in order, so all further ones are newer.
                 self._live = True
             encoded = update.encoded.get(self.encoder) or update.encoded_by(self.encoder)
@@ -398,6 +399,12 @@ class SeatFeed:
         """Whether a socket that watches a screening has asked for hashes."""
         audience = self._audiences.get(screening_id)
         return audience is not None and audience.hashed > 0
+
+    def oldest_since(self, screening_id: int) -> Position | None:
+        """Return the oldest position from which watchers of a screening are shown updates, if any are."""
+        audience = self._audiences.get(screening_id)
+        since = min((watcher.since for watcher in audience.watchers), default=_NEVER) if audience else _NEVER
+        return None if since is _NEVER else since
 
     def join(self, watcher: Watcher) -> None:
         """Add a watcher to its screening's audience. It gets no updates until it starts buffering."""

@@ -199,6 +199,32 @@ async def test_a_socket_misses_nothing_if_its_first_watch_is_lost(
         await eventually(lambda: len(viewer.changes) == 3)
 
 
+@pytest.mark.parametrize("moves", [1, 2])
+async def test_a_socket_misses_nothing_if_epochs_have_begun_before_its_first_watch_arrives(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch, moves: int
+) -> None:
+    monkeypatch.setattr(watching, "ANSWER_SECONDS", 0.3)
+    async with fleet(nats_server.url, 3) as house:
+        first, others = house.owner_of(), house.others()
+        house.set_state(first, NodeState.DRAINING)
+        second = house.owner_of()
+        house.set_state(first, NodeState.SERVING)
+        (gateway,) = [server for server in others if server is not second]
+        gateway.connection.loses = {"watch"}.__contains__
+        viewer = await gateway.viewer()
+        await first.hold_at("user:1", 1)
+        house.set_state(first, NodeState.DRAINING)
+        await second.hold_at("user:1", 2)
+        if moves == 2:
+            house.set_state(first, NodeState.SERVING)
+            await first.hold_at("user:1", 3)
+        truth = await house.truth()
+        assert viewer.taken == {}
+        gateway.connection.loses = None
+        await eventually(lambda: viewer.position == house.owner_of().screenings.position_of(1))
+        assert viewer.taken == truth
+
+
 @pytest.mark.parametrize("slice_", [1, 3])
 async def test_what_is_watched_is_repeated_in_slices(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch, slice_: int
