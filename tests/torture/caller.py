@@ -37,11 +37,30 @@ class Answer(NamedTuple):
         return self.document.get("code") or self.document.get("error", {}).get("code")
 
 
+def open_session() -> aiohttp.ClientSession:
+    """Return a session for callers. Each request has a connection of its own.
+
+    aiohttp sends DELETE and PUT once more by itself if their connection breaks, so that the error may be that
+    of a second connection: what has been sent is marked.
+    """
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_headers_sent.append(_mark_sent)
+    connector = aiohttp.TCPConnector(limit=0, force_close=True)
+    return aiohttp.ClientSession(connector=connector, trace_configs=[tracing])
+
+
+async def _mark_sent(
+    session: aiohttp.ClientSession, context: Any, sent: aiohttp.TraceRequestHeadersSentParams
+) -> None:
+    if context.trace_request_ctx is not None:
+        context.trace_request_ctx.append(sent.method)
+
+
 class Caller:
     """One user.
 
     Args:
-        session: opens connections.
+        session: opens connections; from `open_session`.
         token: of the user.
     """
 
@@ -74,13 +93,14 @@ class Caller:
         headers = self._headers if key is None else {**self._headers, "Idempotency-Key": key}
         content = None if body is None else json.dumps(body)
         limit = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
+        sent: list[str] = []
         try:
             async with self.session.request(
-                method, url + path, data=content, headers=headers, timeout=limit
+                method, url + path, data=content, headers=headers, timeout=limit, trace_request_ctx=sent
             ) as answer:
                 received = await answer.read()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise NotConnected from error
+            raise (Unanswered if sent else NotConnected) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Unanswered from error
         return Answer(answer.status, json.loads(received) if received else None)

@@ -10,8 +10,7 @@ import time
 import traceback
 from pathlib import Path
 
-import aiohttp
-
+from tests.torture.caller import open_session
 from tests.torture.recorder import Recorder
 from tests.torture.run import Run
 from tests.torture.schedule import Schedule
@@ -25,10 +24,9 @@ async def _run(folder: Path) -> int:
     schedule = Schedule.load(folder / "schedule.json")
     clock = time.monotonic() - time.time()
     with Recorder(folder / "history.jsonl") as recorder:
-        connector = aiohttp.TCPConnector(limit=0, force_close=True)
         async with (
             Site(folder, schedule.nodes, schedule.seed) as site,
-            aiohttp.ClientSession(connector=connector) as session,
+            open_session() as session,
         ):
             run = Run(schedule, folder, site, recorder, session)
             try:

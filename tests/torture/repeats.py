@@ -1,10 +1,10 @@
 """Requests that were sent more than once take effect once.
 
 Bookings are repeated with their payment or reservation, cancellations with their ticket, everything else with
-its idempotency key. An answer to a repeat may
-be that of the first request, from a time when the seat was in another state. So for the models, requests that
-are repeats of each other are one request that lasts from the first invocation to the first success. `ledger`
-checks that all of them got the same answer.
+its idempotency key. An answer to a repeat may be that of the first request, from a time when the seat was in
+another state. So for the models, requests that are repeats of each other are one request that lasts from the
+first invocation to the first success; a refusal may have been true at any time since the first of them.
+`ledger` checks that all of them got the same answer.
 """
 
 from collections import defaultdict
@@ -21,10 +21,14 @@ def without_repeats(operations: Iterable[Operation]) -> list[Operation]:
     """Return the operations with repeats put together, in the order of their invocations."""
     once: list[Operation] = []
     repeats: dict[Hashable, list[Operation]] = defaultdict(list)
-    for operation in operations:
-        same = None if operation.refused else _same(operation)
+    begun: dict[Hashable, float] = {}
+    for operation in sorted(operations, key=lambda operation: operation.invoked_at):
+        same = _same(operation)
+        begun_at = begun.setdefault(same, operation.invoked_at)
         if same is None:
             once.append(operation)
+        elif operation.refused:
+            once.append(replace(operation, invoked_at=begun_at))
         else:
             repeats[same].append(operation)
     for group in repeats.values():

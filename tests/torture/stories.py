@@ -55,10 +55,10 @@ class Story:
         ends = until if until is not None else (at[1] or inf) + 300
         self.ask("hold", user, at, [seat], status=201, data={"until": ends}, **more)
 
-    def not_held(self, user: str, seat: int, at: Span, *, booked: bool = False) -> None:
+    def not_held(self, user: str, seat: int, at: Span, *, booked: bool = False, **more: Any) -> None:
         """A hold that was refused, because somebody else has the seat."""
         taken = {"booked": [seat]} if booked else {"held": [seat]}
-        self.ask("hold", user, at, [seat], status=409, code="seats_unavailable", data=taken)
+        self.ask("hold", user, at, [seat], status=409, code="seats_unavailable", data=taken, **more)
 
     def release(self, user: str, seat: int, at: Span) -> None:
         self.ask("release", user, at, [seat], status=204)

@@ -152,6 +152,16 @@ def test_a_replayed_answer_is_that_of_the_first_request() -> None:
     accepted(story, released=1)
 
 
+def test_a_replayed_refusal_is_from_the_time_of_the_first_request() -> None:
+    story = Story()
+    story.hold("ada", 1, (0, 1), until=300)
+    story.hold("joan", 1, (2, None), key="k1")
+    story.release("ada", 1, (4, 5))
+    story.not_held("joan", 1, (12, 13), key="k1")
+    story.not_held("joan", 1, (14, 15), key="k1")
+    accepted(story, released=1)
+
+
 def test_the_server_may_choose_the_seats() -> None:
     story = Story()
     data = {"until": 300.0, "seats": [2, 3]}

@@ -1,10 +1,12 @@
-"""The programs that break connections and carry packets, without processes and networks."""
+"""The programs that break connections and carry packets, without processes and networks; and the clients."""
 
+import asyncio
 import random
 
 import pytest
 
 from tests.torture.bad_link import QUEUE_LIMIT, Carrier
+from tests.torture.caller import Caller, NotConnected, Unanswered, open_session
 from tests.torture.statement_cutter import Cuts, Messages
 
 ONE, OTHER = "10.77.0.2", "10.77.0.3"
@@ -91,3 +93,21 @@ class TestStatements:
         statements = [b"BEGIN", b"COMMIT", b"COMMIT", b"COMMIT"]
         assert [cuts.take(statement) for statement in statements] == [False, True, True, False]
         assert (cuts.before, cuts.done) == (False, 2)
+
+
+@pytest.mark.gen_test
+async def test_a_client_knows_what_a_node_has_got_before_it_was_gone() -> None:
+    async def read_and_go(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        server.close()
+        writer.close()
+
+    server = await asyncio.start_server(read_and_go, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with open_session() as session:
+        with pytest.raises(Unanswered) as lost:
+            await Caller(session, "token").send(url, "DELETE", "/tickets/1")
+        assert not isinstance(lost.value, NotConnected)
+        with pytest.raises(NotConnected):
+            await Caller(session, "token").send(url, "DELETE", "/tickets/1")
+    await server.wait_closed()
