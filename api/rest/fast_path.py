@@ -480,7 +480,10 @@ class _Waiting(LaterAnswer):
                 return
             else:
                 answer = refusal_answer(refusal, PLAIN, self._request_id)
-        except (Exception, asyncio.CancelledError) as error:
+        except asyncio.CancelledError:
+            self.stop()  # The server has stopped, and what was asked for is over, done or not.
+            return
+        except Exception as error:
             answer = refusal_answer(error, PLAIN, self._request_id)
         self._send(answer)
 
@@ -501,7 +504,7 @@ class _Waiting(LaterAnswer):
             refusal_answer(error, PLAIN, self._request_id)  # logs a defect
 
     def stop(self) -> None:
-        """Answer that the request takes too long. What it asked for continues."""
+        """Answer that nobody has waited long enough to know the outcome. What was asked for continues."""
         self._send(refusal_answer(self._route.operation.too_slow(_NO_HEADERS), PLAIN, self._request_id))
 
     def _send(self, answer: Answer | bytes) -> None:

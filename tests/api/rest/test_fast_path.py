@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -335,4 +336,22 @@ async def test_a_booking_that_is_refused_too_late_is_reconsidered(
             await asyncio.sleep(0)
     assert list(venue.database.refunds) == [("p", None)]
     await asyncio.gather(*others)
+    writer.close()
+
+
+@pytest.mark.gen_test
+async def test_a_booking_whose_server_gives_it_up_has_an_unknown_outcome(
+    open_venue: Callable[..., Venue], caplog: pytest.LogCaptureFixture
+) -> None:
+    venue = await ready(open_venue)
+    reader, writer = await asyncio.open_connection("127.0.0.1", venue.port)
+    writer.write(request(venue, BOOK, 41))
+    async with asyncio.timeout(60):
+        while not (waiting := venue.application._rest.unanswered):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    for reply in list(waiting):
+        reply.cancel()
+    assert b" 503 " in await reader.readline()
+    assert b'"outcome_unknown"' in await reader.readuntil(b"}")
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
     writer.close()
