@@ -25,6 +25,7 @@ def test_holds_and_unpaid_tickets_are_counted_by_the_time_they_have_left() -> No
     hall.hold("user:4", 5)
     scarcity = counted(hall)
     assert (scarcity.held, scarcity.lapsing) == (4, (0, 3, 4)), "the ticket 90 s, the holds 110 s and 300 s"
+    assert scarcity.waiting == 0
     hall.do(ExtendHolds(1, "user:3", (3,), 300.0))
     hall.now += 1
     assert counted(hall).lapsing == (0, 2, 3)
@@ -34,6 +35,7 @@ def test_it_is_counted_once_a_second_at_most() -> None:
     hall = Hall(4, POLICY)
     before = counted(hall)
     hall.hold("user:1", 1)
+    assert counted(hall) is before
     hall.now += 0.9
     assert counted(hall) is before
     hall.now += 0.1
@@ -48,6 +50,16 @@ def test_what_is_set_aside_does_not_lapse() -> None:
     hall.release("user:1")
     scarcity = counted(hall)
     assert (scarcity.held, scarcity.lapsing, scarcity.waiting) == (1, (0, 0, 1), 1)
+
+
+def test_what_lapses_after_something_set_aside_is_counted() -> None:
+    hall = Hall(2, POLICY, starts_at=Hall(1).now + 1000)
+    hall.hold("user:1", 1)
+    hall.do(JoinWaitlist(1, "user:3", 2))
+    hall.release("user:1")
+    hall.now += 900
+    hall.hold("user:2", 2)
+    assert counted(hall).lapsing == (0, 0, 1)
 
 
 def test_places_are_counted_by_ticket_type() -> None:
