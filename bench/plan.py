@@ -30,6 +30,10 @@ class Plan:
         crowd: clients that want one seat.
         sockets: sockets that receive changes, or send commands.
         surge_connections: HTTP connections while more requests come than can be answered.
+        readers: sockets that watch a screening while a tenth of them stops reading.
+        slow_heads: connections that do not finish their handshakes.
+        storm_clients: clients that come back after a restart.
+        storm_seconds: time after a restart in which nobody is measured but those who come back.
         commands_depth: commands in flight on each socket.
         idle_sockets: silent sockets.
         active_screenings: screenings in memory, in halls of 300 seats.
@@ -55,6 +59,10 @@ class Plan:
     crowd: int = 1000
     sockets: int = 1000
     surge_connections: int = 2000
+    readers: int = 5000
+    slow_heads: int = 20_000
+    storm_clients: int = 20_000
+    storm_seconds: float = 5.0
     commands_depth: int = 16
     idle_sockets: int = 10_000
     active_screenings: int = 10_000
@@ -77,6 +85,10 @@ SMALL = Plan(
     crowd=10,
     sockets=10,
     surge_connections=20,
+    readers=100,
+    slow_heads=200,
+    storm_clients=200,
+    storm_seconds=0.5,
     commands_depth=4,
     idle_sockets=50,
     active_screenings=20,

@@ -195,9 +195,14 @@ class Stage:
         server = self.frontrow(code_directory=code_directory, **settings)
         return await self.stack.enter_async_context(server)
 
-    async def restart(self, server: Frontrow) -> float:
-        """Start a server again that was killed, and return the seconds until it is ready."""
-        ready_seconds = await server.process.start()
+    async def restart(self, server: Frontrow, port: int = 0) -> float:
+        """Start a server again that was ended, and return the seconds until it is ready.
+
+        Args:
+            server: the server.
+            port: where it listens; by default the system chooses.
+        """
+        ready_seconds = await server.process.start("--port", str(port))
         server.address, server.pid = _address_of(server.process), server.process.pid
         pin(server.pid, self.placement.server)
         return ready_seconds

@@ -18,6 +18,7 @@ from bench.scenarios import (
     reads,
     rules,
     sockets,
+    storms,
     verify,
 )
 from bench.stage import Stage
@@ -88,6 +89,9 @@ SCENARIOS: Mapping[str, Scenario] = {
     "workers": Scenario("two workers and one", "rate_alone", "holds/s", cluster.prepare_workers),
     "overload": Scenario(
         "three times as many requests as can be answered", "goodput", "of the capacity", overload.prepare, 0
+    ),
+    "storms": Scenario(
+        "beside clients that do not read, do not finish, or all come back", "p99_ms", "ms", storms.prepare, 0
     ),
     "funnel": Scenario("what sells, of a million reservations", "p50_ms", "ms", funnel.prepare),
     "verify": Scenario(

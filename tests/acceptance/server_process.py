@@ -84,6 +84,7 @@ class ServerProcess:
     Attributes:
         url: for requests; leads to a random node if there are several.
         own_url: of this process; empty while it starts.
+        announced_at: when it said that it listens, by `time.perf_counter`.
         siblings: further nodes, which start and end with this one.
     """
 
@@ -101,6 +102,7 @@ class ServerProcess:
         self._command_prefix = command_prefix
         self.database = DatabaseProcess(data_directory)
         self.url = self.own_url = ""
+        self.announced_at = 0.0
         self.siblings: list[ServerProcess] = []
         self._relay: RandomNode | None = None
         chosen = topology() if served_by is None else served_by
@@ -381,6 +383,7 @@ class ServerProcess:
         assert stdout is not None
         while line := (await stdout.readline()).decode():
             if line.startswith(announcement):
+                self.announced_at = time.perf_counter()
                 return line.removeprefix(announcement).strip()
         raise AssertionError(f"the server did not start:\n{self.last_words()}")
 

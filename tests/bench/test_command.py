@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from bench.machine import placement_of
 from bench.peers import PEERS, module_of
+from bench.plan import SMALL
 from bench.revision import BASELINE, NoSuchRevision, unpack
 from bench.scenarios import SCENARIOS
 from frontrow.cli import main
@@ -101,6 +102,27 @@ def test_holds_at_another_node_are_measured_beside_their_messages(
     samples = json.loads(output.read_text())["results"]["forwarding"]["samples"]
     assert samples.keys() == {"local", "forwarded-8", "records-8", "messages-8"}
     assert min(min(figures["cpu_us"]) for figures in samples.values()) > 0
+
+
+def test_storms_are_measured_by_what_others_notice(data_directory: Path) -> None:
+    output = data_directory / "results" / "run.json"
+    ran = bench(
+        *("storms", "--small", "--rounds", 1, "--seconds", 0.1),
+        *("--output", output, "--data-dir", data_directory),
+    )
+    assert ran.exit_code == 0, ran.output
+    samples = json.loads(output.read_text())["results"]["storms"]["samples"]
+    stopped, slow, storm = (
+        {name: value for name, (value,) in samples[contender].items()}
+        for contender in ("stopped-readers", "slow-handshakes", "reconnect-storm")
+    )
+    assert stopped["clients"] == SMALL.readers
+    assert min(stopped["p99_ms"], stopped["calm_p99_ms"], stopped["p99_ratio"]) > 0
+    assert slow["connections_limit"] < slow["clients"] == SMALL.slow_heads
+    assert min(slow["answered"], slow["sockets"]) > 0, slow
+    assert storm["clients"] == SMALL.storm_clients
+    assert storm["answered"] > 0
+    assert storm["back_seconds"] > 0
 
 
 @pytest.mark.parametrize(
