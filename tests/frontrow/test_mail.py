@@ -1,5 +1,6 @@
 """Mail: delivered to a real SMTP server, retried, dropped, or written to a folder."""
 
+import gc
 import stat
 from email.message import EmailMessage
 from pathlib import Path
@@ -35,6 +36,18 @@ async def test_a_mail_arrives_with_complete_headers(inbox: Inbox) -> None:
     assert body is not None
     assert body.get_content().strip() == "Grüße"
     assert [part.get_content() for part in mail.iter_attachments()] == [b"\x89PNG"]
+
+
+async def test_a_mail_leaves_no_reference_cycles() -> None:
+    found = []
+    for _ in range(2):
+        gc.collect()
+        message = text_mail("guest@home.example", "Plätze 4 & 5", "Grüße\n")
+        message.add_attachment(b"\x89PNG", maintype="image", subtype="png", filename="code.png")
+        message.as_bytes()
+        del message
+        found.append(gc.collect())
+    assert found[1] == 0
 
 
 async def test_temporary_failures_are_retried_and_permanent_ones_are_not(inbox: Inbox) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import random
+import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -60,6 +61,7 @@ class Crowd:
         self.admin = Client(server, session, FIRST_USER, admin=True)
         self.numbers = itertools.count(1)
         self._pause_seconds = 0.05
+        self._clients: dict[int, tuple[Client, float]] = {}
         self._rooms: list[tuple[int, list[int]]] = []
 
     @property
@@ -106,8 +108,17 @@ class Crowd:
         self.note("retire", answer.status)
 
     def client(self) -> Client:
-        """Return somebody, who has perhaps been here before."""
-        return Client(self.server, self.session, FIRST_USER + 1 + self.draw.randrange(USERS))
+        """Return somebody, who has perhaps been here before.
+
+        Everybody keeps a token for half an hour: the server remembers up to 131,072, so with a new one each
+        time its memory would grow all that time.
+        """
+        number, half_hour = self.draw.randrange(USERS), time.monotonic() // 1800
+        client, since = self._clients.get(number, (None, half_hour))
+        if client is None or since != half_hour:
+            client = Client(self.server, self.session, FIRST_USER + 1 + number)
+            self._clients[number] = client, half_hour
+        return client
 
     def hall(self) -> Hall:
         """Choose a screening; newer ones are more popular."""
