@@ -68,7 +68,7 @@ def test_pauses_between_connections_grow_without_end() -> None:
     assert all(3 <= pause <= 3 + 4 for pause in refused)
     assert max(refused) - min(refused) > 1, "clients that were refused together come back together"
     pause = backoff.pause_seconds(retry_after_seconds=10_000)
-    assert pause <= 2 * 4
+    assert 30 <= pause <= 60
 
 
 @pytest.mark.parametrize(

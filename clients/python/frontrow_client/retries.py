@@ -11,6 +11,7 @@ from dataclasses import dataclass
 _PASSING = frozenset({502, 503, 504})
 _NOT_EXECUTED = frozenset({408, 429})
 _AUTHENTICATION_REQUIRED = 401
+_LONGEST_ASKED_SECONDS = 30.0
 
 
 def _after(asked_seconds: float, bound_seconds: float) -> float:
@@ -83,12 +84,15 @@ def is_final(status: int, *, retryable: bool) -> bool:
 class Backoff:
     """Pauses between attempts to connect a socket, without a limit on their number.
 
+    The maximum bound decides when the last of many clients is back that have lost the same server: some of
+    them draw a pause of nearly that length just before the server is back.
+
     Args:
         first_seconds: bound of the first pause.
         longest_seconds: maximum bound.
     """
 
-    def __init__(self, first_seconds: float = 0.5, longest_seconds: float = 30.0) -> None:
+    def __init__(self, first_seconds: float = 0.5, longest_seconds: float = 10.0) -> None:
         self._first_seconds = first_seconds
         self._longest_seconds = longest_seconds
         self._bound_seconds = first_seconds
@@ -97,11 +101,11 @@ class Backoff:
         """Return a random pause, and double the bound of the next one.
 
         Args:
-            retry_after_seconds: what the server asks for; longer times than the maximum bound are cut.
+            retry_after_seconds: what the server asks for; longer times than 30 seconds are cut.
         """
         bound = self._bound_seconds
         self._bound_seconds = min(self._longest_seconds, bound * 2)
-        return _after(min(retry_after_seconds or 0.0, self._longest_seconds), bound)
+        return _after(min(retry_after_seconds or 0.0, _LONGEST_ASKED_SECONDS), bound)
 
     def reset(self) -> None:
         """Start again with short pauses."""
