@@ -63,7 +63,8 @@ class Shop:
         visits = InTurns(self.kinds(plan.connections), _ORDER)
         peak = await load.run(ClosedLoop(server.address, server.pid, visits, plan.connections, plan.seconds))
         peak.require(OK, CREATED)
-        self.sold += max(peak.sent) * plan.connections
+        sales = math.ceil(max(peak.sent) * _ORDER.count(SALE) / len(_ORDER))
+        self.sold += sales * plan.connections
         await server.flushed()
         capacity = peak.per_second
         steps = (
