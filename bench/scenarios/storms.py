@@ -76,7 +76,10 @@ class Storms:
     async def stopped_readers(self) -> Figures:
         """Watch deliveries while all sockets read, then while a tenth of them has stopped."""
         plan = self.stage.plan
-        async with self._server(socket_tick_ms=0, held_seats_limit=_CHANGED_SEATS) as server:
+        # All sockets come at once, and none is refused.
+        unbounded = {"overload_wait_ms": 0, "socket_handshakes_per_second": 1_000_000}
+        settings = {"socket_tick_ms": 0, "held_seats_limit": _CHANGED_SEATS, **unbounded}
+        async with self._server(**settings) as server:
             (screening,) = await self.stage.activated(server, await server.process.seed(1, *_HALL))
             seats = ",".join(map(str, screening.seat_ids[:_CHANGED_SEATS]))
             body = f'{{"screening_id":{screening.id},"seat_ids":[{seats}]}}'.encode()
