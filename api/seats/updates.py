@@ -21,6 +21,7 @@ from api.ws.feed import Changes, Encoder, Frames, Position
 from api.ws.news import News, news_of
 from api.ws.outbox import text_frame
 from api.ws.sales import SALES
+from engine.records import Layout
 from engine.views import ALTERING, SeatMap, SeatsChanged, SeatView, StateHashed, view_with
 
 PART_LIMIT_BYTES = 32 * 1024
@@ -29,6 +30,7 @@ _LARGEST_SAFE_INTEGER = 2**53 - 1
 
 _ENVELOPE_BYTES = 256
 _ENCODERS_KEPT = 4096
+_STATES_KEPT = 16_384
 
 
 class SeatUpdates:
@@ -168,10 +170,21 @@ def snapshot_frames(seat_map: SeatMap, holder: str, at: float) -> Iterator[bytes
     """
     views = seat_map.views
     states = (
-        _seat_state(views.get(seat.id) or SeatView(seat.id, "available"), holder)
-        for seat in seat_map.layout.seats
+        free if (view := views.get(seat_id)) is None else _seen_by(holder, view)
+        for seat_id, free in seat_map.layout.derived(_free_states).items()
     )
     return _finished(_bulks(states), Position(seat_map.epoch, seat_map.seq), at, snapshot=True)
+
+
+def _free_states(layout: Layout) -> dict[int, bytes]:
+    """The seats of a room as everybody sees them while they are available, by id; as `_seat_state`."""
+    return {
+        seat.id: b'{"seat_id":%d,"status":"available","is_mine":false}' % seat.id for seat in layout.seats
+    }
+
+
+def _seen_by(holder: str, view: SeatView) -> bytes:
+    return _seat_state(view, holder) if view.holder == holder else _seen_by_others(view)
 
 
 def _finished(messages: Iterator[bytes], position: Position, at: float, **flags: bool) -> Iterator[bytes]:
@@ -300,3 +313,9 @@ def _seat_state(view: SeatView, holder: str | None) -> bytes:
     if previous is not None:
         state["previously_reserved_by"] = previous
     return orjson.dumps(state)
+
+
+@lru_cache(_STATES_KEPT)
+def _seen_by_others(view: SeatView) -> bytes:
+    """Encode a seat for all but its holder. After a restart, everybody wants the same seats at once."""
+    return _seat_state(view, None)

@@ -93,6 +93,28 @@ async def test_the_holder_alone_sees_the_agreed_price(cinema):
     assert {seat["seat_id"]: seat["price"] for seat in snapshot["updates"] if "price" in seat} == {5: 15.99}
 
 
+async def test_snapshots_differ_only_in_what_the_receiver_has(cinema):
+    await cinema.hold(7, 5)
+    await cinema.hold(8, 6)
+    await cinema.book(8, 7)
+    pictures = []
+    for user in (7, 8, 9):
+        socket = await cinema.connect(user=user, since=99, epoch=1)
+        await receive(socket)
+        snapshot = await receive(socket)
+        require_documented(snapshot)
+        pictures.append({seat["seat_id"]: seat for seat in snapshot["updates"]})
+    first, second, third = pictures
+    assert first[5] == {**third[5], "is_mine": True, "price": 15.99}
+    assert (second[6], second[7]) == (
+        {**third[6], "is_mine": True, "price": 15.99},
+        {**third[7], "is_mine": True},
+    )
+    for picture, own in ((first, {5}), (second, {6, 7})):
+        assert {seat_id for seat_id, seat in picture.items() if seat != third[seat_id]} == own
+    assert third[1] == {"seat_id": 1, "status": "available", "is_mine": False}
+
+
 async def test_several_seats_are_only_sent_in_bulk(cinema):
     socket = await cinema.join()
     await cinema.hold(8, 1, 2, 3)
