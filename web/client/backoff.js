@@ -4,23 +4,25 @@
 export class Backoff {
   #limits;
   #random;
+  #longestMs;
   #attempt = 0;
 
   /**
    * @param {import('./limits.js').Limits} limits
    * @param {() => number} random from 0 to below 1
+   * @param {number} [longestMs] upper bound of the pauses, if it is below that of the limits
    */
-  constructor(limits, random) {
+  constructor(limits, random, longestMs = Infinity) {
     this.#limits = limits;
     this.#random = random;
+    this.#longestMs = Math.min(longestMs, limits.longestDelayMs);
   }
 
   /** @returns {number} milliseconds to wait before the next attempt */
   next() {
-    const { firstDelayMs, longestDelayMs } = this.#limits;
-    const bound = Math.min(longestDelayMs, firstDelayMs * 2 ** this.#attempt);
+    const bound = Math.min(this.#longestMs, this.#limits.firstDelayMs * 2 ** this.#attempt);
     // Stop counting at the bound, so that the power does not overflow.
-    if (bound < longestDelayMs) this.#attempt += 1;
+    if (bound < this.#longestMs) this.#attempt += 1;
     return this.#random() * bound;
   }
 

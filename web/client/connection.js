@@ -52,7 +52,7 @@ export class Connection {
     this.#credentials = credentials;
     this.#environment = environment;
     this.#handlers = handlers;
-    this.#backoff = new Backoff(environment.limits, environment.random);
+    this.#backoff = new Backoff(environment.limits, environment.random, environment.limits.longestReconnectMs);
   }
 
   /** Connect, and stay connected. */

@@ -7,6 +7,8 @@
  * @property {number} heartbeatMs time without a message after which the server is pinged
  * @property {number} firstDelayMs upper bound of the first pause before reconnecting; it doubles each time
  * @property {number} longestDelayMs upper bound of every pause
+ * @property {number} longestReconnectMs upper bound of a pause before reconnecting: it decides when the last of many
+ *   clients is back that have lost the same server
  * @property {number} stableMs how long a connection must work before the pauses are reset
  * @property {number} attemptsBeforePolling failed attempts in a row before seats are polled
  * @property {number} pollMs time between polls, ± 25 %
@@ -21,6 +23,7 @@ export const DEFAULT_LIMITS = Object.freeze({
   heartbeatMs: 15_000,
   firstDelayMs: 500,
   longestDelayMs: 30_000,
+  longestReconnectMs: 10_000,
   stableMs: 10_000,
   attemptsBeforePolling: 3,
   pollMs: 3_000,
