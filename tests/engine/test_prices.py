@@ -12,6 +12,8 @@ from engine.commands import (
     SellSeats,
     ToggleSeats,
 )
+from engine.places import named_seat_id, place_id
+from engine.prices import Prices
 from engine.records import TicketType
 from engine.selling_errors import PriceChanged
 from tests.engine.cluster import pair
@@ -24,6 +26,12 @@ STANDARD, VIP = 1250, 1599
 """The prices of seats 1 and 10 before they are raised."""
 
 STANDING = TicketType(5, 2000, 9, 3)
+
+
+async def test_what_is_no_seat_of_the_room_has_the_price_of_its_ticket_type_or_none() -> None:
+    prices = Prices(make_info(ticket_types={STANDING.id: STANDING})._replace(price_cents=STANDARD), make_layout())
+    place, free_seat = place_id(STANDING.id, 1), named_seat_id("table 4")
+    assert (prices[1], prices[place], prices[free_seat]) == (STANDARD, 2000, 0)
 
 
 async def reprice(
