@@ -72,8 +72,8 @@ UPDATE webhook_lanes SET due_at = now(), claim = NULL
 WHERE webhook_id = %(webhook_id)s AND screening_id = %(screening_id)s AND claim = %(claim)s::uuid
 """
 
-# A statement that changes the webhook too must read its id from here: a row that a statement has changed, it
-# cannot lock any more.
+# Statements read the webhook's id from here, so that they lock its row before they change others: those that
+# delete a webhook do so in this order, too, and a row that a statement has changed, it cannot lock any more.
 _LOG = f"""
 log AS (
     INSERT INTO webhook_deliveries AS log (
@@ -105,7 +105,7 @@ UPDATE webhook_lanes AS lane SET
         WHERE event.screening_id = lane.screening_id AND event.position > %(position)s
         ORDER BY event.position LIMIT 1
     ), now())
-WHERE webhook_id = %(webhook_id)s AND screening_id = %(screening_id)s AND claim = %(claim)s::uuid
+WHERE webhook_id = (SELECT webhook_id FROM log) AND screening_id = %(screening_id)s AND claim = %(claim)s::uuid
 """  # noqa: S608 - constants
 
 FAILED = f"""
@@ -116,7 +116,7 @@ WITH {_LOG}, failing AS (
 UPDATE webhook_lanes SET
     attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, now()), claim = NULL,
     due_at = now() + make_interval(secs => %(pause_seconds)s)
-WHERE webhook_id = %(webhook_id)s AND screening_id = %(screening_id)s AND claim = %(claim)s::uuid
+WHERE webhook_id = (SELECT webhook_id FROM log) AND screening_id = %(screening_id)s AND claim = %(claim)s::uuid
 """  # noqa: S608 - constants
 
 # With a screening only if the webhook got nothing since the first attempt at its event.

@@ -101,10 +101,11 @@ def io_loop(request: pytest.FixtureRequest) -> Iterator[IOLoop]:
         # A runner only does this itself for loops that it creates.
         asyncio.set_event_loop(loop := runner.get_loop())
         yield IOLoop.current()
-        # A connection whose client has gone as the test ended may not know it yet. Left open, it would be
-        # reported by the garbage collector in some later test.
-        for transport in list(getattr(loop, "_transports", {}).values()):
-            if not transport.is_closing() or transport.get_write_buffer_size():
-                transport.abort()
-        runner.run(asyncio.sleep(0))
+        # A connection whose client has gone as the test ended may not know it yet, or may only be accepted in
+        # the next turn. Left open, it would be reported by the garbage collector in some later test.
+        for _ in range(3):
+            for transport in list(getattr(loop, "_transports", {}).values()):
+                if not transport.is_closing() or transport.get_write_buffer_size():
+                    transport.abort()
+            runner.run(asyncio.sleep(0))
     asyncio.set_event_loop(None)

@@ -8,8 +8,8 @@ import pytest
 
 from persistence.connector import Connector
 from persistence.webhook_feed import PUBLISH
-from persistence.webhook_lanes import WebhookLanes
-from tests.database import execute
+from persistence.webhook_lanes import Attempt, WebhookLanes
+from tests.database import execute, locked
 
 SCREENING = 12
 
@@ -66,3 +66,32 @@ async def test_a_webhook_that_is_being_deleted_does_not_stop_the_others(database
         manager.commit()
         await publication
     assert execute(database_url, "SELECT webhook_id FROM webhook_lanes") == [(kept,)]
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("error", [None, "refused"])
+async def test_results_are_recorded_while_the_webhook_is_being_deleted(
+    database_url: str, error: str | None
+) -> None:
+    ((webhook_id,),) = execute(database_url, ADD_WEBHOOK)
+    ((position,),) = execute(database_url, ADD_EVENT, SCREENING, 1)
+    execute(database_url, ADD_LANE, webhook_id, SCREENING, position - 1, position)
+    attempt = Attempt("2026-11-29T10:00:00Z", 5, 500 if error else 200, "", error)
+    with closing(Connector(database_url)) as connector:
+        lanes = WebhookLanes(connector, lease_seconds=60)
+        (lane,) = await lanes.claim({}, at_once=1)
+        sending = await lanes.next(lane)
+        assert sending is not None
+        with locked(database_url, "SELECT 1 FROM webhook_lanes FOR UPDATE"):
+            record = (
+                lanes.failed(lane, sending, attempt, 1.0) if error else lanes.finished(lane, sending, attempt)
+            )
+            recording = asyncio.create_task(record)
+            while len(execute(database_url, ONE_WAITS)) < 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            delete = "DELETE FROM webhooks WHERE id = %s"
+            deleting = asyncio.create_task(asyncio.to_thread(execute, database_url, delete, webhook_id))
+            while len(execute(database_url, ONE_WAITS)) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await asyncio.gather(recording, deleting)
+    assert execute(database_url, "SELECT 1 FROM webhooks, webhook_lanes") == []
