@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
+from api.http1.server import BACKLOG
 from frontrow.permissions import user_name
 from frontrow.settings import Settings
 
 GUIDES_PORTS = (8001, 3000)
 """Ports that the guides' sample clients expect. They are opened only if the settings name them."""
 
-_BACKLOG = 128
 _NO_SUCH_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
@@ -85,7 +85,7 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
     addresses = dict.fromkeys((family, address[0]) for family, *_, address in found)
     for family, address in addresses:
         try:
-            listening = socket.create_server((str(address), port), family=family, backlog=_BACKLOG)
+            listening = socket.create_server((str(address), port), family=family, backlog=BACKLOG)
         except OSError as exc:
             # "localhost" resolves to ::1 even on machines without IPv6.
             if exc.errno in _NO_SUCH_ADDRESS and len(addresses) > 1:

@@ -105,7 +105,8 @@ UPDATE webhook_lanes AS lane SET
         WHERE event.screening_id = lane.screening_id AND event.position > %(position)s
         ORDER BY event.position LIMIT 1
     ), now())
-WHERE webhook_id = (SELECT webhook_id FROM log) AND screening_id = %(screening_id)s AND claim = %(claim)s::uuid
+WHERE webhook_id = (SELECT webhook_id FROM log)
+  AND screening_id = %(screening_id)s AND claim = %(claim)s::uuid
 """  # noqa: S608 - constants
 
 FAILED = f"""
@@ -116,7 +117,8 @@ WITH {_LOG}, failing AS (
 UPDATE webhook_lanes SET
     attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, now()), claim = NULL,
     due_at = now() + make_interval(secs => %(pause_seconds)s)
-WHERE webhook_id = (SELECT webhook_id FROM log) AND screening_id = %(screening_id)s AND claim = %(claim)s::uuid
+WHERE webhook_id = (SELECT webhook_id FROM log)
+  AND screening_id = %(screening_id)s AND claim = %(claim)s::uuid
 """  # noqa: S608 - constants
 
 # With a screening only if the webhook got nothing since the first attempt at its event.

@@ -21,7 +21,10 @@ _GRACE_SECONDS = 1.0
 _FLUSHED_TOGETHER = 16
 """Responses that are sent before the end of a turn, so that clients work while the turn goes on."""
 
-_BACKLOG_LIMIT = 1000
+BACKLOG = 1024
+"""Clients that wait to be accepted; the kernel lets more try again after 1, 3, 7, 15 and 31 seconds."""
+
+_BACKLOG_LIMIT = 2 * BACKLOG
 """Clients that are accepted at most when the server stops: more than a backlog holds."""
 
 _REFUSED_AT_ONCE = 256
@@ -106,7 +109,7 @@ class Http1Server:
         if self._stopping:
             listening.close()
             return
-        server = await asyncio.get_running_loop().create_server(connection, sock=listening)
+        server = await asyncio.get_running_loop().create_server(connection, sock=listening, backlog=BACKLOG)
         if self._stopping:
             server.close()
         else:

@@ -29,7 +29,9 @@ STANDING = TicketType(5, 2000, 9, 3)
 
 
 async def test_what_is_no_seat_of_the_room_has_the_price_of_its_ticket_type_or_none() -> None:
-    prices = Prices(make_info(ticket_types={STANDING.id: STANDING})._replace(price_cents=STANDARD), make_layout())
+    prices = Prices(
+        make_info(ticket_types={STANDING.id: STANDING})._replace(price_cents=STANDARD), make_layout()
+    )
     place, free_seat = place_id(STANDING.id, 1), named_seat_id("table 4")
     assert (prices[1], prices[place], prices[free_seat]) == (STANDARD, 2000, 0)
 

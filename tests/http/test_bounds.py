@@ -1,6 +1,8 @@
 """The limits on connections, in total and per address: connections over them get 503, others are served."""
 
 import asyncio
+import socket
+from contextlib import ExitStack
 
 import pytest
 
@@ -79,3 +81,14 @@ async def test_slow_heads_make_room_for_others_and_not_the_other_way_round(open_
         assert (await second.answer()).status == 200
         await served.send(get())
         assert (await served.answer()).status == 200
+
+
+async def test_a_crowd_is_let_in_by_the_kernel_while_the_server_is_busy(open_stage: OpenStage) -> None:
+    stage = open_stage(HTTPTOOLS)
+    async with stage.connected() as first:
+        await first.send(get())
+        assert (await first.answer()).status == 200
+    # Nothing is accepted meanwhile: the event loop waits here.
+    with ExitStack() as crowd:
+        for _ in range(600):
+            crowd.enter_context(socket.create_connection(("127.0.0.1", stage.port), timeout=0.9))
