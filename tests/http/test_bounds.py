@@ -15,6 +15,8 @@ from tests.http.stage import on_both_loops
 
 pytestmark = [pytest.mark.gen_test, on_both_loops]
 
+KERNELS_BACKLOG = int(Path("/proc/sys/net/core/somaxconn").read_text())
+
 
 @pytest.mark.parametrize("limits", [Limits(connections_limit=3), Limits(connections_per_address_limit=3)])
 async def test_a_connection_over_the_limit_gets_503_and_is_closed(
@@ -89,8 +91,7 @@ async def test_a_crowd_is_let_in_by_the_kernel_while_the_server_is_busy(open_sta
     async with stage.connected() as first:
         await first.send(get())
         assert (await first.answer()).status == 200
-    # Nothing is accepted meanwhile: the event loop waits here. The kernel has a limit of its own.
-    allowed = int(Path("/proc/sys/net/core/somaxconn").read_text())
+    # Nothing is accepted meanwhile: the event loop waits here.
     with ExitStack() as crowd:
-        for _ in range(min(600, allowed // 2)):
+        for _ in range(min(600, KERNELS_BACKLOG // 2)):
             crowd.enter_context(socket.create_connection(("127.0.0.1", stage.port), timeout=0.9))
