@@ -504,7 +504,7 @@ class _Waiting(LaterAnswer):
             refusal_answer(error, PLAIN, self._request_id)  # logs a defect
 
     def stop(self) -> None:
-        """Answer that nobody has waited long enough to know the outcome. What was asked for continues."""
+        """Answer that the outcome is unknown. What was asked for goes on, as far as the server does."""
         self._send(refusal_answer(self._route.operation.too_slow(_NO_HEADERS), PLAIN, self._request_id))
 
     def _send(self, answer: Answer | bytes) -> None:

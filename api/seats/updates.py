@@ -30,7 +30,8 @@ _LARGEST_SAFE_INTEGER = 2**53 - 1
 
 _ENVELOPE_BYTES = 256
 _ENCODERS_KEPT = 4096
-_STATES_KEPT = 16_384
+_STATES_KEPT = 65_536
+"""More than the seats of the largest halls, so that not even theirs push each other out."""
 
 
 class SeatUpdates:

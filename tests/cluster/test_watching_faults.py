@@ -24,6 +24,16 @@ from tests.relay import Relay, Stream
 pytestmark = [pytest.mark.gen_test(timeout=510), pytest.mark.usefixtures("io_loop")]
 
 
+def owner_and_next(house: Fleet) -> tuple[Server, Server, Server]:
+    """Return the owner of screening 1 among three nodes, who takes it when the owner drains, and the other."""
+    first, others = house.owner_of(), house.others()
+    house.set_state(first, NodeState.DRAINING)
+    second = house.owner_of()
+    house.set_state(first, NodeState.SERVING)
+    (gateway,) = [server for server in others if server is not second]
+    return first, second, gateway
+
+
 class Stalling(Relay):
     """A connection to NATS that can stop carrying anything to the node."""
 
@@ -205,11 +215,7 @@ async def test_a_socket_misses_nothing_if_epochs_have_begun_before_its_first_wat
 ) -> None:
     monkeypatch.setattr(watching, "ANSWER_SECONDS", 0.3)
     async with fleet(nats_server.url, 3) as house:
-        first, others = house.owner_of(), house.others()
-        house.set_state(first, NodeState.DRAINING)
-        second = house.owner_of()
-        house.set_state(first, NodeState.SERVING)
-        (gateway,) = [server for server in others if server is not second]
+        first, second, gateway = owner_and_next(house)
         gateway.connection.loses = {"watch"}.__contains__
         viewer = await gateway.viewer()
         await first.hold_at("user:1", 1)
@@ -265,11 +271,7 @@ async def test_an_answer_of_an_outdated_owner_is_not_believed(nats_server: NatsS
 
 async def test_a_former_owner_does_not_know_what_another_has_changed(nats_server: NatsServer) -> None:
     async with fleet(nats_server.url, 3) as house:
-        first, others = house.owner_of(), house.others()
-        house.set_state(first, NodeState.DRAINING)
-        second = house.owner_of()
-        house.set_state(first, NodeState.SERVING)
-        (gateway,) = [server for server in others if server is not second]
+        first, second, gateway = owner_and_next(house)
         viewer = await gateway.viewer()
         await first.hold_at("user:1", 1)
         await eventually(lambda: len(viewer.changes) == 1)

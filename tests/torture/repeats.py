@@ -23,11 +23,11 @@ def without_repeats(operations: Iterable[Operation]) -> list[Operation]:
     repeats: dict[Hashable, list[Operation]] = defaultdict(list)
     begun: dict[Hashable, float] = {}
     for operation in sorted(operations, key=lambda operation: operation.invoked_at):
-        same = _same(operation)
-        begun_at = begun.setdefault(same, operation.invoked_at)
-        if same is None:
+        if (same := _same(operation)) is None:
             once.append(operation)
-        elif operation.refused:
+            continue
+        begun_at = begun.setdefault(same, operation.invoked_at)
+        if operation.refused:
             once.append(replace(operation, invoked_at=begun_at))
         else:
             repeats[same].append(operation)
