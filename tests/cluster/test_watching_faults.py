@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.gen_test(timeout=510), pytest.mark.usefixtures("io_loo
 
 
 def owner_and_next(house: Fleet) -> tuple[Server, Server, Server]:
-    """Return the owner of screening 1 among three nodes, who takes it when the owner drains, and the other."""
+    """Return the owner of screening 1 among three nodes, who takes it when that drains, and the third."""
     first, others = house.owner_of(), house.others()
     house.set_state(first, NodeState.DRAINING)
     second = house.owner_of()
