@@ -49,10 +49,12 @@ class Case:
         return json.loads(printed.stdout)
 
     async def hold(self, user_id: int, seat_id: int, **headers: str) -> Any:
+        """Hold a seat, and wait until the event log has it: holds are answered before they are written."""
         body = {"screening_id": self.screening_id, "seat_ids": [seat_id]}
         path = f"{RESERVATIONS}/reserve"
         held = await self.house.user(user_id).send("POST", path, body, headers=headers)
         assert held.status == 201, held.body
+        await self.house.server._journal.flushed()
         return held
 
     async def book(self, user_id: int, *seat_ids: int, **details: object) -> Any:
