@@ -63,6 +63,7 @@ class Operation:
         returned_at: when the answer was read; infinity if none came.
         status: HTTP status of the answer; None without one.
         data: what the answer said, in the names of the history's format.
+        was_unanswered: whether it was sent before without an answer; set when repeats are put together.
     """
 
     op: Id
@@ -83,6 +84,7 @@ class Operation:
     status: int | None = None
     code: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    was_unanswered: bool = False
 
     @property
     def succeeded(self) -> bool:

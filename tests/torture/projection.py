@@ -7,7 +7,7 @@ nothing.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
@@ -173,6 +173,12 @@ class _Projecting:
         tickets = [ticket["seat"] for ticket in operation.data.get("tickets", ())]
         for seat in tickets or operation.seats or ():
             yield seat, self._seat_call(kind, operation, claims_until=self._claims_until(operation))
+            if operation.was_unanswered:
+                # The repeat got the stored answer; the owner may still wait for that of the database.
+                begins, settles = operation.returned_at, self._settles_at(operation)
+                if settles > begins:
+                    waiting = replace(operation, invoked_at=begins, returned_at=settles)
+                    yield seat, self._seat_call(SeatCall.ATTEMPTED, waiting, claims_until=settles)
 
     def _refusals(self, operation: Operation) -> Iterator[tuple[Id, Call]]:
         """What a refusal says about seats."""
@@ -189,13 +195,14 @@ class _Projecting:
             yield operation.seats[0], self._seat_call(SeatCall.REFUSED_NOT_HELD, operation)
 
     def _claims_until(self, operation: Operation) -> float:
-        """How long a seat may look reserved for a booking or cancellation.
+        """How long a seat may look reserved for a booking or cancellation."""
+        return self._settles_at(operation) if operation.unknown else operation.returned_at
 
-        Without an answer nobody knows what the database says, but the server finds out once nothing is
-        broken.
+    def _settles_at(self, operation: Operation) -> float:
+        """When the owner of a seat knows the outcome of a request without an answer.
+
+        It finds out what the database says once nothing is broken.
         """
-        if not operation.unknown:
-            return operation.returned_at
         settles = self._history.settings.settle_seconds
         until = operation.invoked_at + settles
         for fault in sorted(self._history.faults, key=lambda fault: fault.begins_at):

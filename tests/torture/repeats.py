@@ -58,7 +58,8 @@ def _together(group: list[Operation]) -> list[Operation]:
     first = min(succeeded, key=lambda operation: operation.returned_at)
     action = "book" if any(operation.action == "book" for operation in group) else first.action
     begun_at = min(operation.invoked_at for operation in group)
-    merged = replace(first, invoked_at=begun_at, action=action)
+    unanswered = any(operation.unknown for operation in group)
+    merged = replace(first, invoked_at=begun_at, action=action, was_unanswered=unanswered)
     if first.action in BOOKINGS or first.action == "cancel":
         return [merged]
     # A crash may lose the key of a hold, so that a repeat holds the seat again, or not.

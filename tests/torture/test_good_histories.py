@@ -143,6 +143,15 @@ def test_a_repeated_booking_has_one_effect() -> None:
     accepted(story, kept=1)
 
 
+def test_a_repeat_may_be_answered_before_the_owner_knows() -> None:
+    story = Story()
+    story.book("ada", 1, (0, None), "p1", 7)
+    story.book("ada", 1, (2, 3), "p1", 7)
+    story.not_held("joan", 1, (4, 5))
+    story.look((6, 7), 1, "booked", "ada")
+    accepted(story)
+
+
 def test_a_replayed_answer_is_that_of_the_first_request() -> None:
     story = Story()
     story.hold("ada", 1, (0, 1), until=300, key="k1")
