@@ -16,7 +16,7 @@ from frontrow.settings import TABLE, Settings
 from persistence.connector import Connector
 from persistence.embedded import EmbeddedPostgres, EmbeddedPostgresFailed
 from persistence.errors import DefectiveStatement
-from persistence.migrations import newest_revision
+from persistence.migrations import REVISION, newest_revision
 from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, OLDEST_TESTED, outdated, unmet_requirements
 from persistence.server_lock import who_serves
 
@@ -33,8 +33,6 @@ FROM (SELECT time_zone FROM cinemas UNION SELECT time_zone FROM events) AS used
 CROSS JOIN generate_series(now(), now() + interval '2 years', interval '1 day') AS day
 ORDER BY used.time_zone, day
 """
-
-_REVISION = "SELECT version_num FROM alembic_version"
 
 
 class Finding(NamedTuple):
@@ -183,7 +181,7 @@ def _of_server(
 
 async def _of_schema(connector: Connector) -> list[Finding]:
     try:
-        rows = await connector.run(_REVISION)
+        rows = await connector.run(REVISION)
     except DefectiveStatement:
         rows = []
     (abilities,) = await connector.run(ABILITIES)

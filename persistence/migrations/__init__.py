@@ -5,30 +5,18 @@ per revision next to its Python stub in `versions/`. A released revision is neve
 it. All pending revisions are applied in one transaction.
 """
 
-from pathlib import Path
+import asyncio
+from contextlib import closing
 
-import sqlalchemy
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
-from sqlalchemy.pool import NullPool
+from engine.errors import StoreUnavailable
+from persistence.connector import Connector
+from persistence.errors import DefectiveStatement
+from persistence.migrations.revisions import MigrationFailed, is_known, newest_revision
 
-from persistence.connector import place_of
-from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, joined, unmet_requirements
+__all__ = ["REVISION", "MigrationFailed", "is_known", "migrate", "newest_revision"]
 
-ADVISORY_LOCK = 7_466_281_955
-"""Lock held while migrating, so that of several processes one migrates and the others find it done."""
-
-
-class MigrationFailed(Exception):
-    """The database could not be reached or migrated; it was not changed."""
-
-
-def newest_revision() -> str | None:
-    """Return the revision of a fully migrated database."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+REVISION = "SELECT version_num FROM alembic_version"
+"""Reads the revision of a database; fails if it has no schema."""
 
 
 def migrate(database_url: str) -> list[str]:
@@ -43,51 +31,17 @@ def migrate(database_url: str) -> list[str]:
     Raises:
         MigrationFailed: nothing was changed.
     """
-    applied: list[str] = []
-    config = _config()
+    if asyncio.run(_is_migrated(database_url)):
+        return []
+    from persistence.migrations.applying import apply_pending
+
+    return apply_pending(database_url)
+
+
+async def _is_migrated(database_url: str) -> bool:
+    """Return whether nothing needs to be applied; False also if that cannot be found out."""
     try:
-        url = sqlalchemy.make_url(database_url).set(drivername="postgresql+psycopg2")
-        engine = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 5})
-        with engine.begin() as connection:
-            connection.execute(sqlalchemy.text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
-            revision = MigrationContext.configure(connection).get_current_revision()
-            if revision == newest_revision():
-                return applied
-            if revision is not None and not is_known(revision):
-                raise MigrationFailed(
-                    f"The database is at {revision}, which a newer version of Frontrow has made: start that "
-                    "version, or restore a backup"
-                )
-            _require_all(connection)
-            config.attributes.update(connection=connection, applied=applied)
-            command.upgrade(config, "head")
-    except sqlalchemy.exc.DBAPIError as exc:
-        reason = str(exc.orig).strip().partition("\n")[0]
-        if exc.connection_invalidated:
-            place = place_of({"host": url.host or url.query.get("host"), "port": url.port})
-            raise MigrationFailed(
-                f"The database{place} went away while its schema was checked or migrated: {reason}"
-            ) from exc
-        raise MigrationFailed(f"The database could not be migrated: {reason}") from exc
-    except (sqlalchemy.exc.SQLAlchemyError, CommandError) as exc:
-        raise MigrationFailed(f"The database could not be migrated: {exc}") from exc
-    return applied
-
-
-def is_known(revision: str) -> bool:
-    """Return whether this version of the code knows a revision such as "0001_seat_sales"."""
-    return revision in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    return config
-
-
-def _require_all(connection: sqlalchemy.Connection) -> None:
-    """Check the prerequisites of a migration before anything is changed."""
-    abilities = connection.exec_driver_sql(ABILITIES).one()
-    missing = list(unmet_requirements(abilities, connection.exec_driver_sql(FOUND_EXTENSIONS).all()))
-    if missing:
-        raise MigrationFailed(f"The database cannot be migrated, and nothing was changed: {joined(missing)}")
+        with closing(Connector(database_url, pool_size=1)) as connector:
+            return await connector.run(REVISION) == [(newest_revision(),)]
+    except (StoreUnavailable, DefectiveStatement):
+        return False
