@@ -216,6 +216,12 @@ class TicketsCancelled(TicketEvent):
     kind = "tickets_cancelled"
 
 
+class TicketsGivenBack(TicketsCancelled):
+    """Their holder has cancelled live tickets, which is refused if one of them was admitted meanwhile."""
+
+    __slots__ = ()
+
+
 class TicketsLapsed(TicketEvent):
     """Pending tickets were not paid for in time; their seats are free."""
 
@@ -342,6 +348,7 @@ Event = (
     | TicketsIssued
     | TicketsConfirmed
     | TicketsCancelled
+    | TicketsGivenBack
     | TicketsLapsed
     | SeatsBlocked
     | SeatsUnblocked

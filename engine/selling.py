@@ -227,7 +227,8 @@ def _cancel(
     if pending := [ticket for ticket in tickets if ticket.status is TicketStatus.PENDING]:
         state.lives.ended([held_until(ticket, now) for ticket in pending], now)
     reply = Cancelled(cancelled[0]) if len(cancelled) == 1 else Cleared(cancelled, ())
-    event = state.begin(SeatAction.CANCEL, ev.TicketsCancelled, cancelled, reply, now, holder, actor=actor)
+    kind = ev.TicketsGivenBack if actor is None else ev.TicketsCancelled
+    event = state.begin(SeatAction.CANCEL, kind, cancelled, reply, now, holder, actor=actor)
     return Decision(reply, (event,), (), event.seq)
 
 

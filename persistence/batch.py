@@ -26,6 +26,7 @@ from engine.events import (
     StateStored,
     TicketsCancelled,
     TicketsConfirmed,
+    TicketsGivenBack,
     TicketsIssued,
     TicketsLapsed,
     TicketsLeft,
@@ -39,6 +40,7 @@ from persistence.statements import (
     ANSWERS,
     BLOCKS,
     EVENTS,
+    GIVEN_BACK,
     HELD,
     HOLDS,
     MOVES,
@@ -54,7 +56,7 @@ from persistence.statements import (
 
 HoldChange = SeatsHeld | PlacesHeld | SeatsHeldFor | HoldsExtended | HoldsReleased | HoldsExpired
 BlockChange = SeatsBlocked | SeatsUnblocked
-TicketChange = TicketsIssued | TicketsConfirmed | TicketsCancelled | TicketsLapsed
+TicketChange = TicketsIssued | TicketsConfirmed | TicketsCancelled | TicketsGivenBack | TicketsLapsed
 
 HOLD_CHANGES: dict[type[HoldChange], tuple[str, SeatStatus, SeatStatus]] = {
     SeatsHeld: ("active", SeatStatus.AVAILABLE, SeatStatus.HELD),
@@ -71,6 +73,7 @@ In the order in which they happen to a hold.
 
 TICKET_CHANGES: tuple[type[TicketChange], ...] = (
     TicketsCancelled,
+    TicketsGivenBack,
     TicketsLapsed,
     TicketsConfirmed,
     TicketsIssued,
@@ -200,6 +203,8 @@ class Batch:
             events = self._events(seat_ids, ids)
             yield PAYMENTS, self._payments()
             yield TICKETS, tickets
+            given_back = [ticket.id for event in self._by_kind[TicketsGivenBack] for ticket in event.tickets]
+            yield GIVEN_BACK, [given_back] if given_back else []
             yield MOVES, self._moves()
         yield SALES, self._new_bookings()
         yield HOLDS, holds

@@ -168,6 +168,15 @@ TICKETS = Block(
     },
 )
 
+GIVEN_BACK = Block(
+    "given_back",
+    """
+    SELECT refuse_admitted(array_agg(id)) FROM {rows}
+    """,
+    {"id": "bigint"},
+)
+"""Refuses cancellations by holders, which `TICKETS` has just written, if one of the tickets was admitted."""
+
 MOVES = Block(
     "moves",
     """
@@ -545,8 +554,8 @@ STATE_HASHES = Block(
 PREPARATIONS = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;" + "".join(
     block.preparation
     for block in (
-        *(OWNED, PAYMENTS, TICKETS, MOVES, SALES, HOLDS, HELD, BLOCKS, WAITLIST, STATE_HASHES, ANSWERS),
-        EVENTS,
+        *(OWNED, PAYMENTS, TICKETS, GIVEN_BACK, MOVES, SALES, HOLDS, HELD, BLOCKS, WAITLIST, STATE_HASHES),
+        *(ANSWERS, EVENTS),
     )
 )
 """Statements that a new connection runs.

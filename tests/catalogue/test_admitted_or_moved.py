@@ -48,6 +48,10 @@ class Doors:
     async def cancel(self) -> Response:
         return await self.house.user().cancel_ticket(self.tickets[0])
 
+    async def cancel_both(self) -> Response:
+        ids = ",".join(map(str, self.tickets))
+        return await self.house.user().send("DELETE", f"{TICKETS}?ids={ids}")
+
     async def statuses(self, screening: int) -> list[str]:
         """The statuses of the two seats in a screening."""
         shown = (await self.house.guest.availability(screening)).json
@@ -125,6 +129,31 @@ async def test_the_database_refuses_to_move_a_ticket_that_was_admitted_meanwhile
     body = {"seat_id": doors.seats[4]}
     by_hand = await house.admin.send("POST", f"{TICKETS}/{doors.tickets[1]}/move", body)
     assert by_hand.status == 200
+
+
+async def test_the_database_refuses_to_cancel_a_ticket_that_was_admitted_meanwhile(house: House) -> None:
+    doors = await doors_of(house)
+    for request in (doors.cancel, doors.cancel_both):
+        async with doors.while_written(request) as sent:
+            # As if writing took longer than a ticket is kept from the door.
+            execute(house.database_url, "UPDATE cancellations_begun SET until = now()")
+            assert (await scan(house, doors.codes[0], screening_id=doors.first)).status == 200
+        refused = await sent
+        assert (refused.status, refused.code) == (409, "ticket_admitted")
+        assert (refused.json["ticket_id"], refused.json["retryable"]) == (doors.tickets[0], False)
+        assert await doors.statuses(doors.first) == ["booked", "booked"]
+        undone = await scanner(house).send(
+            "POST", "/api/v1/check-in/undo", {"code": doors.codes[0], "gate": "Office"}
+        )
+        assert undone.status == 200
+    async with doors.while_written(doors.cancel) as sent:
+        execute(house.database_url, "UPDATE cancellations_begun SET until = now()")
+    assert (await sent).status == 204
+    assert (await scan(house, doors.codes[0])).code == "ticket_cancelled"
+    await scan(house, doors.codes[1])
+    path = f"{TICKETS}/{doors.tickets[1]}/status"
+    by_hand = await house.admin.send("PUT", path, {"status": "cancelled"})
+    assert (by_hand.status, by_hand.json["status"]) == (200, "cancelled")
 
 
 async def test_an_offline_scan_of_a_ticket_that_is_being_moved_is_decided_when_it_is_sent_again(
