@@ -23,7 +23,7 @@ from cluster.wire import decode_reply, encode_command
 from engine.causes import Cause
 from engine.causes import cause as present_cause
 from engine.commands import READS, Command, HoldSeats, ReadSeats
-from engine.errors import EngineError, OwnershipLost
+from engine.errors import EngineError, OwnershipLost, Unavailable
 from engine.records import Layout
 from engine.replies import Reply
 from engine.views import SeatMap
@@ -166,9 +166,9 @@ class Forwarding:
             if type(forwarded.command) not in _HARMLESS_TWICE:
                 self._fail(forwarded, lost)
             elif forwarded.again is not None:
-                self._spawn(self._ask_again(forwarded, forwarded.again))
+                self._spawn(self._ask_again(forwarded, forwarded.again, lost))
             else:
-                self._fail(forwarded, OwnershipLost(forwarded.command.screening_id))
+                self._fail(forwarded, lost)
         elif self._links.connected:
             self._send_once_more(forwarded)
         elif self._has_time(forwarded):
@@ -179,12 +179,14 @@ class Forwarding:
     def _has_time(self, forwarded: "_Forwarded") -> bool:
         return self._loop.time() + _AGAIN_SECONDS < forwarded.deadline
 
-    async def _ask_again(self, forwarded: "_Forwarded", again: Again) -> None:
+    async def _ask_again(self, forwarded: "_Forwarded", again: Again, lost: NoAnswer | None = None) -> None:
+        """Ask in another way; `lost` if the command may have been carried out before."""
         present_cause.set(forwarded.cause)
         try:
             reply = await again(forwarded.command, forwarded.deadline - self._loop.time())
         except Exception as error:
-            self._fail(forwarded, error)
+            # Who could not be asked says nothing about what the first owner has done.
+            self._fail(forwarded, lost if lost is not None and isinstance(error, Unavailable) else error)
         else:
             if not forwarded.answer.done():
                 forwarded.answer.set_result(reply)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cluster import screenings
 from cluster.nats_server import NatsServer
 from engine.commands import BookSeats, HoldSeats, ReadSeats, ToggleSeats
 from engine.errors import OutcomeUnknown
@@ -110,6 +111,16 @@ async def test_a_new_owner_is_asked_what_does_no_harm_twice(tmp_path: Path) -> N
         held = await answered_by_another_owner(nats, house, asked)
         assert held is not None
         assert set(await house.truth()) == {1}
+
+
+async def test_what_may_have_been_done_is_not_denied_if_a_new_owner_cannot_be_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screenings, "ASKING_AGAIN_LIMIT", 0)
+    async with own_nats_server(tmp_path) as nats, fleet(nats.url) as house:
+        asked = await carried_out_unanswered(house, HoldSeats(1, "user:1", (1,)))
+        with pytest.raises(OutcomeUnknown):
+            await answered_by_another_owner(nats, house, asked)
 
 
 async def test_a_seat_map_that_has_not_changed_does_not_travel_again(nats_server: NatsServer) -> None:
