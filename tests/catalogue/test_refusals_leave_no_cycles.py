@@ -219,7 +219,6 @@ async def test_every_refusal_of_every_operation(world: World) -> None:
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
-        gc.unfreeze()
         gc.enable()
         client.close()
     print(f"{sum(answers.values())} requests: {answers}")

@@ -23,6 +23,8 @@ class LoadedFunctions:
         self._unchanged = {
             path: dict(_code_objects(compile(Path(path).read_text(), path, "exec"))) for path in paths
         }
+        # Frozen objects (tests/conftest.py) are not among all.
+        gc.unfreeze()
         for found in gc.get_objects():
             if type(found) is FunctionType and found.__code__.co_filename in names:
                 code = found.__code__
