@@ -1,0 +1,187 @@
+"""When commands are handled: at once or from the mailbox, with the same checks; and what follows by timer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from engine.actor_context import BATCH_LIMIT
+from engine.causes import Cause, present_request_id
+from engine.commands import BookSeats, Command, HoldSeats, ReadSeats, ReleaseLapsed
+from engine.errors import BadEntry, CommandExpired, JournalFull, OwnershipLost, Stopping
+from engine.events import SeatsHeld
+from engine.memory import RecordingPublisher
+from engine.policy import Policy
+from engine.replies import Lapsed, Reply
+from engine.selling_errors import SeatsUnavailable
+from engine.views import SeatsChanged
+from tests.engine.house import House, turns
+
+pytestmark = pytest.mark.gen_test
+
+Ask = Callable[[House, Command], Awaitable[Reply]]
+
+
+async def _at_once(house: House, command: Command) -> Reply:
+    answer = house.screenings.ask_active(command)
+    assert answer is not None, "the screening is in memory"
+    return await answer if isinstance(answer, asyncio.Future) else answer
+
+
+async def _queued(house: House, command: Command) -> Reply:
+    return await house.screenings.ask(command)
+
+
+@pytest.fixture(params=[_at_once, _queued])
+def ask(request: pytest.FixtureRequest) -> Ask:
+    return request.param
+
+
+async def test_a_hold_has_ended_at_its_deadline_though_no_timer_has_fired(ask: Ask) -> None:
+    house = House()
+    await house.hold("user:7", 1)
+    house.clock._now += 299.5
+    with pytest.raises(SeatsUnavailable):
+        await ask(house, HoldSeats(1, "user:8", (1,)))
+    house.clock._now += 0.5
+    assert isinstance(await ask(house, HoldSeats(1, "user:8", (1,))), SeatsHeld)
+
+
+async def test_what_a_sweep_releases_is_counted_in_its_reply(ask: Ask) -> None:
+    house = House()
+    await house.hold("user:7", 1, 2)
+    house.clock._now += 300
+    assert await ask(house, ReleaseLapsed(1)) == Lapsed(2)
+
+
+async def test_a_command_is_decided_until_the_lease_ends(ask: Ask) -> None:
+    house = House()
+    await house.seen(1)
+    house.screenings.owned.set_lease(5.0)
+    house.clock._now += 4.5
+    await ask(house, ReadSeats(1))
+    house.clock._now += 0.5
+    with pytest.raises(OwnershipLost):
+        await ask(house, ReadSeats(1))
+
+
+async def test_a_full_journal_refuses_changes_only(ask: Ask) -> None:
+    house = House(journal_limit=1)
+    await house.seen(1)
+    house.journal.automatic = False
+    await ask(house, HoldSeats(1, "user:7", (1,)))
+    with pytest.raises(JournalFull):
+        await ask(house, HoldSeats(1, "user:7", (2,)))
+    await ask(house, ReadSeats(1))
+
+
+async def test_a_defect_unloads_the_screening(ask: Ask) -> None:
+    house = House()
+    await house.seen(1)
+    with pytest.raises(TypeError):
+        await ask(house, HoldSeats(1, "user:7", None))  # type: ignore[arg-type]
+    assert house.screenings.active_ids() == []
+
+
+async def test_holds_and_unpaid_tickets_lapse_by_timer(ask: Ask) -> None:
+    house = House(policy=Policy(hold_seconds=0.5, payment_window_seconds=2.0, expiry_warning_seconds=0.0))
+    await house.seen(1)
+    await ask(house, HoldSeats(1, "user:7", (1,)))
+    await ask(house, BookSeats(1, "user:7", (2,), payment_pending=True))
+    house.clock.advance(0.5)
+    assert house.screenings.hold_count == 0
+    house.clock.advance(1.5)
+    await turns()
+    assert await house.seen(2) == "available"
+
+
+async def test_a_hold_that_comes_back_from_a_refused_booking_lapses_by_timer(ask: Ask) -> None:
+    house = House()
+    await house.hold("user:7", 1)
+    await turns()
+    house.journal.automatic = False
+    booking = asyncio.ensure_future(ask(house, BookSeats(1, "user:7", (1,))))
+    await turns()
+    house.clock.advance(299)
+    assert house.journal.refuse_next(BadEntry("no"))
+    with pytest.raises(BadEntry):
+        await booking
+    house.clock.advance(1)
+    assert house.screenings.hold_count == 0
+
+
+async def test_a_turn_of_the_event_loop_handles_one_batch() -> None:
+    house = House()
+    await house.seen(1)
+    asked = [asyncio.ensure_future(house.hold("user:7", 1)) for _ in range(BATCH_LIMIT + 2)]
+    await asyncio.sleep(0)
+    assert house.screenings.mailbox_depth == BATCH_LIMIT + 2
+    await asyncio.sleep(0)
+    assert house.screenings.mailbox_depth == 2
+    await asyncio.gather(*asked)
+
+
+async def test_a_command_may_wait_as_long_as_the_limit_says() -> None:
+    house = House()
+    await house.seen(1)
+    for waits, expires in ((2.0, False), (2.5, True)):
+        waiting = asyncio.ensure_future(house.hold("user:7", 1))
+        await asyncio.sleep(0)
+        house.clock._now += waits
+        (outcome,) = await asyncio.gather(waiting, return_exceptions=True)
+        assert isinstance(outcome, CommandExpired) == expires
+
+
+async def test_a_screening_with_a_long_hold_stays_in_memory() -> None:
+    house = House(policy=Policy(hold_seconds=900.0))
+    await house.hold("user:7", 1)
+    house.clock.advance(600)
+    assert await house.screenings.passivate_idle() == 0
+
+
+async def test_a_step_of_the_clock_is_no_idle_time() -> None:
+    house = House()
+    await house.seen(1)
+    house.clock.step(3600.0)
+    assert await house.screenings.passivate_idle() == 0
+    house.clock.advance(301)
+    assert await house.screenings.passivate_idle() == 1
+
+
+class _Naming(RecordingPublisher):
+    """Keeps which request a log line of that moment would name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests: list[str | None] = []
+
+    def publish(self, change: SeatsChanged) -> None:
+        self.requests.append(present_request_id())
+
+
+async def test_a_queued_command_is_handled_in_the_name_of_its_own_request() -> None:
+    publisher = _Naming()
+    house = House(publisher=publisher)
+    await house.seen(1)
+    asked = [asyncio.ensure_future(house.hold("user:7", 1))]
+    await asyncio.sleep(0)
+    for seat, cause in ((2, Cause("second")), (3, None), (4, Cause("fourth"))):
+        answer = house.screenings.ask_active(HoldSeats(1, "user:7", (seat,)), cause)
+        assert isinstance(answer, asyncio.Future)
+        asked.append(answer)
+    await asyncio.gather(*asked)
+    assert publisher.requests == [None, "second", None, "fourth"]
+    assert present_request_id() is None
+
+
+async def test_a_stopped_screening_releases_and_stores_nothing_by_itself() -> None:
+    house = House()
+    await house.hold("user:7", 1)
+    await house.screenings.stop()
+    await turns()
+    stored, told = len(house.database.events), len(house.publisher.changes)
+    house.clock.advance(300)
+    await house.screenings.hash_states()
+    assert (len(house.database.events), len(house.publisher.changes)) == (stored, told)
+    with pytest.raises(Stopping):
+        house.screenings.ask_active(ReadSeats(1))
