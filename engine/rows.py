@@ -114,7 +114,7 @@ def _runs(row: Sequence[Seat], aisles: Sequence[Area]) -> Iterator[Sequence[Seat
     crossing = [
         aisle
         for aisle in aisles
-        if aisle.left < max(xs) and min(xs) < aisle.right and aisle.top <= max(ys) and min(ys) <= aisle.bottom
+        if aisle.left < max(xs) and min(xs) < aisle.right and aisle.top < max(ys) and min(ys) < aisle.bottom
     ]
     lines: list[list[Seat]] = []
     for seat in sorted(
