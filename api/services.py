@@ -290,10 +290,13 @@ class WebhookSender(Protocol):
 
 
 class IdempotencyLookup(Protocol):
-    """Reads stored responses."""
+    """Stored responses; `persistence.idempotency` documents it."""
 
     async def lookup(self, scope: str, key: str) -> IdempotencyRecord | None:
         """Return the response stored under a key."""
+
+    async def store_with(self, write: Callable[[], Awaitable[IdempotencyRecord]]) -> bool:
+        """Change the database and store the response in one transaction; False if its key has a response."""
 
 
 class RequestsInFlight(Protocol):

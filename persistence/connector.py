@@ -27,6 +27,7 @@ import socket
 import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from time import monotonic
 from typing import Any, Protocol, cast
 
@@ -75,6 +76,10 @@ KEEPALIVES = {
 BEGIN_CAUSED = """
 BEGIN; SELECT set_config('frontrow.request_id', %s, true), set_config('frontrow.trace', %s, true)
 """.strip()
+
+
+_joint: ContextVar["tuple[Connector, Connection] | None"] = ContextVar("joint", default=None)
+"""The transaction that everything in `Connector.joint` belongs to."""
 
 
 class _DriverConnection(aiopg.Connection):
@@ -296,11 +301,28 @@ class Connector:
             return await connection.run(sql, parameters)
 
     @asynccontextmanager
+    async def joint(self) -> AsyncIterator[Connection]:
+        """Make one transaction of everything that the block runs through this connector.
+
+        Transactions that begin in the block join it and end with it. An exception that leaves the block, or
+        leaves a statement in it, rolls everything back.
+        """
+        async with self.transaction() as connection:
+            token = _joint.set((self, connection))
+            try:
+                yield connection
+            finally:
+                _joint.reset(token)
+
+    @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """Borrow a connection inside a transaction, which an exception in the block rolls back.
 
         Triggers find the request that has caused it in the settings of the transaction.
         """
+        if (shared := self._shared) is not None:
+            yield shared
+            return
         present = cause.get()
         async with self.connection() as connection:
             if present is None:
@@ -318,6 +340,9 @@ class Connector:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Borrow a connection of the pool. If it is returned inside a transaction, it is closed."""
+        if (shared := self._shared) is not None:
+            yield shared
+            return
         began = monotonic()
         self.waiting_count += 1
         try:
@@ -362,6 +387,12 @@ class Connector:
         self._closed = True
         while self._idle:
             self._idle.pop().close()
+
+    @property
+    def _shared(self) -> Connection | None:
+        """The connection of the `joint` block that the caller is in."""
+        joint = _joint.get()
+        return joint[1] if joint is not None and joint[0] is self else None
 
     def _take_idle(self) -> Connection | None:
         while self._idle:

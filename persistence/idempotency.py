@@ -1,12 +1,18 @@
 """Reads the responses stored for repeated requests, and deletes old ones.
 
-The journal writes them: in the same transaction as the booking, or behind.
+The journal writes them: in the same transaction as the booking, or behind. What changes the database without
+the journal stores its response in its own transaction.
 """
+
+from collections.abc import Awaitable, Callable
 
 from engine.records import IdempotencyRecord
 from persistence.connector import Connector
+from persistence.errors import StatementRefused
 
 LOOKUP = "SELECT scope, key, fingerprint, status, body FROM idempotency_keys WHERE scope = %s AND key = %s"
+
+STORE = "INSERT INTO idempotency_keys (scope, key, fingerprint, status, body) VALUES (%s, %s, %s, %s, %s)"
 
 FORGET = """
 WITH forgotten AS (
@@ -43,6 +49,28 @@ class IdempotencyRows:
             return None
         scope, key, fingerprint, status, body = rows[0]
         return IdempotencyRecord(scope, key, bytes(fingerprint), status, bytes(body))
+
+    async def store_with(self, write: Callable[[], Awaitable[IdempotencyRecord]]) -> bool:
+        """Change the database, and store the response for repeats in the same transaction.
+
+        Args:
+            write: changes the database, and returns the response.
+
+        Returns:
+            False if the key has a response already, so nothing has changed.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+            Exception: what `write` raises; nothing has changed.
+        """
+        try:
+            async with self._connector.joint() as connection:
+                await connection.run(STORE, await write())
+        except StatementRefused as refusal:
+            if refusal.constraint != "idempotency_keys_pkey":
+                raise
+            return False
+        return True
 
     async def forget_older_than(self, hours: float) -> int:
         """Delete responses that are more than `hours` old. Returns their number.

@@ -64,12 +64,16 @@ class Collection(RecordOperations):
         `defaults` returns values for fields that the request may omit.
         """
 
-        async def create(call: Call, **values: Any) -> Document:
-            parents = await self._existing_parents(call, values)
+        async def create(call: Call, **given: Any) -> Document:
+            parents = await self._existing_parents(call, given)
             owner = {"user_id": call.account_id} if own else {}
             usual = defaults(call) if defaults else {}
-            record = await self.rows(call).insert({**usual, **values, **parents, **owner})
-            return dump(self.shape, record)
+            values = {**usual, **given, **parents, **owner}
+
+            async def write() -> Document:
+                return dump(self.shape, await self.rows(call).insert(values))
+
+            return await call.kept(write)
 
         self.declare(
             "POST",
@@ -167,7 +171,11 @@ class Collection(RecordOperations):
             record_id = values.pop(id_name)
             if guard:
                 await guard.check(call, record_id)
-            return dump(self.shape, await self.rows(call).update(record_id, values))
+
+            async def write() -> Document:
+                return dump(self.shape, await self.rows(call).update(record_id, values))
+
+            return await call.kept(write)
 
         self.declare(
             method,
@@ -189,7 +197,7 @@ class Collection(RecordOperations):
         async def delete(call: Call, **ids: int) -> None:
             if guard:
                 await guard.check(call, _last(ids))
-            await self.rows(call).delete(_last(ids))
+            await call.kept(lambda: self.rows(call).delete(_last(ids)))
 
         self.declare(
             "DELETE",

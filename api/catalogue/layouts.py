@@ -328,17 +328,17 @@ async def _published(
         if difference.taken:
             raise SeatsTaken(difference.taken, difference.obstacles)
 
+    async def write(to_come: Sequence[int]) -> Document:
+        return dump(LayoutChanges, await rows.publish(room_id, seats, around, to_come, accept))
+
     for attempt in range(_ATTEMPTS):
         to_come = await call.services.catalogue.screenings.to_come(room_id)
         try:
-            write = partial(rows.publish, room_id, seats, around, to_come, accept)
-            changed = await told_to_watchers(call, to_come, write)
+            return await told_to_watchers(call, to_come, partial(call.kept, partial(write, to_come)))
         except OwnershipLost:
             # A screening was added to the room meanwhile.
             if attempt == _ATTEMPTS - 1:
                 raise
-            continue
-        return dump(LayoutChanges, changed)
     raise AssertionError("the last attempt returns or raises")
 
 

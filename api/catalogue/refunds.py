@@ -117,8 +117,12 @@ async def settle_refund(call: Call, refund_id: int, reference: str, confirm: boo
     This moves no money. Settling it again with the same reference changes nothing. If nobody but the buyer
     has named the payment, the response is `refund_unvouched` until the request has `"confirm": true`.
     """
-    settled = await call.services.catalogue.refunds.settle(refund_id, reference, confirmed=confirm)
-    return dump(Refund, _shown(call, settled))
+
+    async def write() -> Document:
+        settled = await call.services.catalogue.refunds.settle(refund_id, reference, confirmed=confirm)
+        return dump(Refund, _shown(call, settled))
+
+    return await call.kept(write)
 
 
 def _shown(call: Call, record: Record) -> Record:

@@ -165,8 +165,12 @@ async def create_screening(call: Call, **details: Any) -> Document:
             raise InvalidInput({"ends_at": ["Required if the length of the movie is unknown."]})
         details["ends_at"] = details["starts_at"] + timedelta(minutes=minutes) + CLEANING
     _validate_times(call, details, details)
-    details = await sale_rules.with_presales(call, details, details)
-    return dump(Screening, await rows.insert(details))
+    values = await sale_rules.with_presales(call, details, details)
+
+    async def write() -> Document:
+        return dump(Screening, await rows.insert(values))
+
+    return await call.kept(write)
 
 
 @screenings.put(
@@ -194,9 +198,12 @@ async def update_screening(call: Call, screening_id: int, **changes: Any) -> Doc
     if "starts_at" in changes and "ends_at" not in changes:
         changes["ends_at"] = changes["starts_at"] + (present["ends_at"] - present["starts_at"])
     _validate_times(call, changes, present | changes)
-    changes = await sale_rules.with_presales(call, changes, present | changes)
-    changed = await call.services.screenings.change(screening_id, lambda: rows.update(screening_id, changes))
-    return dump(Screening, changed)
+    values = await sale_rules.with_presales(call, changes, present | changes)
+
+    async def write() -> Document:
+        return dump(Screening, await rows.update(screening_id, values))
+
+    return await call.services.screenings.change(screening_id, lambda: call.kept(write))
 
 
 class Removal(RequestSchema):
@@ -227,7 +234,9 @@ async def delete_screening(call: Call, screening_id: int, cancel_bookings: bool)
     begun = present["starts_at"] <= call.now
     try:
         await call.ask(CancelScreening(screening_id, call.holder, unsold_only=begun or not cancel_bookings))
-        await call.services.screenings.change(screening_id, lambda: rows.delete(screening_id))
+        await call.services.screenings.change(
+            screening_id, lambda: call.kept(lambda: rows.delete(screening_id))
+        )
     except ScreeningHasBookings as refusal:
         remedy = (
             " and it has begun" if begun else "; repeat the request with cancel_bookings=true to cancel them"

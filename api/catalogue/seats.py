@@ -117,7 +117,7 @@ async def create_seats(call: Call, room_id: int, seats: Sequence[dict[str, Any]]
     Returns the given seats with their ids.
     """
     catalogue = call.services.catalogue
-    added = await catalogue.seats.add(room_id, seats)
+    added = await call.kept(lambda: catalogue.seats.add(room_id, seats))
     # A change makes the engine reload a screening, now with the seats written above.
     await told_to_watchers(call, await catalogue.screenings.to_come(room_id), _nothing)
     return added

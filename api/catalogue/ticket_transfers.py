@@ -85,11 +85,15 @@ async def give_ticket(call: Call, ticket_id: int, holder_name: str, holder_email
     ticket = await call.services.tickets.ticket(ticket_id)
     if ticket is None or (ticket.holder != call.holder and not call.admin):
         raise errors.TicketNotFound(ticket_id)
-    for _ in range(_ATTEMPTS):
-        if await _has(call, ticket, holder_name, holder_email):
-            (document,) = await shown_tickets(call, [ticket])
-            return document
-    raise TransferInterrupted
+
+    async def write() -> Document:
+        for _ in range(_ATTEMPTS):
+            if await _has(call, ticket, holder_name, holder_email):
+                (document,) = await shown_tickets(call, [ticket])
+                return document
+        raise TransferInterrupted
+
+    return await call.kept(write)
 
 
 async def _has(call: Call, ticket: Ticket, name: str, email: str | None) -> bool:

@@ -96,7 +96,7 @@ async def check_in(call: Call, code: str, gate: str, screening_id: int | None, d
     organiser allows it (`reentry`), `"direction": "out"` lets a visitor leave and come back. If there is no
     response, repeat the request with the same `Idempotency-Key`.
     """
-    return await _scanned(call, code, screening_id, direction, gate)
+    return await call.kept(lambda: _scanned(call, code, screening_id, direction, gate))
 
 
 @check_ins.post(
@@ -114,7 +114,7 @@ async def undo_check_in(call: Call, code: str, gate: str, screening_id: int | No
 
     Afterwards the ticket can be admitted again. The log of scans keeps both, with who made them.
     """
-    return await _scanned(call, code, screening_id, UNDO, gate)
+    return await call.kept(lambda: _scanned(call, code, screening_id, UNDO, gate))
 
 
 async def _scanned(call: Call, code: str, screening_id: int | None, direction: str, gate: str) -> Document:

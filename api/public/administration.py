@@ -62,11 +62,11 @@ class Administration(RecordOperations):
         async def create(call: Call, **given: Any) -> Content:
             values = await self.prepare(call, given, None)
             rows, event_id = self.rows(call), self.event_of(values)
-            if event_id is None:
-                made = await rows.insert(values)
-            else:
-                made = await _change(call, event_id, lambda: rows.insert(values))
-            return Content(dump(self.shape, made), f"{self.noun.capitalize()} created successfully")
+
+            async def write() -> Content:
+                return self._success(await rows.insert(values), "created")
+
+            return await (call.kept(write) if event_id is None else _change(call, event_id, write))
 
         self.declare(
             *("POST", path, create, f"create_{self.kind}", doc),
@@ -98,7 +98,11 @@ class Administration(RecordOperations):
             record_id = given.pop(f"{self.kind}_id")
             present = await self.rows(call).find(record_id)
             values = await self.prepare(call, given, present)
-            return await self._updated(call, present, values, "changed")
+
+            async def write() -> Content:
+                return self._success(await self.rows(call).update(record_id, values), "changed")
+
+            return await _change(call, self._owner(present), write)
 
         self.declare(
             *("PATCH", path, update, f"update_{self.kind}", doc),
@@ -115,8 +119,12 @@ class Administration(RecordOperations):
             (record_id,) = ids.values()
             rows = self.rows(call)
             present = await rows.find(record_id)
-            await _change(call, self._owner(present), lambda: rows.delete(record_id))
-            return Content({"id": str(record_id)}, f"{self.noun.capitalize()} deleted successfully")
+
+            async def write() -> Content:
+                await rows.delete(record_id)
+                return Content({"id": str(record_id)}, f"{self.noun.capitalize()} deleted successfully")
+
+            return await _change(call, self._owner(present), write)
 
         self.declare(
             *("DELETE", path, delete, f"delete_{self.kind}"),
@@ -144,20 +152,15 @@ class Administration(RecordOperations):
             (record_id,) = ids.values()
             rows = self.rows(call)
 
-            async def write() -> Record:
+            async def write() -> Content:
                 # Read again, since another request may have closed it meanwhile.
                 closed_at = (await rows.find(record_id))["closed_at"] or call.now
-                return await rows.update(record_id, {"closed_at": closed_at if action == "close" else None})
+                values = {"closed_at": closed_at if action == "close" else None}
+                return self._success(await rows.update(record_id, values), past)
 
-            owner = self._owner(await rows.find(record_id))
-            return self._success(await _change(call, owner, write), past)
+            return await _change(call, self._owner(await rows.find(record_id)), write)
 
         return closing
-
-    async def _updated(self, call: Call, present: Record, values: Mapping[str, Any], past: str) -> Content:
-        rows = self.rows(call)
-        record = await _change(call, self._owner(present), lambda: rows.update(present["id"], values))
-        return self._success(record, past)
 
     def _success(self, record: Record, past: str) -> Content:
         return Content(dump(self.shape, record), f"{self.noun.capitalize()} {past} successfully")
@@ -169,8 +172,11 @@ class Administration(RecordOperations):
 
 
 async def _change(call: Call, event_id: int, write: Callable[[], Awaitable[Written]]) -> Written:
-    """Run `write` while the sales of an event are suspended, and clear the cache of offers."""
+    """Run `write` while the sales of an event are suspended, and clear the cache of offers.
+
+    The response is stored for repeats in the same transaction.
+    """
     try:
-        return await call.services.screenings.change(event_id, write)
+        return await call.services.screenings.change(event_id, lambda: call.kept(write))
     finally:
         await call.services.offers.forget()

@@ -42,6 +42,7 @@ from api.limiter import network_of
 from api.mails.languages import accepted_language
 from api.overload import Urgency
 from api.rest.background import BackgroundTasks
+from api.rest.errors import KeyInFlight
 from api.rest.fields import RequestSchema
 from api.rest.receipts import ReceiptForm
 from api.rest.styles import Content, Style, style_of
@@ -50,11 +51,13 @@ from api.services import Services
 from api.wire import SESSION_PREFIX
 from engine.commands import Command
 from engine.errors import EngineError, StoreUnavailable
-from engine.records import Receipt
+from engine.records import IdempotencyRecord, Receipt
 from engine.replies import Reply
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _TEXT_PLACEHOLDER = re.compile(r"\{(\w+):text\}")
+
+R = TypeVar("R")
 
 ADDRESS_PREFIX = "address:"
 """Prefix of holders that have neither session nor token."""
@@ -128,6 +131,7 @@ class Call(Struct, frozen=True):
         receipt: where a durable command stores the response, if the request has an idempotency key.
         background: runs work that the response does not wait for.
         code_access: keys of the blocks that the request's access code opens.
+        record_of: turns the result into what is stored for repeats; None without an idempotency key.
     """
 
     services: Services
@@ -139,6 +143,7 @@ class Call(Struct, frozen=True):
     receipt: Receipt | None
     background: BackgroundTasks
     code_access: tuple[str, ...] = ()
+    record_of: "Callable[[Any], IdempotencyRecord] | None" = None
 
     @property
     def access(self) -> tuple[str, ...]:
@@ -215,6 +220,31 @@ class Call(Struct, frozen=True):
     async def ask(self, command: Command) -> Any:
         """Send a command to the engine. Returns the engine's reply, or raises its error."""
         return await self.services.screenings.ask(command)
+
+    async def kept(self, write: Callable[[], Awaitable[R]]) -> R:
+        """Change the database in one transaction, which also stores the response for repeats of the request.
+
+        So a repeat after a crash changes nothing again.
+
+        Args:
+            write: changes the database, and returns the result of the handler. What it raises is passed on,
+                and nothing is changed.
+
+        Raises:
+            KeyInFlight: another server has just answered a request with this idempotency key.
+        """
+        record_of = self.record_of
+        if record_of is None:
+            return await write()
+        results = []
+
+        async def recorded() -> IdempotencyRecord:
+            results.append(await write())
+            return record_of(results[0])
+
+        if not await self.services.idempotency.store_with(recorded):
+            raise KeyInFlight
+        return results[0]
 
     async def flushed(self) -> None:
         """Wait until everything acknowledged so far can be read from the database.

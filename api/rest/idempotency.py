@@ -5,8 +5,9 @@ different request gets 422; repeating a request that is still being processed ge
 are stored: after 429, 5xx and everything retryable the key can be used again. Requests refused for their
 shape or their token never reach this module, so their keys stay unused.
 
-The journal stores responses in the database: for bookings in the booking's own transaction, for other durable
-operations before the response is sent, for holds write-behind. The most recent responses are in memory too,
+Responses are stored in the database: for bookings, and for changes that do not concern the engine
+(`Call.kept`), in the transaction of the change; for other durable operations before the response is sent; for
+holds write-behind. The most recent responses are in memory too,
 including those not written yet.
 
 A refusal is stored only if it is certain that no crashed server has executed the request. A transaction of
@@ -174,13 +175,10 @@ class IdempotencyKeys:
                 if record is not None and (answer := _replayed(record, request.fingerprint, cipher)):
                     self._cache(record)
                     return answer
-            body = executed.answer.body.plain
-            # orjson's bytes keep their whole output buffer, about 4 KB; a copy takes only its own size.
-            kept = cipher.encrypt(body, request.fingerprint) if cipher else bytes(memoryview(body))
-            record = IdempotencyRecord(*request, executed.answer.status, kept)
+            record = record_of(request, executed.answer, cipher)
             self._cache(record)
-            # The booking's transaction has stored the response already, unless the booking was a repeat of
-            # the same payment. Storing it twice is harmless.
+            # The transaction of the change may have stored the response already, but not if the request was
+            # a repeat of the same payment, or has changed nothing. Storing it twice is harmless.
             if stored_first or self._in_flight.stored_first:
                 await self._stored(record)
             else:
@@ -198,6 +196,20 @@ class IdempotencyKeys:
     def _cache(self, record: IdempotencyRecord) -> None:
         size_bytes = len(record.body) + _RECORD_OVERHEAD_BYTES
         self._recent.put((record.scope, record.key), record, size_bytes)
+
+
+def record_of(request: KeyedRequest, answer: Answer, cipher: Cipher | None) -> IdempotencyRecord:
+    """Return what is stored for repeats of a request.
+
+    Args:
+        request: the request.
+        answer: the response to it.
+        cipher: encrypts the body, if it holds personal data.
+    """
+    body = answer.body.plain
+    # orjson's bytes keep their whole output buffer, about 4 KB; a copy takes only its own size.
+    kept = cipher.encrypt(body, request.fingerprint) if cipher else bytes(memoryview(body))
+    return IdempotencyRecord(*request, answer.status, kept)
 
 
 def _replayed(record: IdempotencyRecord, fingerprint: bytes, cipher: Cipher | None) -> Answer | None:

@@ -39,6 +39,7 @@ from api.rest.idempotency import (
     KeyedAnswer,
     fingerprint_of,
     parse_key,
+    record_of,
 )
 from api.rest.parsing import Parser, is_form
 from api.rest.plain_bodies import PlainBody
@@ -178,6 +179,7 @@ class Operation:
             request.uri,
             receipt,
             self.background,
+            record_of=(lambda result: record_of(keyed, self.encode(result), self._cipher)) if keyed else None,
         )
         if keyed:
             answering = self._keys.once(
