@@ -6,9 +6,11 @@ from contextlib import closing
 import psycopg2
 import pytest
 
+from engine.errors import NotFound
 from persistence.connector import Connector
 from persistence.webhook_feed import PUBLISH
 from persistence.webhook_lanes import Attempt, WebhookLanes
+from persistence.webhooks import ENABLE, WebhookRows
 from tests.database import execute, locked
 
 SCREENING = 12
@@ -66,6 +68,33 @@ async def test_a_webhook_that_is_being_deleted_does_not_stop_the_others(database
         manager.commit()
         await publication
     assert execute(database_url, "SELECT webhook_id FROM webhook_lanes") == [(kept,)]
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("change", ["replay", "enable"])
+async def test_a_webhook_is_changed_while_it_is_being_deleted(database_url: str, change: str) -> None:
+    ((webhook_id,),) = execute(database_url, ADD_WEBHOOK)
+    ((position,),) = execute(database_url, ADD_EVENT, SCREENING, 1)
+    execute(database_url, ADD_LANE, webhook_id, SCREENING, position - 1, position)
+    execute(database_url, "UPDATE webhook_lanes SET attempts = 1; UPDATE webhooks SET failing_since = now()")
+    with closing(Connector(database_url)) as connector:
+        rows = WebhookRows(connector)
+        with locked(database_url, "SELECT 1 FROM webhook_lanes FOR UPDATE"):
+            changing = asyncio.create_task(
+                rows.replay(webhook_id, 0)
+                if change == "replay"
+                else connector.run(ENABLE, {"id_": webhook_id})
+            )
+            while len(execute(database_url, ONE_WAITS)) < 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            delete = "DELETE FROM webhooks WHERE id = %s"
+            deleting = asyncio.create_task(asyncio.to_thread(execute, database_url, delete, webhook_id))
+            while len(execute(database_url, ONE_WAITS)) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await asyncio.gather(changing, deleting)
+        with pytest.raises(NotFound):
+            await rows.replay(webhook_id, 0)
+    assert execute(database_url, "SELECT 1 FROM webhooks, webhook_lanes") == []
 
 
 @pytest.mark.gen_test

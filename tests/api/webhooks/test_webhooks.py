@@ -14,6 +14,8 @@ from tests.database import execute
 
 pytestmark = pytest.mark.gen_test(timeout=120)
 
+ROUNDS = 10
+
 OPERATIONS = [endpoint for one in RESOURCES if one.prefix.startswith(WEBHOOKS) for endpoint in one.endpoints]
 
 
@@ -87,6 +89,24 @@ async def test_changing_and_deleting(integration: Integration) -> None:
     ):
         gone = await integration.send(method, path + below, body)
         assert (gone.status, gone.code) == (404, "webhook_not_found"), below
+
+
+async def test_replays_at_the_same_time_as_the_deletion(integration: Integration) -> None:
+    url = integration.house.database_url
+    execute(
+        url,
+        "INSERT INTO webhook_events (screening_id, epoch, seq, type, body)"
+        " SELECT 1000 + screening, 1, 1, 'booking.created', '{}' FROM generate_series(1, 60) AS screening",
+    )
+    answers = []
+    for _ in range(ROUNDS):
+        path = f"/{(await integration.add('booking.created'))['id']}"
+        replay = ("POST", f"{path}/replay", {"from": 0})
+        wanted = (replay, replay, ("DELETE", path, None), replay, ("POST", f"{path}/enable", None), replay)
+        answers += await asyncio.gather(*(integration.send(*each) for each in wanted))
+    assert {answer.status for answer in answers} <= {200, 202, 204, 404}
+    assert sum(answer.status == 204 for answer in answers) == ROUNDS
+    assert execute(url, "SELECT 1 FROM webhook_lanes") == []
 
 
 async def test_there_is_a_limit(integration: Integration) -> None:
