@@ -7,7 +7,7 @@ import pytest
 
 from cluster.beats import Beat, Facts, Load, NodeState, Timing, disagreement
 from cluster.echoes import OUTSTANDING_LIMIT
-from cluster.membership import GONE_MEMORY_SECONDS, NODES_LIMIT, Membership
+from cluster.membership import GONE_MEMORY_SECONDS, Membership
 from tests.cluster.world import RULES, World
 
 GONE_SECONDS = Timing().node_gone_seconds
@@ -406,13 +406,6 @@ class TestLimits:
         assert len({node.membership.owner_of(screening) for screening in range(4000)}) == 101
         world.run(GONE_SECONDS + 1.5)
         assert {node.membership.owner_of(screening) for screening in range(100)} == {node.mark}
-
-    def test_the_table_of_nodes_is_bounded(self, world: World) -> None:
-        (node,) = world.serving(1)
-        for number in range(NODES_LIMIT + 10):
-            facts = Facts(f"n{number}", f"n{number}", "h:1", "h", "1", 1, 0.0)
-            node.membership.heard(Beat(facts, 1, NodeState.SERVING))
-        assert len(node.membership.table()) == NODES_LIMIT + 1
 
     def test_beats_that_do_not_come_back_are_forgotten(self, world: World) -> None:
         (node,) = world.serving(1)

@@ -37,7 +37,14 @@ ROOMS = (
             "cluster/rounds.py",
             "cluster/turns.py",
         ),
-        ("tests/cluster/test_hashing.py", "tests/cluster/test_membership.py", "tests/cluster/test_keys.py"),
+        (
+            "tests/cluster/test_echoes.py",
+            "tests/cluster/test_hashing.py",
+            "tests/cluster/test_keys.py",
+            "tests/cluster/test_membership.py",
+            "tests/cluster/test_membership_rules.py",
+            "tests/cluster/test_turns.py",
+        ),
     ),
 )
 
