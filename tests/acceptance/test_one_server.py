@@ -157,7 +157,7 @@ async def test_a_server_stops_when_another_has_taken_its_lock(
         await _held_seat(standby, hall, hall.first_seat_id)
 
 
-async def test_a_standby_needs_its_own_postgres(data_directory: Path) -> None:
-    said = await ServerProcess(data_directory).refusal("serve", "--standby")
+async def test_a_standby_needs_its_own_postgres(empty_data_directory: Path) -> None:
+    said = await ServerProcess(empty_data_directory).refusal("serve", "--standby")
     assert "--standby needs FRONTROW_DATABASE_URL" in said
-    assert os.listdir(data_directory) == []
+    assert os.listdir(empty_data_directory) == []

@@ -26,16 +26,16 @@ def bench(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["bench", *map(str, arguments)])
 
 
-def test_a_run_measures_judges_and_stores(data_directory: Path) -> None:
-    output = data_directory / "results" / "run.json"
+def test_a_run_measures_judges_and_stores(empty_data_directory: Path) -> None:
+    output = empty_data_directory / "results" / "run.json"
     cores_before = os.sched_getaffinity(0)
     ran = bench(
         *("hold", "--small", "--rounds", 1, "--seconds", 0.1),
-        *("--output", output, "--data-dir", data_directory),
+        *("--output", output, "--data-dir", empty_data_directory),
     )
     assert ran.exit_code == 0, ran.output
     assert os.sched_getaffinity(0) == cores_before
-    assert list(data_directory.iterdir()) == [output.parent], "databases were left behind"
+    assert list(empty_data_directory.iterdir()) == [output.parent], "databases were left behind"
 
     document = json.loads(output.read_text())
     assert document["failures"] == {}
@@ -64,15 +64,15 @@ def test_a_run_measures_judges_and_stores(data_directory: Path) -> None:
     assert "| REST hold of two seats, JWT, real engine and journal | tornado-noop | ≥ 4 |" in ran.stdout
 
 
-def test_stopping_a_run_leaves_nothing_running(data_directory: Path) -> None:
+def test_stopping_a_run_leaves_nothing_running(empty_data_directory: Path) -> None:
     command = [sys.executable, "-m", "frontrow", "bench", "fan-out", "--small", "--seconds", "60"]
     running = subprocess.Popen(  # noqa: S603 - our own command
-        [*command, "--data-dir", str(data_directory)], stderr=subprocess.PIPE
+        [*command, "--data-dir", str(empty_data_directory)], stderr=subprocess.PIPE
     )
     try:
         deadline = time.monotonic() + START_SECONDS
         # The last thing that is started before the first round.
-        while not list(data_directory.glob("*/tornado-broadcast-*.log")):
+        while not list(empty_data_directory.glob("*/tornado-broadcast-*.log")):
             assert running.poll() is None and time.monotonic() < deadline, "the last peer was not started"
             time.sleep(POLL_SECONDS)
         running.terminate()
@@ -81,34 +81,36 @@ def test_stopping_a_run_leaves_nothing_running(data_directory: Path) -> None:
         running.kill()
         running.wait()
     assert (running.returncode, said.decode().splitlines()[-1]) == (1, "Aborted!")
-    assert not list(data_directory.iterdir())
+    assert not list(empty_data_directory.iterdir())
     commands = (process.read_bytes() for process in Path("/proc").glob("[0-9]*/cmdline"))
-    assert not any(str(data_directory).encode() in command for command in commands)
+    assert not any(str(empty_data_directory).encode() in command for command in commands)
 
 
-def test_thresholds_that_are_missed_show_in_the_exit_status(data_directory: Path) -> None:
-    ran = bench("engine", "--small", "--rounds", 1, "--data-dir", data_directory, "--thresholds")
+def test_thresholds_that_are_missed_show_in_the_exit_status(empty_data_directory: Path) -> None:
+    ran = bench("engine", "--small", "--rounds", 1, "--data-dir", empty_data_directory, "--thresholds")
     (line,) = [line for line in ran.stdout.splitlines() if line.startswith("| engine alone")]
     assert ran.exit_code == (0 if line.endswith("| yes |") else 1)
 
 
 def test_holds_at_another_node_are_measured_beside_their_messages(
-    data_directory: Path, monkeypatch: pytest.MonkeyPatch
+    empty_data_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bench.scenarios.forwarding.TOGETHER", (8,))
-    output = data_directory / "results" / "run.json"
-    ran = bench("forwarding", "--small", "--rounds", 1, "--output", output, "--data-dir", data_directory)
+    output = empty_data_directory / "results" / "run.json"
+    ran = bench(
+        "forwarding", "--small", "--rounds", 1, "--output", output, "--data-dir", empty_data_directory
+    )
     assert ran.exit_code == 0, ran.output
     samples = json.loads(output.read_text())["results"]["forwarding"]["samples"]
     assert samples.keys() == {"local", "forwarded-8", "records-8", "messages-8"}
     assert min(min(figures["cpu_us"]) for figures in samples.values()) > 0
 
 
-def test_storms_are_measured_by_what_others_notice(data_directory: Path) -> None:
-    output = data_directory / "results" / "run.json"
+def test_storms_are_measured_by_what_others_notice(empty_data_directory: Path) -> None:
+    output = empty_data_directory / "results" / "run.json"
     ran = bench(
         *("storms", "--small", "--rounds", 1, "--seconds", 0.1),
-        *("--output", output, "--data-dir", data_directory),
+        *("--output", output, "--data-dir", empty_data_directory),
     )
     assert ran.exit_code == 0, ran.output
     samples = json.loads(output.read_text())["results"]["storms"]["samples"]

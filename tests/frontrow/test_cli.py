@@ -38,8 +38,8 @@ def test_every_command_has_help(command: tuple[str, ...]) -> None:
     assert COMMANDS[command].help
 
 
-def test_a_database_is_migrated_checked_and_seeded(data_directory: Path) -> None:
-    there = ("--data-dir", data_directory)
+def test_a_database_is_migrated_checked_and_seeded(empty_data_directory: Path) -> None:
+    there = ("--data-dir", empty_data_directory)
     migrated = frontrow("migrate", *there)
     assert migrated.exit_code == 0
     assert "applied 0001_seat_sales" in migrated.output
@@ -53,7 +53,7 @@ def test_a_database_is_migrated_checked_and_seeded(data_directory: Path) -> None
     assert len({screening["room_id"] for screening in screenings}) == 2
     assert {screening["last_seat_id"] - screening["first_seat_id"] for screening in screenings} == {5}
 
-    with database_of(load_settings(data_dir=data_directory)):
+    with database_of(load_settings(data_dir=empty_data_directory)):
         after = frontrow("check", *there)
     assert after.exit_code == 0
     assert "fsync and full_page_writes are on" in after.output
@@ -152,10 +152,10 @@ main(sys.argv[1:])
 @pytest.mark.parametrize("command", ["serve", "check", "migrate", "token --user-id 7"])
 @pytest.mark.parametrize("forbidden", ["parent", "directory", "content"])
 def test_an_inaccessible_path_is_named_with_the_user(
-    data_directory: Path, command: str, forbidden: str
+    empty_data_directory: Path, command: str, forbidden: str
 ) -> None:
-    data_directory.chmod(0o755)
-    at_fault = used = data_directory / "data"
+    empty_data_directory.chmod(0o755)
+    at_fault = used = empty_data_directory / "data"
     used.mkdir()
     if forbidden == "parent":
         used, at_fault = used / "deep" / "down", used

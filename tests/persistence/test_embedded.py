@@ -17,8 +17,8 @@ from tests.database import execute
 
 
 @pytest.fixture
-def embedded(data_directory: Path) -> Iterator[EmbeddedPostgres]:
-    embedded = EmbeddedPostgres(data_directory)
+def embedded(empty_data_directory: Path) -> Iterator[EmbeddedPostgres]:
+    embedded = EmbeddedPostgres(empty_data_directory)
     embedded.start()
     yield embedded
     embedded.stop()
@@ -57,24 +57,24 @@ def test_durability_is_not_traded_for_speed(embedded: EmbeddedPostgres) -> None:
 
 
 def test_it_listens_on_no_network_and_its_socket_is_private(
-    embedded: EmbeddedPostgres, data_directory: Path
+    embedded: EmbeddedPostgres, empty_data_directory: Path
 ) -> None:
     assert execute(embedded.url, "SHOW listen_addresses") == [("",)]
-    assert (data_directory / "postgres").stat().st_mode & 0o077 == 0
+    assert (empty_data_directory / "postgres").stat().st_mode & 0o077 == 0
 
 
 def test_a_command_beside_a_server_uses_its_cluster_and_leaves_it_running(
-    embedded: EmbeddedPostgres, data_directory: Path
+    embedded: EmbeddedPostgres, empty_data_directory: Path
 ) -> None:
-    beside = EmbeddedPostgres(data_directory)
+    beside = EmbeddedPostgres(empty_data_directory)
     beside.start()
     assert beside.postmaster_pid == embedded.postmaster_pid
     beside.stop()
     assert answers(embedded)
 
 
-def test_the_last_process_to_leave_stops_it(embedded: EmbeddedPostgres, data_directory: Path) -> None:
-    beside = EmbeddedPostgres(data_directory)
+def test_the_last_process_to_leave_stops_it(embedded: EmbeddedPostgres, empty_data_directory: Path) -> None:
+    beside = EmbeddedPostgres(empty_data_directory)
     beside.start()
     embedded.stop()
     assert answers(beside)
@@ -82,23 +82,23 @@ def test_the_last_process_to_leave_stops_it(embedded: EmbeddedPostgres, data_dir
     assert beside.postmaster_pid is None
 
 
-def test_after_kill_9_of_the_server_the_next_one_takes_its_cluster_over(data_directory: Path) -> None:
-    killed = in_another_process(ATTACH_AND_WAIT, data_directory)
+def test_after_kill_9_of_the_server_the_next_one_takes_its_cluster_over(empty_data_directory: Path) -> None:
+    killed = in_another_process(ATTACH_AND_WAIT, empty_data_directory)
     pid = int(killed.stdout.readline())
     killed.kill()
     killed.communicate()
-    embedded = EmbeddedPostgres(data_directory)
+    embedded = EmbeddedPostgres(empty_data_directory)
     embedded.start()
     assert embedded.postmaster_pid == pid and answers(embedded)
     embedded.stop()
     assert embedded.postmaster_pid is None
 
 
-def test_kill_9_of_server_and_postmaster(embedded: EmbeddedPostgres, data_directory: Path) -> None:
+def test_kill_9_of_server_and_postmaster(embedded: EmbeddedPostgres, empty_data_directory: Path) -> None:
     """The remaining pid file may contain a pid that another process has by then."""
     execute(embedded.url, "CREATE TABLE kept AS SELECT 42 AS n")
     os.kill(embedded.postmaster_pid, signal.SIGKILL)
-    pid_file = data_directory / "postgres" / "data" / "postmaster.pid"
+    pid_file = empty_data_directory / "postgres" / "data" / "postmaster.pid"
     pid_file.write_text(pid_file.read_text().replace(pid_file.read_text().split()[0], str(os.getpid()), 1))
     assert embedded.postmaster_pid is None
     embedded.start()
@@ -134,8 +134,8 @@ def socket_directory(embedded: EmbeddedPostgres) -> Path:
     return Path(parse_qs(urlsplit(embedded.url).query)["host"][0])
 
 
-def test_a_path_too_long_for_a_socket(data_directory: Path) -> None:
-    deep = data_directory / ("d" * 60) / ("e" * 60)
+def test_a_path_too_long_for_a_socket(empty_data_directory: Path) -> None:
+    deep = empty_data_directory / ("d" * 60) / ("e" * 60)
     deep.mkdir(parents=True)
     embedded = EmbeddedPostgres(deep)
     embedded.start()
@@ -145,12 +145,12 @@ def test_a_path_too_long_for_a_socket(data_directory: Path) -> None:
     assert not socket_directory(embedded).exists()
 
 
-def test_a_socket_directory_of_another_user_is_not_used(data_directory: Path) -> None:
-    deep = data_directory / ("d" * 60) / ("e" * 60)
+def test_a_socket_directory_of_another_user_is_not_used(empty_data_directory: Path) -> None:
+    deep = empty_data_directory / ("d" * 60) / ("e" * 60)
     deep.mkdir(parents=True)
     embedded = EmbeddedPostgres(deep)
     trap = socket_directory(embedded)
-    trap.symlink_to(data_directory)
+    trap.symlink_to(empty_data_directory)
     try:
         with pytest.raises(EmbeddedPostgresFailed, match="another user"):
             embedded.start()
@@ -159,57 +159,57 @@ def test_a_socket_directory_of_another_user_is_not_used(data_directory: Path) ->
         embedded.stop()
 
 
-def test_an_interrupted_initdb_is_repeated(data_directory: Path) -> None:
-    unfinished = data_directory / "postgres" / "data.unfinished"
+def test_an_interrupted_initdb_is_repeated(empty_data_directory: Path) -> None:
+    unfinished = empty_data_directory / "postgres" / "data.unfinished"
     unfinished.mkdir(parents=True)
     (unfinished / "PG_VERSION").write_text("18\n")
-    embedded = EmbeddedPostgres(data_directory)
+    embedded = EmbeddedPostgres(empty_data_directory)
     embedded.start()
     assert answers(embedded)
     embedded.stop()
 
 
-def test_a_broken_cluster_is_reported_with_its_log(data_directory: Path) -> None:
-    embedded = EmbeddedPostgres(data_directory)
+def test_a_broken_cluster_is_reported_with_its_log(empty_data_directory: Path) -> None:
+    embedded = EmbeddedPostgres(empty_data_directory)
     embedded.start()
     embedded.stop()
-    (data_directory / "postgres" / "data" / "PG_VERSION").write_text("9.6\n")
+    (empty_data_directory / "postgres" / "data" / "PG_VERSION").write_text("9.6\n")
     with pytest.raises(EmbeddedPostgresFailed, match=r"9\.6"):
         embedded.start()
     embedded.stop()
 
 
-def test_two_servers_on_one_data_directory(data_directory: Path) -> None:
-    with DataDirectory(data_directory).locked():
+def test_two_servers_on_one_data_directory(empty_data_directory: Path) -> None:
+    with DataDirectory(empty_data_directory).locked():
         with (
             pytest.raises(DataDirectoryInUse, match=f"process {os.getpid()}"),
-            DataDirectory(data_directory).locked(),
+            DataDirectory(empty_data_directory).locked(),
         ):
             pass
-    with DataDirectory(data_directory).locked():
+    with DataDirectory(empty_data_directory).locked():
         pass
 
 
-def test_a_killed_server_leaves_no_lock(data_directory: Path) -> None:
+def test_a_killed_server_leaves_no_lock(empty_data_directory: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from persistence.data_directory import DataDirectory\n"
         "with DataDirectory(Path(sys.argv[1])).locked(): print('locked', flush=True); sys.stdin.read()"
     )
-    server = in_another_process(script, data_directory)
+    server = in_another_process(script, empty_data_directory)
     assert server.stdout.readline() == "locked\n"
-    with pytest.raises(DataDirectoryInUse), DataDirectory(data_directory).locked():
+    with pytest.raises(DataDirectoryInUse), DataDirectory(empty_data_directory).locked():
         pass
     server.kill()
     server.communicate()
-    with DataDirectory(data_directory).locked():
+    with DataDirectory(empty_data_directory).locked():
         pass
 
 
-def test_data_of_another_major_version_is_not_touched(data_directory: Path) -> None:
-    embedded = EmbeddedPostgres(data_directory)
+def test_data_of_another_major_version_is_not_touched(empty_data_directory: Path) -> None:
+    embedded = EmbeddedPostgres(empty_data_directory)
     embedded.start()
     embedded.stop()
-    recorded = data_directory / "postgres" / "data" / "PG_VERSION"
+    recorded = empty_data_directory / "postgres" / "data" / "PG_VERSION"
     ours = recorded.read_text()
     recorded.write_text("17\n")
     with pytest.raises(EmbeddedPostgresFailed, match=r"holds data of PostgreSQL 17, .*frontrow backup"):
@@ -222,11 +222,11 @@ def test_data_of_another_major_version_is_not_touched(data_directory: Path) -> N
 
 
 def test_a_cluster_with_too_few_connections_is_restarted_unless_another_process_uses_it(
-    embedded: EmbeddedPostgres, data_directory: Path
+    embedded: EmbeddedPostgres, empty_data_directory: Path
 ) -> None:
     (before,) = execute(embedded.url, "SHOW max_connections")
-    larger = EmbeddedPostgres(data_directory, max_connections=int(before[0]) + 20)
-    with in_another_process(ATTACH_AND_WAIT, data_directory) as other:
+    larger = EmbeddedPostgres(empty_data_directory, max_connections=int(before[0]) + 20)
+    with in_another_process(ATTACH_AND_WAIT, empty_data_directory) as other:
         other.stdout.readline()
         embedded.stop()
         with pytest.raises(EmbeddedPostgresFailed, match="another frontrow command uses it; try again when"):

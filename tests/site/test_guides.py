@@ -12,19 +12,21 @@ from tests.web.demo_house import DemoHouse
 pytestmark = pytest.mark.gen_test(timeout=420)
 
 
-async def test_the_tutorial_sells_a_hall_out_and_a_backup_of_it_is_restored(data_directory: Path) -> None:
-    kept = data_directory / "tutorial"
+async def test_the_tutorial_sells_a_hall_out_and_a_backup_of_it_is_restored(
+    empty_data_directory: Path,
+) -> None:
+    kept = empty_data_directory / "tutorial"
     kept.mkdir(mode=0o755)
     server = ServerProcess(kept)
     try:
         await server.start()
-        ran = await run_commands(blocks("docs/tutorial.md"), server.url, data_directory)
+        ran = await run_commands(blocks("docs/tutorial.md"), server.url, empty_data_directory)
         assert "sold 48 seats" in ran.output
         assert '"result":"admitted"' in ran.output and '"code":"already_admitted"' in ran.output
         assert [line.removesuffix("/").rpartition("/")[2] for line in ran.refused] == ["reserve", "check-in"]
         page = blocks("docs/how-to/backup-and-restore.md")
         settings = {"FRONTROW_DATA_DIR": str(kept)}
-        ran = await run_commands(page, server.url, data_directory, settings)
+        ran = await run_commands(page, server.url, empty_data_directory, settings)
         assert "restored from night.frontrow" in ran.output
     finally:
         await server.remove()

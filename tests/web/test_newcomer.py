@@ -58,7 +58,7 @@ async def open_hall(page: Page, url: str) -> None:
     await page.find("button", "Row C seat 8")
 
 
-async def test_a_newcomers_ten_minutes(browser: Browser, data_directory: Path) -> None:
+async def test_a_newcomers_ten_minutes(browser: Browser, empty_data_directory: Path) -> None:
     numbers = count(1)
 
     async def picture(page: Page, name: str) -> None:
@@ -71,8 +71,8 @@ async def test_a_newcomers_ten_minutes(browser: Browser, data_directory: Path) -
         await page.load(url)
         return page
 
-    async with running_demo(data_directory) as server:
-        passwords = json.loads((data_directory / LOGINS_FILE).read_text())
+    async with running_demo(empty_data_directory) as server:
+        passwords = json.loads((empty_data_directory / LOGINS_FILE).read_text())
         guest, user = await window(f"{server.url}/"), await window(f"{server.url}/")
         await guest.shows(FILM)
         await picture(guest, "what-is-on")
