@@ -109,6 +109,18 @@ class _Plugin(MarshmallowPlugin):
     """Describes request schemas, with their rules across fields and their defaults."""
 
     class Converter(OpenAPIConverter):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            self._references: dict[type[Schema], Any] = {}
+
+        def resolve_nested_schema(self, schema: Any) -> Any:
+            """Return the reference to a schema. Some are mentioned a thousand times, so it is made once."""
+            if not isinstance(schema, type):
+                return super().resolve_nested_schema(schema)  # type: ignore[no-untyped-call]
+            if schema not in self._references:
+                self._references[schema] = super().resolve_nested_schema(schema)  # type: ignore[no-untyped-call]
+            return dict(self._references[schema])
+
         def schema2jsonschema(self, schema: Schema) -> dict[str, Any]:
             described: dict[str, Any] = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
             if isinstance(schema, RequestSchema) and schema.exactly_one:

@@ -1,6 +1,9 @@
-"""`/openapi.json` and `/asyncapi.json`."""
+"""`/openapi.json` and `/asyncapi.json`, which are made when somebody first asks for them."""
 
+import asyncio
+from collections.abc import Callable
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 from api.documents.asyncapi import asyncapi_document
@@ -18,7 +21,7 @@ def specifications_of(
 ) -> Resource:
     """Return the resource that serves both documents.
 
-    Building them takes most of a server's start-up time, so servers in one process share them.
+    Making a document takes longer than the rest of a server's start, so servers in one process share it.
 
     Args:
         resources: the resources to describe.
@@ -31,14 +34,39 @@ def specifications_of(
     @specifications.get("/openapi.json", access=Access.PUBLIC)
     async def openapi(call: Call) -> Answer:
         """Get the OpenAPI document."""
-        return openapi_answer
+        return await openapi_answer.ready()
 
     @specifications.get("/asyncapi.json", access=Access.PUBLIC)
     async def asyncapi(call: Call) -> Answer:
         """Get the AsyncAPI document of the WebSockets."""
-        return asyncapi_answer
+        return await asyncapi_answer.ready()
 
     described = [endpoint for resource in (*resources, specifications) for endpoint in resource.endpoints]
-    openapi_answer = Answer.of(openapi_document(described, version, Limits(*bounds), prefix))
-    asyncapi_answer = Answer.of(asyncapi_document(version, CHANNELS, prefix))
+    openapi_answer = _Made(lambda: openapi_document(described, version, Limits(*bounds), prefix))
+    asyncapi_answer = _Made(lambda: asyncapi_document(version, CHANNELS, prefix))
     return specifications
+
+
+class _Made:
+    """An answer that is made once, in a thread, so that other requests do not wait for it.
+
+    Args:
+        make: makes the document.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._making = Lock()
+        self._answer: Answer | None = None
+
+    async def ready(self) -> Answer:
+        """Return the answer."""
+        if self._answer is not None:
+            return self._answer
+        return await asyncio.to_thread(self._once)
+
+    def _once(self) -> Answer:
+        with self._making:
+            if self._answer is None:
+                self._answer = Answer.of(self._make())
+        return self._answer

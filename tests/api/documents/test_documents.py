@@ -1,6 +1,8 @@
 """The OpenAPI and AsyncAPI documents match the server."""
 
+import asyncio
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -59,6 +61,14 @@ async def test_openapi_lists_every_operation(venue: Venue) -> None:
         ("GET", "/asyncapi.json"),
     }
     assert all(resolves(document, reference) for reference in references(document))
+
+
+@pytest.mark.gen_test
+async def test_the_first_who_ask_at_once_get_the_same_document(open_venue: Callable[..., Venue]) -> None:
+    guest = open_venue(limits=Limits(seats_per_request_limit=7)).guest
+    answers = await asyncio.gather(*(guest.send("GET", "/openapi.json") for _ in range(5)))
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.body for answer in answers}) == 1
 
 
 @pytest.mark.gen_test
