@@ -6,17 +6,30 @@ A plan is a list, so a smaller plan is a plan as well (`tests.simulation.shrink`
 import random
 from typing import NamedTuple
 
+from engine.records import TicketType
+
 NODES = ("a", "b", "c")
 SCREENINGS = (1, 2)
 SEATS = 8
 """Seats that clients want; a screening has more, which prove at the end that it is on sale."""
 
+PRICES_CENTS = {1: 1250, 2: 1500}
+"""Of the seats that clients want, by screening."""
+
+EVENT = 3
+TICKET_TYPES = {31: TicketType(31, 500, 4, max_per_order=2), 32: TicketType(32, 800, 3, max_per_order=2)}
+"""What the event sells by quantity."""
+
 CLIENTS = 4
 ACTIONS = {
     **{"hold": 8, "toggle": 2, "release": 2, "extend": 2},
     **{"book_held": 6, "book": 4, "cancel": 1, "look": 4},
+    **{"pay_twice": 1, "reuse": 1},
 }
 """What clients do, and how often in proportion."""
+
+OF_EVENTS = {"order": 6, "buy": 5, "give_back": 1, "cancel_place": 1, "count": 3}
+"""What they do beside that in half of the plans."""
 
 BUSY_SECONDS = 12.0
 FIRST_SECONDS = 3.0
@@ -45,6 +58,7 @@ def plan_of(seed: int) -> list[Step]:
     """Return the plan of a seed. In most plans clients are busy while something is broken."""
     rng = random.Random(seed)
     steps = [_fault(rng) for _ in range(rng.choice((0, 1, 1, 2, 2, 3, 4)))]
+    actions = ACTIONS | OF_EVENTS if rng.random() < 0.5 else ACTIONS
     troubled = [step.at for step in steps] if rng.random() < 0.7 else []
     for number in range(rng.randint(20, 50)):
         at = _time(rng)
@@ -52,7 +66,7 @@ def plan_of(seed: int) -> list[Step]:
             at = round(max(FIRST_SECONDS, rng.choice(troubled) + rng.gauss(0.5, 1.5)), 3)
         where, client = rng.choice(NODES), rng.randrange(CLIENTS)
         screening, draw = rng.choice(SCREENINGS), rng.randrange(1 << 30)
-        action = rng.choices(tuple(ACTIONS), tuple(ACTIONS.values()))[0]
+        action = rng.choices(tuple(actions), tuple(actions.values()))[0]
         patience = rng.choice((0.05, 3.0, 3.0, 3.0))
         steps.append(Step(at, "act", (where, client, action, screening, draw, patience, number)))
     for number in range(rng.randint(2, 5)):
@@ -91,7 +105,7 @@ def _fault(rng: random.Random) -> Step:
             ("delay_postgres", (round(seconds / 4, 3), seconds)),
             ("break_statements", (0.3, seconds)),
             ("end_sessions", ()),
-            ("lock_screening", (rng.choice(SCREENINGS), seconds)),
+            ("lock_screening", (rng.choice((*SCREENINGS, EVENT)), seconds)),
         )
     )
     return Step(at, kind, arguments)

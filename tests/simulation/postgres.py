@@ -24,9 +24,12 @@ from persistence.errors import (
     StatementCancelled,
 )
 from persistence.journal_connection import BLOCKED, END_EARLIER_SESSIONS, LOCK_SECONDS
+from tests.simulation import queries
+from tests.simulation.claims import Claims
+from tests.simulation.forms import array
 from tests.simulation.loop import Process, VirtualLoop
 from tests.simulation.network import Cable, at_once
-from tests.simulation.tables import Tables, array
+from tests.simulation.tables import Tables
 
 _WORK_SECONDS = (0.0002, 0.004)
 _LOOK_SECONDS = 0.05
@@ -55,6 +58,7 @@ class Postgres:
         self.rng = rng
         self.trace = trace
         self.tables = Tables(screenings)
+        self.claims = Claims(self.tables)
         self.up = True
         self.frozen = False
         self.slow_seconds = self.cutting = 0.0
@@ -92,9 +96,14 @@ class Postgres:
     def terminate(self, session: "Session") -> None:
         """End a session; its client notices when it is told."""
         session.ended = True
+        self.forget(session)
+        session.cable.back.carry(session.process, session.broke)
+
+    def forget(self, session: "Session") -> None:
+        """A session is over; what it has not committed is undone."""
+        self.claims.end(session)
         if session in self.sessions:
             self.sessions.remove(session)
-        session.cable.back.carry(session.process, session.broke)
 
     def received(
         self, session: "Session", sql: str, parameters: Any, answer: "asyncio.Future[list[Row]]", since: float
@@ -117,7 +126,7 @@ class Postgres:
         if self.frozen:
             self._kept.append((session, sql, parameters, answer, since))
             return
-        if self.locked.intersection(self.tables.screenings_in(sql, parameters)):
+        if self._is_locked(session, sql, parameters):
             self._wait_for_lock(session, sql, parameters, answer, since)
             return
         breaks = self.rng.random() < self.cutting
@@ -138,6 +147,12 @@ class Postgres:
             return
         session.cable.back.carry(session.process, session.answered, answer, outcome)
 
+    def _is_locked(self, session: "Session", sql: str, parameters: Any) -> bool:
+        for idle in self.claims.idle_since(self.loop.time() - _POOL_SECONDS):
+            self.terminate(idle)
+        locked = self.locked.intersection(queries.screenings_in(sql, parameters))
+        return bool(locked) or self.claims.blocks(session, sql, parameters)
+
     def _wait_for_lock(
         self, session: "Session", sql: str, parameters: Any, answer: "asyncio.Future[list[Row]]", since: float
     ) -> None:
@@ -157,9 +172,11 @@ class Postgres:
             return [(True,) for _ in earlier]
         if sql == BLOCKED:
             return [(each,) for each in array(parameters["ids"], "bigint") if each in self.locked]
-        if sql.startswith(("SET ", "ROLLBACK")):
+        if sql.startswith("SET "):
             return []
-        return self.tables.run(sql, parameters)
+        if (rows := self.claims.run(session, sql, parameters, self.loop.time())) is not None:
+            return rows
+        return queries.run(self.tables, sql, parameters)
 
 
 class Session:
@@ -180,11 +197,12 @@ class Session:
         self._server = server
         self._timeout_seconds = timeout_seconds
         self._answer: asyncio.Future[list[Row]] | None = None
+        self._is_in_transaction = False
 
     @property
     def idle(self) -> bool:
         """Whether the next borrower may use it."""
-        return not self.broken and self._answer is None
+        return not self.broken and self._answer is None and not self._is_in_transaction
 
     async def run(self, sql: str, parameters: Any = None) -> list[Row]:
         """Run a statement."""
@@ -192,6 +210,8 @@ class Session:
             raise ConnectionLost("The connection is closed")
         answer: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
         self._answer = answer
+        if sql in ("BEGIN", "COMMIT", "ROLLBACK"):
+            self._is_in_transaction = sql == "BEGIN"
         server = self._server
         self.cable.out.carry(None, server.received, self, sql, parameters, answer, server.loop.time())
         try:
@@ -213,8 +233,7 @@ class Session:
             self.cable.out.carry(None, self._closed)
 
     def _closed(self) -> None:
-        if self in self._server.sessions:
-            self._server.sessions.remove(self)
+        self._server.forget(self)
 
     def answered(self, answer: "asyncio.Future[list[Row]]", outcome: list[Row] | Exception) -> None:
         """An answer has arrived."""

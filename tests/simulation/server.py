@@ -1,48 +1,39 @@
 """A simulated server: the real parts of a node, put together as `frontrow.server` does, on virtual adapters.
 
-Real are the engine, the journal, the store, the pool, the ledger's queries, the box office, links,
-membership, heartbeat, forwarding, watching and the feed of the sockets. Virtual are the clock, the network,
-NATS and PostgreSQL. Ids come from memory, and refunds are left out.
+Real are the engine, the journal, the store, the pool, the ledger, the box office, links, membership,
+heartbeat, forwarding, watching and the feed of the sockets. Virtual are the clock, the network, NATS and
+PostgreSQL. Ids come from memory. `tests.simulation.desk` has what endpoints do.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
-from api.bodies import Body
 from api.limits import Limits
-from api.rest.endpoint import Answer
-from api.rest.idempotency import IdempotencyKeys, KeyedAnswer, KeysInFlight
+from api.rest.idempotency import IdempotencyKeys, KeysInFlight
 from api.sales.receipts import encode_reply
-from api.services import KeyedRequest
 from api.ws.feed import SeatFeed
 from cluster.beats import Facts, Timing
 from cluster.errors import NatsUnavailable, NodeRefused
 from cluster.keys import KeyedCalls
 from cluster.node import Node
-from engine.box_office import BoxOffice
 from engine.clock import SystemClock
-from engine.commands import BookSeats, Command
+from engine.commands import Command
 from engine.directory import ScreeningDirectory
-from engine.errors import EngineError, StoreUnavailable, is_final
+from engine.errors import EngineError, StoreUnavailable
 from engine.memory import MemoryIds, NullObserver
 from engine.policy import Policy
 from engine.ports import LoadedScreening
-from engine.replies import Booked
 from engine.screening import Screening
 from engine.screening_state import Decision
-from engine.selling_errors import SeatsUnavailable
 from frontrow.background import Recurring
 from frontrow.shared_counts import SharedRequests
 from persistence.idempotency import IdempotencyRows
 from persistence.journal import PostgresJournal
 from persistence.store import PostgresStore
-from persistence.tickets import Tickets
 from tests.cluster.servers import Tally
+from tests.simulation.desk import Desk, Request
 from tests.simulation.loop import Process
 from tests.simulation.network import Cable, VirtualConnection
 from tests.simulation.postgres import VirtualConnector
@@ -130,10 +121,10 @@ class Server:
             *(self.directory, self.feed, self.clock, self.store, tally, ASK_SECONDS)
         )
         flushing = self.node.flushing(self.journal, ASK_SECONDS)
-        self._box_office = BoxOffice(self.screenings, flushing, _Ledger(self.connector))
         calls = KeyedCalls(self.node.links, self.node.membership)
         in_flight = SharedRequests(calls, KeysInFlight(1000), world.loop.time)
-        self._keys = IdempotencyKeys(IdempotencyRows(self.connector), self.journal, in_flight, Limits())
+        keys = IdempotencyKeys(IdempotencyRows(self.connector), self.journal, in_flight, Limits())
+        self._desk = Desk(self.screenings, flushing, self.connector, keys)
         await self.journal.start()
         await self.node.join(living)
         self._recurring = Recurring()
@@ -162,39 +153,9 @@ class Server:
     async def _follow(self) -> None:
         self.clock.follow()
 
-    async def ask(self, command: Command) -> Any:
-        """Carry out a command as an endpoint does, once for each idempotency key.
-
-        Returns:
-            The reply; to a booking with a key the response.
-        """
-        if not isinstance(command, BookSeats):
-            return await self.screenings.ask(command)
-        if command.receipt is None:
-            return await self._booked(command)
-        scope, key, fingerprint, _ = command.receipt
-        return await self._keys.once(KeyedRequest(scope, key, fingerprint), partial(self._answered, command))
-
-    async def _booked(self, command: BookSeats) -> Booked:
-        """Book, or find out what a repeated payment has booked."""
-        try:
-            return await self.screenings.ask(command)
-        except EngineError as refusal:
-            return await self._box_office.reconsider(command, refusal)
-
-    async def _answered(self, command: BookSeats) -> KeyedAnswer:
-        """Answer a booking; what may be repeated is raised."""
-        try:
-            booked = await self._booked(command)
-        except EngineError as refusal:
-            if not is_final(refusal):
-                raise
-            said = {"code": refusal.code}
-            if isinstance(refusal, SeatsUnavailable):
-                said |= {"held": list(refusal.held), "booked": list(refusal.booked)}
-            return KeyedAnswer(Answer(409, Body(orjson.dumps(said))), final=True)
-        status, body = encode_reply(command.receipt.form, booked)
-        return KeyedAnswer(Answer(status, Body(body)), final=True)
+    async def ask(self, request: Request) -> Any:
+        """Carry out a request as an endpoint does."""
+        return await self._desk.ask(request)
 
     def epoch_of(self, screening: int) -> int:
         """The epoch under which it answers for a screening; 0 if it does not."""
@@ -236,18 +197,3 @@ class ServerObserver(NullObserver):
 
     def flush_failed(self, reason: str) -> None:
         self._server.world.trace("flush failed", self._server.name, reason)
-
-
-class _Ledger:
-    """What the box office reads; nothing is refunded."""
-
-    def __init__(self, connector: VirtualConnector) -> None:
-        tickets = Tickets(connector)
-        self.tickets_of_payment = tickets.tickets_of_payment
-        self.first_places = tickets.first_places
-
-    async def agreed_price(self, *_: object, **__: object) -> None: ...
-
-    async def refund(self, _: str) -> None: ...
-
-    async def owe(self, _: object) -> None: ...

@@ -2,6 +2,7 @@
 
 import asyncio
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -18,16 +19,27 @@ from engine.events import (
     TicketsIssued,
 )
 from engine.ports import Entry, LoadedScreening
-from engine.records import Hold, Layout, Receipt, ScreeningInfo, Ticket, TicketStatus
+from engine.records import (
+    Hold,
+    Layout,
+    Receipt,
+    Refund,
+    ScreeningInfo,
+    Ticket,
+    TicketStatus,
+    UnusablePayment,
+)
 from engine.replies import Booked
 from engine.seat_states import SeatStatus
 from persistence.connector import Connector
 from persistence.errors import StatementRefused
 from persistence.idempotency import IdempotencyRows
 from persistence.journal_connection import JournalConnection, Queued
+from persistence.refunds import OF_PAYMENT, Refunds
 from persistence.store import PostgresStore
 from persistence.tickets import Tickets
 from tests.ports.adapters import NOW, PostgresWorld, encode
+from tests.simulation.claims import Claims
 from tests.simulation.postgres import Postgres
 from tests.simulation.tables import Tables
 
@@ -73,6 +85,7 @@ class Side:
             name: JournalConnection(connector, encode, f"journal-{name}", 10.0) for name in SERVERS
         }
         self.tickets = Tickets(connector)
+        self.refunds = Refunds(connector, 1000)
         self.answers = IdempotencyRows(connector)
 
     async def take(self, name: str, screening_id: int, known_epoch: int) -> object:
@@ -89,6 +102,12 @@ class Side:
             return refusal.sqlstate, refusal.constraint
         return [repr(refused.get(id(queued))) for queued in batch]
 
+    async def owe(self, payment: UnusablePayment) -> object:
+        try:
+            return comparable_refund(await self.refunds.owe(payment))
+        except EngineError as error:
+            return repr(error)
+
     async def look(self, screening_id: int, epoch: int) -> object:
         """Everything that servers ask."""
         store = self.stores["first"]
@@ -96,8 +115,25 @@ class Side:
             await store.owner(screening_id),
             await store.lost({screening_id: epoch, screening_id + 10_000: 1}),
             [each for each in await store.overdue(NOW + 10, 100, of_all=True) if each == screening_id],
-            [await self.tickets.tickets_of_payment(f"{screening_id}-{name}") for name in PAYMENTS],
+            [await self.of_payment(screening_id, f"{screening_id}-{name}") for name in PAYMENTS],
             [await self.answers.lookup("user:1", f"{screening_id}-{number}") for number in range(1, 30)],
+        ]
+
+    async def of_payment(self, screening_id: int, payment_id: str) -> object:
+        tickets = await self.tickets.tickets_of_payment(payment_id)
+        return (
+            tickets,
+            [await self.tickets.ticket(ticket.id) for ticket in tickets],
+            await self.tickets.first_places(payment_id),
+            comparable_refund(await self.refunds.refund(payment_id)),
+            [comparable_refund(Refund(*row)) for row in await self.connector.run(OF_PAYMENT, (payment_id,))],
+        )
+
+    async def prices(self, screening_id: int, seat_ids: tuple[int, ...]) -> object:
+        return [
+            await self.refunds.agreed_price(screening_id, "user:1", seats, held=held)
+            for seats in (seat_ids[:1], seat_ids, (seat_ids[0] + 10_000,))
+            for held in (True, False)
         ]
 
     def close(self) -> None:
@@ -109,6 +145,11 @@ class Side:
 def comparable(loaded: LoadedScreening) -> object:
     seats = [tuple(seat) for seat in loaded.layout.seats]
     return loaded.info, seats, loaded.epoch, sorted(loaded.holds), sorted(loaded.tickets)
+
+
+def comparable_refund(refund: Refund | None) -> object:
+    """A refund without its number: a sequence of PostgreSQL counts those of all tests."""
+    return refund and refund._replace(id=0)
 
 
 class Story:
@@ -189,6 +230,7 @@ steps = st.one_of(
     st.tuples(st.just("write"), st.sampled_from(SERVERS), st.lists(events, min_size=1, max_size=3)),
     st.tuples(st.just("take"), st.sampled_from(SERVERS), st.integers(-1, 0)),
     st.tuples(st.just("again"), st.sampled_from(SERVERS), st.just(0)),
+    st.tuples(st.just("owe"), st.sampled_from(("user:1", "user:2")), st.integers(1, len(PAYMENTS) - 1)),
 )
 
 
@@ -217,11 +259,17 @@ async def compare(database_url: str, plan: list[Any]) -> None:
                     epoch += 1
                     story.epochs[name] = epoch
                 continue
+            if what == "owe":
+                payment_id = f"{screening_id}-{PAYMENTS[how]}"
+                unusable = UnusablePayment(payment_id, screening_id, name, 100 * how, "not_held")
+                assert await virtual.owe(unusable) == await real.owe(unusable)
             if what == "write":
                 last = [entry for event in how if (entry := story.entry(name, *event))]
-            if last:
+            if last and what != "owe":
                 assert await virtual.write(name, last) == await real.write(name, last), last
             assert await virtual.look(screening_id, epoch) == await real.look(screening_id, epoch)
+            prices = await real.prices(screening_id, hall.seat_ids)
+            assert await virtual.prices(screening_id, hall.seat_ids) == prices
         outcome = await real.take("second", screening_id, epoch)
         assert await virtual.take("second", screening_id, epoch) == outcome
     finally:
@@ -231,5 +279,7 @@ async def compare(database_url: str, plan: list[Any]) -> None:
 def server_with(info: ScreeningInfo, layout: Layout) -> Postgres:
     server = Postgres.__new__(Postgres)
     server.tables = Tables({info.id: (info, layout)})
+    server.claims = Claims(server.tables)
+    server.loop = SimpleNamespace(time=lambda: 0.0)
     server.sessions, server.locked = [], set()
     return server

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from api.ws.feed import Changes, Frames, Position, Watcher
 from engine.commands import ReadChanges, ReadSeats
 from engine.errors import EngineError
-from tests.simulation.clients import seats_of
+from tests.simulation.deeds import seats_of
 from tests.simulation.server import Server
 
 if TYPE_CHECKING:

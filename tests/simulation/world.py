@@ -15,14 +15,17 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from engine.commands import BookSeats, Command, HoldSeats, ReadSeats
+from engine.commands import BookSeats, Command, HoldSeats, ReadSeats, ReadStock
 from engine.errors import EngineError
+from engine.records import Layout, ScreeningInfo
 from tests.engine.conftest import make_info, make_layout
-from tests.simulation.clients import Clients, seats_of
+from tests.simulation.clients import Clients
+from tests.simulation.deeds import seats_of
 from tests.simulation.faults import Faults
 from tests.simulation.loop import Stuck, VirtualLoop
+from tests.simulation.money import check_money
 from tests.simulation.network import Cable, Nats, at_once
-from tests.simulation.plan import NODES, SCREENINGS, SEATS, Step
+from tests.simulation.plan import EVENT, NODES, PRICES_CENTS, SCREENINGS, SEATS, TICKET_TYPES, Step
 from tests.simulation.postgres import Postgres
 from tests.simulation.server import POLICY, WALL, Server
 from tests.simulation.watchers import Watchers
@@ -86,14 +89,7 @@ class World:
         self._keep = keep
         self.nats_cables: dict[str, Cable] = {}
         self.database_cables: dict[str, Cable] = {}
-        layout = make_layout(SEATS + len(NODES))
-        starts_at = WALL + 1e6
-        self.postgres = Postgres(
-            self.loop,
-            self.network_rng,
-            {each: (make_info(each, starts_at), layout) for each in SCREENINGS},
-            self.trace,
-        )
+        self.postgres = Postgres(self.loop, self.network_rng, _on_sale(), self.trace)
         self.postgres.tables.taken = self._taken
         self.nats = Nats(self.loop, self.network_rng, self.trace)
         self.servers: dict[str, Server] = {}
@@ -273,6 +269,7 @@ class World:
         for place, name in enumerate(NODES):
             for screening in SCREENINGS:
                 await self._prove_sale(name, screening, SEATS + 1 + place, mended_at + PROGRESS_SECONDS)
+        await self._prove_stock(mended_at + PROGRESS_SECONDS)
         while self.clients.running:
             await asyncio.wait(tuple(self.clients.running))
         await asyncio.sleep(QUIET_SECONDS)
@@ -310,6 +307,8 @@ class World:
         user, payment_id = f"user:{SEATS + seat}", f"proof-{name}-{screening}"
         command = BookSeats(screening, user, (seat,), payment_id)
         wanted = {"action": "book", "screening": screening, "user": user, "seats": [seat]}
+        info, layout = self.postgres.tables.screenings[screening]
+        self.clients.deeds.paid[payment_id] = info.price_of(layout.by_id[seat])
         while not await self.clients.ask(name, command, {**wanted, "payment_id": payment_id}, 3.0):
             if self.loop.time() > until:
                 self.violate(f"screening {screening} cannot be booked at {name}")
@@ -317,6 +316,16 @@ class World:
             await asyncio.sleep(0.3)
         if self.clients.records[-1]["status"] != 200:
             self.violate(f"screening {screening} is not sold at {name}: {self.clients.records[-1]}")
+
+    async def _prove_stock(self, until: float) -> None:
+        """Ask how many places are left, until that is answered."""
+        while (stock := await self._ask(NODES[0], ReadStock(EVENT))) is None or isinstance(
+            stock, EngineError
+        ):
+            if self.loop.time() > until:
+                self.violate(f"event {EVENT} cannot be seen: {stock!r}")
+                return
+            await asyncio.sleep(0.3)
 
     async def _judge(self) -> None:
         tables = self.postgres.tables
@@ -327,9 +336,17 @@ class World:
                 self.violate(f"screening {screening} cannot be seen: {seen!r}")
                 return
             screenings[str(screening)] = {"epoch": seen.epoch, "seq": seen.seq, "seats": seats_of(seen)}
+        stock = await self._ask(NODES[0], ReadStock(EVENT))
+        if stock is None or isinstance(stock, EngineError):
+            self.violate(f"event {EVENT} cannot be seen: {stock!r}")
+            return
         final = {
             "time": self.loop.time(),
             "screenings": screenings,
+            "ticket_types": {
+                str(kind): {"capacity": level.total, "left": level.available}
+                for kind, level in stock.ticket_types.items()
+            },
             "tickets": [dict(row, price=row["price_cents"]) for row in tables.tickets.values()],
             "payments": list(tables.payments.values()),
         }
@@ -346,9 +363,26 @@ class World:
             self.violate(str(finding))
         for event in tables.late:
             self.violate(f"event {event} was written although its epoch was over")
-        for user, key in sorted(self.clients.keys):
+        deeds = self.clients.deeds
+        for wrong in check_money(tables, deeds.paid, deeds.answered):
+            self.violate(wrong)
+        for user, key in sorted(deeds.keys):
             if (user, key) not in tables.answers:
                 self.violate(f"{user} was answered, but the answer is not stored under {key}")
+
+
+def _on_sale() -> dict[int, tuple[ScreeningInfo, Layout]]:
+    """Return the screenings and the event, and the seats of their rooms."""
+    layout, starts_at = make_layout(SEATS + len(NODES)), WALL + 1e6
+    sold: dict[int, tuple[ScreeningInfo, Layout]] = {
+        each: (make_info(each, starts_at)._replace(price_cents=PRICES_CENTS[each]), layout)
+        for each in SCREENINGS
+    }
+    sold[EVENT] = (
+        make_info(EVENT, starts_at, ticket_types=TICKET_TYPES, seated=False),
+        make_layout(0, room_id=2),
+    )
+    return sold
 
 
 class _Errors(logging.Handler):

@@ -1,0 +1,108 @@
+"""What endpoints of a simulated server do: once for each idempotency key, and for each payment."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import orjson
+
+from api.bodies import Body
+from api.rest.endpoint import Answer
+from api.rest.idempotency import IdempotencyKeys, KeyedAnswer
+from api.sales.receipts import encode_reply
+from api.services import KeyedRequest
+from engine.box_office import BoxOffice
+from engine.commands import BookSeats, CancelTicket, Command, PlaceOrder
+from engine.errors import EngineError, is_final
+from engine.ports import Flushing
+from engine.purchases import Screenings
+from engine.records import Paper
+from engine.replies import Booked
+from engine.selling_errors import RefundRequired, SeatsUnavailable
+from persistence.connector import Connector
+from persistence.ledger import PostgresLedger
+
+UNVOUCHED_REFUNDS_LIMIT = 1000
+
+
+class BuyReservation(NamedTuple):
+    """Buy a reservation of places, as the public API does; no payment is named."""
+
+    screening_id: int
+    holder: str
+    reservation_id: int
+    order: PlaceOrder
+    papers: tuple[Paper, ...]
+
+
+Request = Command | BuyReservation
+
+
+class Desk:
+    """Carries requests out.
+
+    Args:
+        screenings: all of them.
+        flushing: waits until what the ledger is asked about has been written.
+        connector: the database.
+        keys: answers by idempotency key.
+    """
+
+    def __init__(
+        self, screenings: Screenings, flushing: Flushing, connector: Connector, keys: IdempotencyKeys
+    ) -> None:
+        self._screenings = screenings
+        self._keys = keys
+        self._box_office = BoxOffice(screenings, flushing, PostgresLedger(connector, UNVOUCHED_REFUNDS_LIMIT))
+
+    async def ask(self, request: Request) -> Any:
+        """Carry a request out.
+
+        Returns:
+            The reply; to a booking with a key the response.
+        """
+        match request:
+            case BookSeats(receipt=None):
+                return await self._booked(request)
+            case BookSeats():
+                return await self._once(request, partial(self._answered, request))
+            case CancelTicket():
+                return await self._box_office.cancel(request.holder, request.ticket_id)
+            case BuyReservation(screening_id, holder, reservation_id, order, papers):
+                return await self._box_office.purchase(
+                    holder, holder, screening_id, reservation_id, papers, order
+                )
+        return await self._screenings.ask(request)
+
+    async def _once(self, request: BookSeats, answered: Callable[[], Awaitable[KeyedAnswer]]) -> Answer:
+        assert request.receipt is not None
+        scope, key, fingerprint, _ = request.receipt
+        return await self._keys.once(KeyedRequest(scope, key, fingerprint), answered)
+
+    async def _booked(self, command: BookSeats) -> Booked:
+        """Book, or find out what a repeated or late payment comes to."""
+        try:
+            booked: Booked = await self._screenings.ask(command)
+        except EngineError as refusal:
+            booked = await self._box_office.reconsider(command, refusal)
+        return booked
+
+    async def _answered(self, command: BookSeats) -> KeyedAnswer:
+        """Answer a booking; what may be repeated is raised."""
+        assert command.receipt is not None
+        try:
+            booked = await self._booked(command)
+        except EngineError as refusal:
+            if not is_final(refusal):
+                raise
+            said = {"code": refusal.code, **taken_by_others(refusal)}
+            return KeyedAnswer(Answer(409, Body(orjson.dumps(said))), final=True)
+        status, body = encode_reply(command.receipt.form, booked)
+        return KeyedAnswer(Answer(status, Body(body)), final=True)
+
+
+def taken_by_others(refusal: Exception) -> dict[str, list[int]]:
+    """Return the seats that others have, if a refusal names them."""
+    if isinstance(refusal, SeatsUnavailable | RefundRequired):
+        return {"held": list(refusal.held), "booked": list(refusal.booked)}
+    return {}
