@@ -75,19 +75,25 @@ BEGIN_CHANGE = "SELECT extract(epoch FROM begin_change(%s, %s::uuid, %s::interva
 
 END_CHANGE = "DELETE FROM cancellations_begun WHERE ticket_id = %s AND attempt = %s::uuid"
 
+# All but the one that counts, also if others have the same time and gate.
 _OTHER_SCANS = """
 (
     SELECT coalesce(
-        jsonb_agg(jsonb_build_object('at', scanned_at, 'gate', scans.gate) ORDER BY scanned_at), '[]'
+        jsonb_agg(jsonb_build_object('at', scanned_at, 'gate', scans.gate) ORDER BY scanned_at)
+        FILTER (WHERE number > 1), '[]'
     )
-    FROM check_in_scans AS scans
-    WHERE scans.ticket_id = check_ins.ticket_id AND check_ins.conflicts > 0
-      AND direction = 'in' AND result IN ('admitted', 'conflict')
-      AND (scanned_at, scans.gate) <> (check_ins.admitted_at, check_ins.gate)
-      AND scans.id > coalesce((
-          SELECT max(undone.id) FROM check_in_scans AS undone
-          WHERE undone.ticket_id = check_ins.ticket_id AND undone.direction = 'undo'
-      ), 0)
+    FROM (
+        SELECT scanned_at, scans.gate, row_number() OVER (
+            ORDER BY (scanned_at, scans.gate) <> (check_ins.admitted_at, check_ins.gate), scans.id
+        ) AS number
+        FROM check_in_scans AS scans
+        WHERE scans.ticket_id = check_ins.ticket_id AND check_ins.conflicts > 0
+          AND direction = 'in' AND result IN ('admitted', 'conflict')
+          AND scans.id > coalesce((
+              SELECT max(undone.id) FROM check_in_scans AS undone
+              WHERE undone.ticket_id = check_ins.ticket_id AND undone.direction = 'undo'
+          ), 0)
+    ) AS scans
 )
 """
 

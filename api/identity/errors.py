@@ -38,10 +38,17 @@ class TokenRefused(ApiError):
 
 
 class AdminRequired(ApiError):
-    """The token is valid but not an administrator's."""
+    """The token is valid but not an administrator's.
+
+    Args:
+        scope: of services whose tokens would be accepted too; empty for none.
+    """
 
     status, code = 403, "admin_required"
     detail = "Administrator rights are required"
+
+    def __init__(self, scope: str = "") -> None:
+        super().__init__(scope and f"{self.detail}, or a service's token with the scope {scope}")
 
 
 class ServiceNotAllowed(ApiError):

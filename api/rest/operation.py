@@ -117,7 +117,7 @@ class Operation:
             NotAuthenticated: the token is missing.
             TokenRefused: the token is invalid.
             ServiceNotAllowed: it is a service's, and the operation is not for that service.
-            AdminRequired: the caller is no administrator.
+            AdminRequired: the caller is no administrator, nor the service that the operation is for.
             CronDisabled: no secret is configured for scheduled calls.
         """
         access = self.endpoint.access
@@ -137,7 +137,7 @@ class Operation:
         except InvalidToken as error:
             raise TokenRefused(str(error), error.code) from error
         if access is Access.ADMIN and not (identity.admin or identity.service):
-            raise AdminRequired
+            raise AdminRequired(self.endpoint.service)
         return identity
 
     def begin(

@@ -230,6 +230,8 @@ async def test_only_scanners_and_administrators_admit_and_scanners_do_nothing_el
         for path in (CHECK_IN, f"{CHECK_IN}/undo"):
             refused = await caller.send("POST", path, body)
             assert (refused.status, refused.code) == (status, code)
+            # Whoever may not is told who may.
+            assert ("scope check-in" in refused.json["detail"]) == (code == "admin_required")
     assert (await house.admin.send("POST", CHECK_IN, body)).status == 200
     staff = scanner(house)
     for refused in (
@@ -335,6 +337,19 @@ async def test_batches_of_offline_scanners(house: House) -> None:
         "scans": [{"scan_id": "1", "code": "1", "gate": "N", "scanned_at": from_now(0)}] * 201,
     }
     assert (await scanner(house).send("POST", f"{CHECK_IN}/batch", too_many)).status == 422
+
+
+async def test_scans_at_the_same_gate_in_the_same_second_are_all_listed(house: House) -> None:
+    screening, seats = await open_doors(house)
+    (ticket,) = await sold(house, screening, seats[:1])
+    same = {"code": await code_of(house, ticket), "gate": "North", "scanned_at": from_now(-5)}
+    for scan_id, expected in (("1", "admitted"), ("2", "conflict"), ("3", "conflict")):
+        body = {"scanner_id": "north", "scans": [{**same, "scan_id": scan_id}]}
+        (result,) = (await scanner(house).send("POST", f"{CHECK_IN}/batch", body)).json["results"]
+        assert result["result"] == expected
+    (entry,) = await admissions(house, screening)
+    other = {"at": entry["admitted_at"], "gate": "North"}
+    assert (entry["conflicts"], entry["other_scans"]) == (2, [other, other])
 
 
 async def test_the_first_scan_by_time_counts_in_whatever_order_batches_arrive(house: House) -> None:
