@@ -136,8 +136,6 @@ async def _booked(call: Call, actor: str, notice: PaymentSucceeded) -> str:
     surplus_cents = notice.received_cents - sum(ticket.price_cents for ticket in booked.tickets)
     if surplus_cents > 0 and all(ticket.paid is None for ticket in booked.tickets):
         log.warning("payment %s is %.2f more than its tickets cost", payment_id, surplus_cents / 100)
-        # Where late tickets were booked one after the other, no transaction has paid for all of them.
-        await receive(booked.tickets[0].holder, len(booked.tickets))
     return "booked"
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.catalogue.conftest import OpenHouse
 from tests.catalogue.programme import make_screening
-from tests.catalogue.test_stripe import of, opened, refunds, tickets_of, told
+from tests.catalogue.test_stripe import LAPSING, lapsed, of, opened, refunds, tickets_of, told
 from tests.database import execute
 from tests.house import House
 from tests.stripe_events import intent, refunded
@@ -64,6 +64,22 @@ async def test_the_surplus_is_owed_from_the_booking_transaction_on(open_house: O
         """,
     )
     assert written == [("pi_held", 100, 2, True), ("pi_pending", 200, 2, True)]
+
+
+async def test_the_surplus_is_owed_with_the_last_ticket_that_is_booked_again(open_house: OpenHouse) -> None:
+    house, screening, seats = await opened(open_house, late_payments="rebook", **LAPSING)
+    pending = (await house.user(7).book(screening, seats[:3], payment_pending=True)).json
+    for ticket in pending:
+        await lapsed(house, ticket["id"])
+    ids = ",".join(str(ticket["id"]) for ticket in pending)
+    for _ in range(2):
+        await told(house, intent("pi_late", received=4000, user_id=7, ticket_ids=ids), "booked")
+    assert await owed(house) == [("pi_late", 2.5, "surplus")]
+    last = """
+        SELECT refunds.xmin::text = tickets.xmin::text
+        FROM refunds JOIN tickets USING (payment_id) ORDER BY tickets.id DESC LIMIT 1
+    """
+    assert execute(house.database_url, last) == [(True,)]
 
 
 async def test_the_surplus_is_owed_once_if_the_buyer_was_first(open_house: OpenHouse) -> None:
