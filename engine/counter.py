@@ -43,7 +43,7 @@ def hold_seats_for(state: ScreeningState, command: HoldSeatsFor, now: float) -> 
     free = state.divided(holder, others).free
     new = [*free, *taken]
     if new:
-        state.require_within_limits(holder, len(new), beyond_limit=beyond_limit)
+        state.require_within_limits(holder, len(new), beyond_limit=beyond_limit, taken=len(taken))
         # How long the holder has had the seats before does not count where somebody else has held them since.
         expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
         prices = [_price(state, seat_id) for seat_id in new]

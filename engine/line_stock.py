@@ -226,7 +226,7 @@ def free_seats(state: ScreeningState) -> list[int]:
 def free_in_a_row(
     state: ScreeningState, quantity: int, near: Iterable[int], aside: Collection[int] = ()
 ) -> tuple[int, ...]:
-    """Return so many adjacent free seats; as many as there are side by side if there are not so many.
+    """Return so many adjacent free seats; none if there are not so many.
 
     Args:
         state: of the screening.
@@ -235,7 +235,6 @@ def free_in_a_row(
         aside: seats that count as free too.
     """
     rows, is_free = rows_of(state.seats.layout), state.seats.are_free
-    longest: list[int] = []
     for number in dict.fromkeys(rows.place_of[seat_id][0] for seat_id in near):
         found: list[int] = []
         for seat_id in rows.runs[number]:
@@ -243,11 +242,9 @@ def free_in_a_row(
                 found.append(seat_id)
             else:
                 found = []
-            if len(found) > len(longest):
-                longest = list(found)
             if len(found) == quantity:
                 return tuple(found)
-    return tuple(longest)
+    return ()
 
 
 def _released(state: ScreeningState, seat_ids: Collection[int], now: float) -> HoldEvents:

@@ -54,9 +54,7 @@ def settled(
     for ticket, price_cents, own in zip(tickets, prices_cents, kept, strict=True):
         if price_cents < ticket.price_cents:
             spare += _given_up(ticket.id, own, price_cents)
-    fresh_cents = 0
-    if payment_id is not None:
-        fresh_cents = sum(prices_cents) - sum(ticket.price_cents for ticket in tickets)
+    fresh_cents = sum(prices_cents) - sum(ticket.price_cents for ticket in tickets)
     for ticket, price_cents, own in zip(tickets, prices_cents, kept, strict=True):
         missing_cents = price_cents - ticket.price_cents
         while missing_cents > 0 and spare:

@@ -358,6 +358,7 @@ class ScreeningState:
         network: str | None = None,
         ordered: Mapping[int, int] | None = None,
         beyond_limit: bool = False,
+        taken: int = 0,
     ) -> None:
         """Check the limits on what a holder may have, and on the unpaid seats of all guests of its network.
 
@@ -368,6 +369,7 @@ class ScreeningState:
             network: where a guest comes from; None for a user.
             ordered: as in `PersonLimits.require`.
             beyond_limit: an administrator lets the holder exceed the organiser's limits per person.
+            taken: how many of the wanted seats the same command takes from another holder.
 
         Raises:
             HoldLimitExceeded, PersonLimitExceeded, GuestLimitExceeded, RoomFull: the limit that would be
@@ -384,7 +386,8 @@ class ScreeningState:
             held, limit = self.seats.unpaid.of_network(network, holder), self.policy.guest_seats_limit
             if held - returned + wanted > limit:
                 raise GuestLimitExceeded(limit, held, wanted)
-        if wanted > self.seats.available:  # only in a free room; seats of a layout are known to be free here
+        # Only in a free room; seats of a layout are known to be free here.
+        if wanted - returned - taken > self.seats.available:
             raise RoomFull(self.info.free_seats)
 
     def require_for_person(

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from math import inf
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -410,3 +412,54 @@ def test_every_cent_is_kept_or_owed_once(
             assert cents > 0
             owed[payment_id] = owed.get(payment_id, 0) + cents
     assert owed == {payment_id: cents for payment_id, cents in received.items() if cents}
+
+
+def test_money_goes_where_it_goes_cent_by_cent() -> None:
+    """Compared with purses from which single cents are taken."""
+    draw = Random(1)
+    for case in range(1500):
+        tickets = [_any_ticket(draw, number) for number in range(1, draw.randint(2, 5))]
+        prices = [draw.randint(0, 5) for _ in tickets]
+        payment_id = draw.choice([None, "pi_1", "pi_9"])
+        assert settled(tickets, prices, payment_id) == _cent_by_cent(tickets, prices, payment_id), case
+
+
+def _any_ticket(draw: Random, number: int) -> Ticket:
+    """Some of its price was paid, or nobody has split it up yet."""
+    price_cents, paid = draw.randint(0, 5), {}
+    left = price_cents
+    for payment_id in draw.sample(["pi_1", "pi_2", "reservation:1-1"], draw.randint(0, 3)):
+        if left:
+            paid[payment_id] = draw.randint(1, left)
+            left -= paid[payment_id]
+    ticket = Ticket(
+        *(number, 1, 1, number, ALICE, price_cents, TicketStatus.CONFIRMED, NOW, NOW),
+        payment_id=draw.choice([None, "pi_1", "reservation:1-1"]),
+    )
+    return ticket if draw.random() < 0.3 else ticket._replace(paid=tuple(paid.items()))
+
+
+def _cent_by_cent(
+    tickets: Sequence[Ticket], prices: Sequence[int], payment_id: str | None
+) -> tuple[list[tuple[tuple[str, int], ...]], tuple[Owed, ...]]:
+    def own_cents(ticket: Ticket) -> list[str]:
+        if ticket.paid is None:
+            return [ticket.payment_id] * ticket.price_cents if ticket.payment_id else []
+        return [name for name, cents in ticket.paid for _ in range(cents)]
+
+    purses = [own_cents(ticket) for ticket in tickets]
+    spare: list[tuple[int, str]] = []
+    for ticket, price, purse in zip(tickets, prices, purses, strict=True):
+        while len(purse) > price:
+            spare.append((ticket.id, purse.pop()))
+    fresh = sum(prices) - sum(ticket.price_cents for ticket in tickets) if payment_id else 0
+    for ticket, price, purse in zip(tickets, prices, purses, strict=True):
+        for _ in range(price - ticket.price_cents):
+            if spare:
+                purse.append(spare.pop(0)[1])
+            elif fresh > 0 and payment_id:
+                purse.append(payment_id)
+                fresh -= 1
+    kept = [tuple((name, purse.count(name)) for name in dict.fromkeys(purse)) for purse in purses]
+    owed = [Owed(*part, len(list(cents))) for part, cents in groupby(spare)]
+    return kept, tuple(part for part in owed if not part.payment_id.startswith("reservation:"))

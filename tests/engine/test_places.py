@@ -1,5 +1,7 @@
 """Tickets by quantity, and seats that exist by their name, on the bare core."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,6 +129,51 @@ class TestNumbers:
                     taken.add(place)
             assert places.available == 12 - len(taken)
 
+    def test_the_lowest_free_numbers_are_next_after_those_of_a_block(self) -> None:
+        """Compared with sets of numbers."""
+        draw = Random(1)
+        for _ in range(40):
+            places, taken, blocked = Places(STANDING, 12), set(), set()
+            for _ in range(40):
+                free = sorted(set(range(1, 13)) - taken)
+                deed = draw.choice(["take", "give back", "choose", "block"])
+                if deed == "give back" and taken - blocked:
+                    number = draw.choice(sorted(taken - blocked))
+                    places.give_back(place_id(STANDING, number))
+                    taken.remove(number)
+                elif deed == "take" and free:
+                    number = draw.choice(free)
+                    places.take(place_id(STANDING, number))
+                    taken.add(number)
+                elif deed == "block" and free:
+                    number = draw.choice(free)
+                    places.take(place_id(STANDING, number))
+                    places.blocked += 1
+                    taken.add(number)
+                    blocked.add(number)
+                elif deed == "choose":
+                    lent = draw.sample(sorted(blocked), draw.randint(0, len(blocked)))
+                    for number in lent:
+                        places.lend(place_id(STANDING, number))
+                    quantity = draw.randint(0, len(free) + len(lent))
+                    expected = [place_id(STANDING, number) for number in [*lent, *free][:quantity]]
+                    if draw.random() < 0.3:
+                        places.put_back(places.choose(quantity))
+                    assert list(places.choose(quantity)) == expected
+                    for place in expected:
+                        places.take(place)
+                    places.end_loan()
+                    chosen = {-place % (CAPACITY_LIMIT + 1) for place in expected}
+                    for number in set(lent) - chosen:
+                        places.take(place_id(STANDING, number))
+                        places.blocked += 1
+                    taken |= chosen
+                    blocked -= chosen
+                free = sorted(set(range(1, 13)) - taken)
+                quantity = draw.randint(0, len(free))
+                assert [*places.next_free(quantity)] == [place_id(STANDING, n) for n in free[:quantity]]
+                assert (places.available, places.reserved) == (len(free), len(taken - blocked))
+
     @given(st.lists(st.integers(1, 12), unique=True), st.integers(0, 12))
     def test_whatever_was_taken_before_the_rest_is_found(self, taken: list[int], wanted: int) -> None:
         places = Places(STANDING, 12)
@@ -142,7 +189,7 @@ class TestNumbers:
         ids = {named_seat_id(name) for name in names}
         assert len(ids) == len(names)
         assert all(-(2**63) <= seat_id < 0 for seat_id in ids)
-        assert named_seat_id("A1") == named_seat_id("A1")
+        assert named_seat_id("A1") == -2_087_450_974_918_854_219, "it is stored, so it never changes"
 
 
 class TestReserving:
@@ -357,6 +404,15 @@ class TestFreeRoom:
         room.hold("client:a", named_seat_id("A1"), named_seat_id("A2"))
         with pytest.raises(RoomFull):
             room.hold("client:b", named_seat_id("A3"))
+
+    def test_that_is_full_lets_one_change_a_seat_for_another(self) -> None:
+        room = Hall(0, free_seats=2)
+        first, second, third = (named_seat_id(name) for name in ("A1", "A2", "A3"))
+        room.hold("client:a", first, second)
+        room.do(ToggleSeats(1, "client:a", (second, third)))
+        assert room.map().views.keys() == {first, third}
+        with pytest.raises(RoomFull):
+            room.do(ToggleSeats(1, "client:a", (second,)))
 
     def test_knows_no_seats_by_number_and_sells_none(self) -> None:
         room = Hall(0, free_seats=2)
