@@ -76,7 +76,6 @@ class Purchases:
             holder,
             (),
             f"{RESERVATION_PAYMENT}{screening_id}-{reservation_id}",
-            held_only=True,
             reservation_id=reservation_id,
             owner=owner,
             papers=tuple(papers),

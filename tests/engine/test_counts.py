@@ -12,7 +12,7 @@ from engine.commands import (
 )
 from engine.records import TicketType
 from engine.screening_state import Decision
-from engine.state_hash import BOOKED, RESERVED, picture_hash
+from engine.state_hash import BOOKED, RESERVED, picture_hash, seat_hash, state_digest
 from engine.views import StateHashed
 from tests.engine.conftest import Hall, make_layout
 
@@ -107,3 +107,25 @@ def test_the_hash_is_that_of_the_seats_as_others_see_them_meanwhile(hall: Hall) 
     check(5)
     hall.settle(confirmation)
     check(5)
+
+
+def test_the_hash_of_a_picture_is_the_sum_of_what_its_seats_add() -> None:
+    """By the examples of docs/websocket.md."""
+    layout = make_layout()
+    assert picture_hash(layout, []) == ("00000000", 0)
+    assert picture_hash(layout, [(1, RESERVED)]) == ("bb704eb1", 1)
+    assert picture_hash(layout, [(1, BOOKED)]) == ("f11953b3", 1)
+    assert seat_hash(4294967297, RESERVED) == 0x9E695115
+    assert seat_hash(9007199254740991, BOOKED) == 0xECB97E81
+    three = [(3, RESERVED), (-5, BOOKED), (2, BOOKED), (1, RESERVED)]
+    for _ in range(2):  # the second time with what is known by then
+        assert picture_hash(layout, three) == ("94a6a323", 3), "places do not count"
+
+
+def test_the_digest_of_a_state_is_a_signed_number_for_whatever_order() -> None:
+    taken = [(seat_id, "held", f"user:{seat_id % 3}") for seat_id in range(1, 21)]
+    digests = [state_digest(taken[:number]) for number in range(20)]
+    assert digests == [state_digest(reversed(taken[:number])) for number in range(20)]
+    assert len(set(digests)) == 20
+    assert -(2**63) <= min(digests) < 0 < max(digests) < 2**63
+    assert state_digest([(1, "held", "user:7")]) != state_digest([(1, "booked", "user:7")])

@@ -87,10 +87,10 @@ async def test_holds_and_unpaid_tickets_lapse_by_timer(ask: Ask) -> None:
     house = House(policy=Policy(hold_seconds=0.5, payment_window_seconds=2.0, expiry_warning_seconds=0.0))
     await house.seen(1)
     await ask(house, HoldSeats(1, "user:7", (1,)))
-    await ask(house, BookSeats(1, "user:7", (2,), payment_pending=True))
     house.clock.advance(0.5)
     assert house.screenings.hold_count == 0
-    house.clock.advance(1.5)
+    await ask(house, BookSeats(1, "user:7", (2,), payment_pending=True))
+    house.clock.advance(2.0)
     await turns()
     assert await house.seen(2) == "available"
 
@@ -110,15 +110,34 @@ async def test_a_hold_that_comes_back_from_a_refused_booking_lapses_by_timer(ask
     assert house.screenings.hold_count == 0
 
 
-async def test_a_turn_of_the_event_loop_handles_one_batch() -> None:
+async def test_a_turn_of_the_event_loop_handles_one_batch_though_more_is_asked_meanwhile() -> None:
     house = House()
     await house.seen(1)
-    asked = [asyncio.ensure_future(house.hold("user:7", 1)) for _ in range(BATCH_LIMIT + 2)]
+    command = HoldSeats(1, "user:7", (1,))
+    asked = [asyncio.ensure_future(house.screenings.ask(command)) for _ in range(2 * BATCH_LIMIT + 1)]
     await asyncio.sleep(0)
-    assert house.screenings.mailbox_depth == BATCH_LIMIT + 2
+    await asyncio.sleep(0)
+    assert house.screenings.mailbox_depth == BATCH_LIMIT + 1
+    last = house.screenings.ask_active(command)
     await asyncio.sleep(0)
     assert house.screenings.mailbox_depth == 2
-    await asyncio.gather(*asked)
+    assert isinstance(last, asyncio.Future)
+    await asyncio.gather(*asked, last)
+
+
+async def test_a_change_that_waits_behind_a_defect_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    house = House()
+    await house.seen(1)
+    defect = asyncio.ensure_future(house.screenings.ask(HoldSeats(1, "user:7", None)))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+
+    async def write() -> str:
+        return "written"
+
+    assert await house.screenings.change(1, write) == "written"
+    with pytest.raises(TypeError):
+        await defect
+    assert "never retrieved" not in caplog.text
 
 
 async def test_a_command_may_wait_as_long_as_the_limit_says() -> None:
