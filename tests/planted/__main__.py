@@ -48,7 +48,8 @@ def main() -> int:
         found_count += outcome.found
         total_seconds += outcome.seconds
         word = "found" if outcome.found else "NOT FOUND"
-        print(f"{word:9} {outcome.seconds:6.1f} s  {bug.name}: {outcome.said}", flush=True)
+        took = f"{outcome.seconds:6.1f} s {outcome.processor_seconds:6.1f} s"
+        print(f"{word:9} {took}  {bug.name}: {outcome.said}", flush=True)
     print(f"found {found_count} of {len(chosen)} in {total_seconds:.0f} s", flush=True)
     return 0 if found_count == len(chosen) else 1
 

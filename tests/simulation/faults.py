@@ -23,6 +23,8 @@ class Faults:
             self._mending[0]()
 
     def _for(self, seconds: float, mend: Callable[..., object], *arguments: Any) -> None:
+        """Do something after some time, or at the end if that comes earlier."""
+
         def once() -> None:
             if once in self._mending:
                 self._mending.remove(once)
@@ -60,10 +62,13 @@ class Faults:
         """Cut a node from PostgreSQL."""
         self._cable(self.world.database_cables[where], "cut", direction, seconds)
 
-    def cut_off(self, where: str, seconds: float) -> None:
-        """Cut a node from everything but its clients."""
+    def cut_off(self, where: str, lag_seconds: float, seconds: float) -> None:
+        """Cut a node from everything but its clients: from PostgreSQL somewhat later than from NATS."""
         self.cut_nats(where, "both", seconds)
-        self.cut_database(where, "both", seconds)
+        if lag_seconds:
+            self._for(lag_seconds, self.cut_database, where, "both", seconds - lag_seconds)
+        else:
+            self.cut_database(where, "both", seconds)
 
     def slow_nats(self, where: str, direction: str, seconds: float) -> None:
         """Make the link to NATS slow."""

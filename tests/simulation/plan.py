@@ -35,6 +35,9 @@ BUSY_SECONDS = 12.0
 FIRST_SECONDS = 3.0
 """When the first step happens: all nodes serve by then."""
 
+TAKEOVER_SECONDS = 4.0
+"""After that others answer for what a node has owned that they do not hear."""
+
 
 class Step(NamedTuple):
     """One thing that happens.
@@ -57,9 +60,10 @@ class Step(NamedTuple):
 def plan_of(seed: int) -> list[Step]:
     """Return the plan of a seed. In most plans clients are busy while something is broken."""
     rng = random.Random(seed)
-    steps = [_fault(rng) for _ in range(rng.choice((0, 1, 1, 2, 2, 3, 4)))]
+    faults = [_fault(rng) for _ in range(rng.choice((0, 1, 1, 2, 2, 3, 4)))]
     actions = ACTIONS | OF_EVENTS if rng.random() < 0.5 else ACTIONS
-    troubled = [step.at for step in steps] if rng.random() < 0.7 else []
+    troubled = [at for fault in faults for at in _turning_points(fault)] if rng.random() < 0.7 else []
+    steps = list(faults)
     for number in range(rng.randint(20, 50)):
         at = _time(rng)
         if troubled and rng.random() < 0.7:
@@ -73,6 +77,14 @@ def plan_of(seed: int) -> list[Step]:
         begins_at = FIRST_SECONDS if rng.random() < 0.7 else _time(rng)
         steps.append(Step(begins_at, "watch", (rng.choice(NODES), rng.choice(SCREENINGS), number)))
     return sorted(steps)
+
+
+def _turning_points(fault: Step) -> tuple[float, ...]:
+    """When a fault begins and, if it is long enough for a takeover, the end, when two nodes may believe that
+    they own the same screening."""
+    seconds = fault.arguments[-1] if fault.arguments else 0.0
+    long = isinstance(seconds, float) and seconds > TAKEOVER_SECONDS
+    return (fault.at, fault.at + seconds) if long else (fault.at,)
 
 
 def _time(rng: random.Random) -> float:
@@ -93,7 +105,8 @@ def _fault(rng: random.Random) -> Step:
             ("cut_nats", (where, direction, seconds)),
             ("cut_nats", (where, direction, seconds)),
             ("cut_database", (where, direction, seconds)),
-            *[("cut_off", (where, seconds))] * 4,
+            *[("cut_off", (where, 0.0, seconds))] * 3,
+            ("cut_off", (where, round(seconds / 2, 3), seconds)),
             ("slow_nats", (where, direction, seconds)),
             ("slow_database", (where, direction, seconds)),
             ("reset_nats", (where, seconds)),
