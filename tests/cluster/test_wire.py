@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import EnumMeta
+from functools import cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -35,6 +36,7 @@ PLAIN: dict[Any, st.SearchStrategy] = {
 }
 
 
+@cache
 def any_of(hint: Any) -> st.SearchStrategy:
     """Values of a type, as deep as the records of the engine are."""
     origin, arguments = get_origin(hint), get_args(hint)
