@@ -365,7 +365,7 @@ async def test_a_frozen_worker_delays_no_metrics_and_is_killed_at_the_end(
     data_directory: Path, database_url: str
 ) -> None:
     async with (
-        workers_on(data_directory, database_url=database_url) as server,
+        workers_on(data_directory, database_url=database_url, stop_seconds=2) as server,
         new_connections(server) as session,
     ):
         frozen, other = server.worker_pids
