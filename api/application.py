@@ -195,7 +195,7 @@ class ResourceApplication(Application):
         await self._background.finished()
 
     def log_request(self, handler: RequestHandler) -> None:
-        """Log and count a request served by a Tornado handler: a WebSocket or a static file."""
+        """Log and count a request served by a Tornado handler: a static file."""
         request = handler.request
         route: str = getattr(handler, "route", "unrouted")
         self._access_log.finished(

@@ -25,7 +25,6 @@ from itertools import cycle
 from time import monotonic
 
 from api.errors import ApiError
-from api.limiter import TokenBucket
 
 TURN_SECONDS = 0.02
 """Turns are measured this often. A shorter turn counts as one of this length."""
@@ -45,6 +44,13 @@ _AGAINST_CHANGE = 0.4
 
 _RETRY_AFTER_SECONDS = (1, 3, 2, 4)
 """Clients are told different times, so that they do not come back together."""
+
+LONGEST_HANDSHAKE_SECONDS = 2.0
+"""How long a handshake waits for its turn. It costs less to let it wait than to refuse it and to be asked
+again, but clients give up some seconds later."""
+
+_SOCKET_RETRY_AFTER_SECONDS = range(2, 11)
+"""After a restart far more come than can be opened in a moment. Our clients add up to as much again."""
 
 
 class Urgency(IntEnum):
@@ -70,12 +76,35 @@ class Overloaded(ApiError):
         super().__init__(headers={"Retry-After": str(retry_after_seconds)})
 
 
+class _Turns:
+    """Gives turns at a steady rate: the generic cell rate algorithm without bursts.
+
+    Args:
+        per_second: the rate.
+        now: returns the time in seconds; monotonic.
+    """
+
+    def __init__(self, per_second: float, now: Callable[[], float]) -> None:
+        self._spacing_seconds = 1 / per_second
+        self._now = now
+        self._next_at = -math.inf
+
+    def wait_seconds(self, longest_seconds: float) -> float | None:
+        """Take the next turn, and return the time until then; None if it is longer than `longest_seconds`."""
+        now = self._now()
+        wait_seconds = max(self._next_at - now, 0.0)
+        if wait_seconds > longest_seconds:
+            return None
+        self._next_at = now + wait_seconds + self._spacing_seconds
+        return wait_seconds
+
+
 class Overload:
     """Decides which requests are refused.
 
     Args:
         wait_limit_seconds: how long requests may wait for the event loop.
-        handshakes_per_second: new WebSockets that are admitted, and how many at once after a pause.
+        handshakes_per_second: new WebSockets that are admitted, one after the other.
         on_change: called with True when refusing begins, and with False when it ends.
         now: returns the time in seconds; monotonic.
 
@@ -99,7 +128,7 @@ class Overload:
         self.pressure = 0.0
         self._limit_seconds = wait_limit_seconds
         self._target_seconds = max(wait_limit_seconds / 2, TURN_SECONDS)
-        self._handshakes = TokenBucket(handshakes_per_second, handshakes_per_second, now)
+        self._handshakes = _Turns(handshakes_per_second, now)
         self._on_change = on_change
         self._last_seconds = TURN_SECONDS
         self._long_seconds, self._long_turns = 0.0, 0
@@ -107,6 +136,7 @@ class Overload:
         self._shares = [1.0, 1.0, 1.0]
         self._credits = [0.5, 0.5, 0.5]
         self._retry_after_seconds = cycle(_RETRY_AFTER_SECONDS)
+        self._socket_retry_after_seconds = cycle(_SOCKET_RETRY_AFTER_SECONDS)
 
     def measured(self, turn_seconds: float, busy_seconds: float) -> None:
         """Learn how long a turn of the event loop has taken.
@@ -153,12 +183,18 @@ class Overload:
         self.refused[urgency] += 1
         return False
 
-    def admits_handshake(self) -> bool:
-        """Decide about a new WebSocket. Their rate is bounded; while all looks are refused there are none."""
-        if self._shares[Urgency.LOOK] > 0 and self._handshakes.admits():
-            return True
+    def handshake_wait_seconds(self) -> float:
+        """Return how long a new WebSocket must wait for its turn.
+
+        Raises:
+            Overloaded: it would be too long, or all looks are refused.
+        """
+        if self._shares[Urgency.LOOK] > 0:
+            wait_seconds = self._handshakes.wait_seconds(LONGEST_HANDSHAKE_SECONDS)
+            if wait_seconds is not None:
+                return wait_seconds
         self.refused_handshakes += 1
-        return False
+        raise Overloaded(next(self._socket_retry_after_seconds))
 
     @property
     def refused_by_urgency(self) -> dict[str, float]:

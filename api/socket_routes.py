@@ -8,8 +8,9 @@ from tornado.routing import URLSpec
 
 from api.events.socket import EventServices, EventSocket, OneEventSocket
 from api.rooms.socket import RoomServices, RoomSocket
+from api.seats.snapshots import Snapshots
 from api.seats.socket import ScreeningSocket
-from api.ws.handshake import Handshake
+from api.ws.handshake import SocketEndpoint
 from api.ws.heartbeat import Heartbeat
 from api.ws.socket import ClientSocket, SocketServices
 from api.ws.socket_counts import SocketCounts
@@ -34,11 +35,11 @@ def socket_routes(
     heartbeat = Heartbeat(services.clock, services.limits.socket_ping_seconds)
 
     def route(pattern: str, kind: type[ClientSocket], handler: Callable[[], ClientSocket]) -> URLSpec:
-        collaborators = {"route": kind.route, "services": services, "heartbeat": heartbeat}
-        return URLSpec(pattern, Handshake, {**collaborators, "handler": handler})
+        return URLSpec(pattern, SocketEndpoint(kind.route, services, heartbeat, handler))
 
+    screening = partial(ScreeningSocket, services, screenings, Snapshots())
     return [
-        route(rf"/ws/screenings/{_ID}", ScreeningSocket, partial(ScreeningSocket, services, screenings)),
+        route(rf"/ws/screenings/{_ID}", ScreeningSocket, screening),
         route(r"/ws", EventSocket, partial(EventSocket, services, events)),
         route(rf"/ws/events/{_ID}", OneEventSocket, partial(OneEventSocket, services, events)),
         route(rf"/ws/{_NAME}", RoomSocket, partial(RoomSocket, services, rooms)),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
+from api.access_log import AccessLog
 from api.application import FrontrowApplication, MetricsApplication
 from api.catalogue.departures import DEPARTURE, Departures
 from api.events.socket import EventServices
@@ -429,6 +430,7 @@ class Server:
                     allowed_origins=origins,
                     limits=socket_limits,
                     channels=channels,
+                    access_log=AccessLog(self._observer),
                     looks=self._looks,
                     overload=self.overload,
                 ),

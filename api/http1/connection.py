@@ -16,7 +16,6 @@ from api.http1.common_headers import FieldLines
 from api.http1.head import RequestHead
 from api.http1.peer import Peer
 
-_SWITCHING_PROTOCOLS = 101
 # Up to this size, copying content behind its head is cheaper than sending two pieces.
 _COPIED_BYTES = 4096
 _STATUS_LINES = {status: f"HTTP/1.1 {status} {reason}\r\n" for status, reason in responses.items()}
@@ -68,17 +67,14 @@ class RequestConnection(HTTPConnection):
     Attributes:
         head: the request's head.
         persistent: whether the connection stays open after the response, as far as is known.
-        switching: whether the response is 101 (Switching Protocols).
         begun: whether the response's head has been sent.
         finished: whether the response is complete.
     """
 
-    switching = begun = finished = False
+    begun = finished = False
     _on_close: Callable[[], None] | None = None
     _chunked = False
     _left: int | None = None
-    # The 101 response; the successor's transport sends it, so that nothing can overtake it.
-    _held = b""
 
     def __init__(
         self,
@@ -109,18 +105,6 @@ class RequestConnection(HTTPConnection):
         """Abort the connection, because the response cannot be completed."""
         self._wire.break_off()
 
-    def hand_over(self, successor: StreamProtocol) -> bool:
-        """Give the transport to another protocol, after a 101 response.
-
-        Args:
-            successor: gets the transport, and the bytes that arrived after the request.
-
-        Returns:
-            Whether the client is still connected.
-        """
-        self._on_close = None
-        return self._wire.hand_over(self._held, successor)
-
     def client_left(self) -> None:
         """Notify the handler, once, that the client may have disconnected."""
         callback, self._on_close = self._on_close, None
@@ -147,8 +131,6 @@ class RequestConnection(HTTPConnection):
         self._frame(status, headers)
         lines = [f"{name}: {value}\r\n" for name, value in headers.get_all()]
         head = self._encoded("", [f"HTTP/1.1 {status} {reason}\r\n", *lines])
-        if self.switching:
-            self._held, head = head, b""
         return self._wire.send(head + self._framed(chunk) if chunk else head)
 
     def answer(self, status: int, shared: FieldLines, fields: dict[str, str], content: bytes) -> None:
@@ -179,6 +161,27 @@ class RequestConnection(HTTPConnection):
             self._wire.send(head + content)
         self._wire.answered(self)
 
+    def switch(self, shared: FieldLines, fields: dict[str, str], successor: StreamProtocol) -> bool:
+        """Answer 101 (Switching Protocols), and give the transport to another protocol.
+
+        Args:
+            shared: header fields that many responses have, already encoded.
+            fields: the other header fields.
+            successor: gets the transport, and the bytes that arrived after the request.
+
+        Returns:
+            Whether the client is still connected.
+
+        Raises:
+            ValueError: a header field has a line break. Nothing is sent, and the connection is aborted.
+        """
+        self.begun = self.finished = True
+        self._on_close = None
+        head = self._encoded(
+            _STATUS_LINES[101] + shared.text, [f"{name}: {value}\r\n" for name, value in fields.items()]
+        )
+        return self._wire.hand_over(head, successor)
+
     def write(self, chunk: bytes) -> "Future[None]":
         """Send a part of the body.
 
@@ -203,9 +206,6 @@ class RequestConnection(HTTPConnection):
 
     def _frame(self, status: int, headers: HTTPHeaders) -> None:
         """Choose how the end of the response is marked, and whether the connection stays open."""
-        if status == _SWITCHING_PROTOCOLS:
-            self.switching = True
-            return
         if headers.get("Connection", "").lower() == "close":
             self.persistent = False
         bodiless = self.head.line.method == "HEAD" or status < 200 or status in (204, 304)

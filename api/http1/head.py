@@ -27,6 +27,8 @@ _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-\"$-~]+) HTTP/(
 _ABSOLUTE_FORM = re.compile(r"https?://([^/?]+)(.*)", re.IGNORECASE | re.DOTALL)
 # Together they bound the cache of heads to a few megabytes.
 _CACHED_HEAD_BYTES, _HEADS_KEPT = 1024, 4096
+_UPGRADE = b"\r\nUpgrade:"
+"""As everybody writes it. Heads of handshakes are all different."""
 # Replaces the request line: httptools only knows the methods on its list and treats some of them specially.
 _PARSERS_REQUEST_LINE = b"GET / HTTP/1.1\r\n"
 
@@ -95,7 +97,7 @@ def parse_head(data: bytes, limits: Limits) -> RequestHead:
         TargetTooLong: the request line is too long.
         HeadersTooLarge: there are too many fields.
     """
-    if len(data) <= _CACHED_HEAD_BYTES:
+    if len(data) <= _CACHED_HEAD_BYTES and _UPGRADE not in data:
         head = _cached(data, limits)
         if not head.upgrade:
             return head

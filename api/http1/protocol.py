@@ -261,10 +261,7 @@ class Http1Protocol(asyncio.Protocol):
         """The response is complete: continue with the next request, if the connection persists."""
         if request is not self._request:
             return
-        if request.switching:
-            # A handler that fails to hand over must not leave the client waiting for ever.
-            self._deadline.set(self._limits.header_timeout_seconds)
-        elif self._phase is Phase.BODY:
+        if self._phase is Phase.BODY:
             # Reading the rest of the body would take as long as the client likes.
             self._loop.call_soon(self._abandon_request)
             self._close(lingering=True)

@@ -21,7 +21,7 @@ _GRACE_SECONDS = 1.0
 _FLUSHED_TOGETHER = 16
 """Responses that are sent before the end of a turn, so that clients work while the turn goes on."""
 
-BACKLOG = 1024
+BACKLOG = 4096
 """Clients that wait to be accepted; the kernel lets more try again after 1, 3, 7, 15 and 31 seconds."""
 
 _BACKLOG_LIMIT = 2 * BACKLOG

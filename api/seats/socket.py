@@ -13,7 +13,8 @@ from marshmallow import ValidationError
 from api.looks import SOCKET
 from api.rest.fields import LARGEST_ID
 from api.seats.messages import UpdateForm, WatchQuery, require_ping
-from api.seats.updates import SeatUpdates, seat_encoder, snapshot_frames
+from api.seats.snapshots import Snapshots
+from api.seats.updates import SeatUpdates, seat_encoder
 from api.wire import holder_of
 from api.ws.feed import Frames, Position, Watcher
 from api.ws.frames import POLICY_VIOLATION
@@ -35,6 +36,7 @@ class ScreeningSocket(ClientSocket):
     Args:
         services: collaborators of all sockets.
         counts: counts the sockets per screening.
+        snapshots: encodes them for all sockets.
     """
 
     route = "/ws/screenings/{screening_id}"
@@ -45,11 +47,12 @@ class ScreeningSocket(ClientSocket):
         *REFUSALS,
     )
 
-    __slots__ = ("_access", "_counts", "_watcher")
+    __slots__ = ("_access", "_counts", "_snapshots", "_watcher")
 
-    def __init__(self, services: SocketServices, counts: SocketCounts) -> None:
+    def __init__(self, services: SocketServices, counts: SocketCounts, snapshots: Snapshots) -> None:
         super().__init__(services)
         self._counts = counts
+        self._snapshots = snapshots
         self._watcher: Watcher | None = None
         self._access: tuple[str, ...] = ()
 
@@ -115,14 +118,15 @@ class ScreeningSocket(ClientSocket):
         while changes.missed is None:
             watcher.pause()
             seat_map: SeatMap = await self.in_time(screenings.ask(ReadSeats(screening_id)))
-            seen = seat_map.with_access(self._access)
-            await self._send_paced(snapshot_frames(seen, watcher.holder, self.services.clock.now()))
+            seen, now = seat_map.with_access(self._access), self.services.clock.now()
+            await self._send_paced(self._snapshots.frames(seen, watcher.holder, now))
             watcher.buffer()
             changes = await self.in_time(
                 screenings.ask(ReadChanges(screening_id, seat_map.epoch, seat_map.seq))
             )
         if changes.missed:
-            await self._send_paced(SeatUpdates(form, changes.missed, self._access).parts(watcher.holder))
+            missed = SeatUpdates(form, changes.missed, self._access).parts(watcher.holder)
+            await self._send_paced(Frames(part, 1) for part in missed)
         return changes
 
     def _confirm(self, screening_id: int, position: Position, window: Window) -> None:
@@ -135,9 +139,9 @@ class ScreeningSocket(ClientSocket):
             **window_fields(window, self.timestamp()),
         )
 
-    async def _send_paced(self, frames: Iterable[bytes]) -> None:
+    async def _send_paced(self, several: Iterable[Frames]) -> None:
         """Send frames no faster than the client reads them, yielding to the event loop after each."""
-        for frame in frames:
-            self.send_frames(Frames(frame, 1))
+        for frames in several:
+            self.send_frames(frames)
             await self.outbox.drained()
             await asyncio.sleep(0)

@@ -21,8 +21,7 @@ from api.ws.feed import Changes, Encoder, Frames, Position
 from api.ws.news import News, news_of
 from api.ws.outbox import text_frame
 from api.ws.sales import SALES
-from engine.records import Layout
-from engine.views import ALTERING, SeatMap, SeatsChanged, SeatView, StateHashed, view_with
+from engine.views import ALTERING, SeatsChanged, SeatView, StateHashed, view_with
 
 PART_LIMIT_BYTES = 32 * 1024
 _LARGEST_SAFE_INTEGER = 2**53 - 1
@@ -30,8 +29,6 @@ _LARGEST_SAFE_INTEGER = 2**53 - 1
 
 _ENVELOPE_BYTES = 256
 _ENCODERS_KEPT = 4096
-_STATES_KEPT = 65_536
-"""More than the seats of the largest halls, so that not even theirs push each other out."""
 
 
 class SeatUpdates:
@@ -109,7 +106,7 @@ class SeatUpdates:
             yield _screening_changed(self._altered, self._position)
         for change in self._sales:
             yield _sales_changed(change)
-        states = [_seat_state(view, holder) for view in self._views]
+        states = [seat_state(view, holder) for view in self._views]
         if states:
             yield from self._states(states)
         if self._hash is not None:
@@ -121,9 +118,9 @@ class SeatUpdates:
 
     def _states(self, states: Sequence[bytes]) -> Iterator[bytes]:
         if self._form is UpdateForm.SINGLE or (self._form is UpdateForm.BOTH and len(states) == 1):
-            yield from _finished(map(_single, states), self._position, self._at)
+            yield from finished(map(_single, states), self._position, self._at)
         if self._form is not UpdateForm.SINGLE:
-            yield from _finished(_bulks(states), self._position, self._at)
+            yield from finished(bulks(states), self._position, self._at)
 
 
 class SeriesOfSeatUpdates:
@@ -161,34 +158,7 @@ def seat_encoder(form: UpdateForm, access: tuple[str, ...] = (), hashed: bool = 
     return partial(SeriesOfSeatUpdates, form, access, hashed)
 
 
-def snapshot_frames(seat_map: SeatMap, holder: str, at: float) -> Iterator[bytes]:
-    """Yield all seats of a screening as bulk updates, encoded lazily.
-
-    Args:
-        seat_map: the seats; the last frame has its position.
-        holder: holder whose seats are marked `is_mine`.
-        at: current time, in seconds since the epoch.
-    """
-    views = seat_map.views
-    states = (
-        free if (view := views.get(seat_id)) is None else _seen_by(holder, view)
-        for seat_id, free in seat_map.layout.derived(_free_states).items()
-    )
-    return _finished(_bulks(states), Position(seat_map.epoch, seat_map.seq), at, snapshot=True)
-
-
-def _free_states(layout: Layout) -> dict[int, bytes]:
-    """The seats of a room as everybody sees them while they are available, by id; as `_seat_state`."""
-    return {
-        seat.id: b'{"seat_id":%d,"status":"available","is_mine":false}' % seat.id for seat in layout.seats
-    }
-
-
-def _seen_by(holder: str, view: SeatView) -> bytes:
-    return _seat_state(view, holder) if view.holder == holder else _seen_by_others(view)
-
-
-def _finished(messages: Iterator[bytes], position: Position, at: float, **flags: bool) -> Iterator[bytes]:
+def finished(messages: Iterator[bytes], position: Position, at: float, **flags: bool) -> Iterator[bytes]:
     """Complete the messages of one update and frame them; only the last one gets `seq`."""
     common = {"timestamp": timestamp(at), "epoch": position.epoch, **flags}
     unfinished = b"," + orjson.dumps({**common, "more": True})[1:]
@@ -277,7 +247,7 @@ def _single(state: bytes) -> bytes:
     return b'{"type":"seat_update",' + state[1:-1]
 
 
-def _bulks(states: Iterable[bytes]) -> Iterator[bytes]:
+def bulks(states: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the first parts of `bulk_seat_update` messages, split by the size limit; at least one."""
     part: list[bytes] = []
     part_bytes = _ENVELOPE_BYTES
@@ -295,7 +265,7 @@ def _bulk(states: Iterable[bytes]) -> bytes:
     return b'{"type":"bulk_seat_update","updates":[' + b",".join(states) + b"]"
 
 
-def _seat_state(view: SeatView, holder: str | None) -> bytes:
+def seat_state(view: SeatView, holder: str | None) -> bytes:
     """Encode an `api.seats.messages.SeatState`, omitting fields without a value."""
     is_mine = view.holder is not None and view.holder == holder
     state: dict[str, Any] = {"seat_id": view.seat_id, "status": view.status, "is_mine": is_mine}
@@ -314,9 +284,3 @@ def _seat_state(view: SeatView, holder: str | None) -> bytes:
     if previous is not None:
         state["previously_reserved_by"] = previous
     return orjson.dumps(state)
-
-
-@lru_cache(_STATES_KEPT)
-def _seen_by_others(view: SeatView) -> bytes:
-    """Encode a seat for all but its holder. After a restart, everybody wants the same seats at once."""
-    return _seat_state(view, None)

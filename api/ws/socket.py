@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 import orjson
 from tornado.websocket import WebSocketClosedError
 
+from api.access_log import AccessLog
 from api.errors import TooManyAttempts
 from api.identity.channels import Channels
 from api.identity.errors import AccessCodeRefused
@@ -117,6 +118,7 @@ class SocketServices:
     allowed_origins: AllowedOrigins
     limits: SocketLimits
     channels: Channels
+    access_log: AccessLog
     looks: Looks = field(default_factory=Looks)
     overload: Overload = field(default_factory=Overload)
 

@@ -24,8 +24,8 @@ class SocketSettings:
     socket_handshakes_per_second: Annotated[
         int,
         whole(1, 1_000_000, "handshakes"),
-        "New WebSockets per second, and how many at once after a pause; further handshakes are answered with "
-        "503 and `Retry-After`. So clients that all reconnect at the same time leave time for others.",
+        "New WebSockets per second. Further handshakes wait for their turn for up to two seconds, or are "
+        "answered with 503 and `Retry-After`. So clients that all reconnect together leave time for others.",
     ] = 1000
     socket_subscriptions_limit: Annotated[
         int, whole(1, 10_000, "events"), "Events that one WebSocket may watch at the same time."

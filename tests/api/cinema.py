@@ -16,6 +16,7 @@ from tornado.web import Application
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from api.access_log import AccessLog
 from api.events.socket import EventServices
 from api.http1.http_server import make_http_server
 from api.identity.channels import Channels
@@ -42,6 +43,7 @@ from engine.ports import Clock
 from engine.records import Layout, ScreeningInfo, Seat
 from engine.views import SeatMap
 from tests.api.room_services import memory_room_services
+from tests.api.venue import RecordingHttpObserver
 from tests.http_layer import http_layer
 
 SCREENING = 123
@@ -151,6 +153,7 @@ class Cinema:
         self._clients: list[ClientConnection] = []
         self.clock = clock or SystemClock()
         self.observer = CountingObserver()
+        self.requests = RecordingHttpObserver()
         self.revocations = Revocations(NoStoredRevocations(), self.clock.now, 86_400)
         self.tokens = Tokens(SECRET, is_revoked=self.revocations.is_revoked, clock=self.clock.now)
         self.feed = SeatFeed(self.clock, self.observer, tick_seconds=tick_seconds)
@@ -185,6 +188,7 @@ class Cinema:
             AllowedOrigins(["https://cinema.example"]),
             limits,
             Channels(NoChannels(), b"key", Limiter(100, 60.0, monotonic), monotonic),
+            AccessLog(self.requests),
             overload=overload or Overload(),
         )
         self.watched = SocketCounts()

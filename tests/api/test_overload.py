@@ -1,11 +1,13 @@
 """More requests than can be answered: who is refused first, and that all are served again afterwards."""
 
+import asyncio
 from collections.abc import Callable
+from time import monotonic
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from api.overload import PATIENCE_SECONDS, TURN_SECONDS, Overload, Urgency
+from api.overload import PATIENCE_SECONDS, TURN_SECONDS, Overload, Overloaded, Urgency
 from tests.api.caller import Caller, Response
 from tests.api.cinema import Cinema
 from tests.api.rooms.test_socket import joined, next_message, room_message
@@ -144,16 +146,49 @@ async def test_the_ticket_guides_refusal_has_its_envelope(venue: Venue) -> None:
 @pytest.mark.gen_test
 async def test_new_sockets_are_admitted_at_a_bounded_rate(open_cinema: Callable[..., Cinema]) -> None:
     now = [0.0]
-    cinema = open_cinema(overload=Overload(handshakes_per_second=2, now=lambda: now[0]))
+    cinema = open_cinema(overload=Overload(handshakes_per_second=0.25, now=lambda: now[0]))
     await cinema.join(7)
-    await cinema.join(8)
     with pytest.raises(InvalidStatus) as refused:
-        await cinema.join(9)
+        await cinema.join(8)
     response = refused.value.response
     assert response.status_code == 503
-    assert 1 <= int(response.headers["Retry-After"]) <= 4
-    now[0] += 0.5
-    await cinema.join(9)
+    assert 2 <= int(response.headers["Retry-After"]) <= 10
+    now[0] += 4
+    await cinema.join(8)
+
+
+def test_each_new_socket_waits_for_its_turn() -> None:
+    now = [0.0]
+    overload = Overload(handshakes_per_second=2, now=lambda: now[0])
+    assert [overload.handshake_wait_seconds() for _ in range(5)] == [0.0, 0.5, 1.0, 1.5, 2.0]
+    asked = set()
+    for _ in range(9):
+        with pytest.raises(Overloaded) as refused:
+            overload.handshake_wait_seconds()
+        asked.add(int(refused.value.headers["Retry-After"]))
+    assert asked == set(range(2, 11))
+    assert overload.refused_handshakes == 9
+    now[0] = 0.6
+    assert overload.handshake_wait_seconds() == pytest.approx(1.9)
+    now[0] = 60.0
+    assert [overload.handshake_wait_seconds() for _ in range(2)] == [0.0, 0.5]
+
+
+@pytest.mark.gen_test
+async def test_a_handshake_is_answered_when_its_turn_comes(open_cinema: Callable[..., Cinema]) -> None:
+    cinema = open_cinema(overload=Overload(handshakes_per_second=20))
+    joined_at = []
+
+    async def join(user: int) -> None:
+        await cinema.join(user)
+        joined_at.append(monotonic())
+
+    began_at = monotonic()
+    async with asyncio.TaskGroup() as group:
+        for user in range(1, 6):
+            group.create_task(join(user))
+    assert all(at - began_at >= 0.05 * turn for turn, at in enumerate(joined_at))
+    assert cinema.requests.requests == [("/ws/screenings/{screening_id}", "GET", 101)] * 5
 
 
 @pytest.mark.gen_test

@@ -9,7 +9,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvloop
@@ -18,6 +18,7 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler, stream_request_body
 from websockets.frames import Opcode
 
+from api.access_log import AccessLog
 from api.http1.http_server import HTTPTOOLS, TORNADO, make_http_server
 from api.http1.refusal import RejectedRequest
 from api.http1.trusted_proxies import NO_PROXIES, TrustedProxies
@@ -26,10 +27,11 @@ from api.limits import Limits, SocketLimits
 from api.overload import Overload
 from api.ws.connection import SocketConnection
 from api.ws.frames import FINAL, frame
-from api.ws.handshake import Handshake
+from api.ws.handshake import SocketEndpoint
 from api.ws.heartbeat import Heartbeat
 from api.ws.socket import HandshakeRequest
 from engine.memory import ManualClock
+from tests.api.venue import RecordingHttpObserver
 
 LAYERS = (HTTPTOOLS, TORNADO)
 LOOPS = (asyncio.new_event_loop, uvloop.new_event_loop)
@@ -177,6 +179,7 @@ class Echoing:
 class Sockets:
     """The services that a handshake needs."""
 
+    access_log = AccessLog(RecordingHttpObserver())
     overload = Overload()
     allowed_origins = AllowedOrigins(())
     limits = SocketLimits(
@@ -301,7 +304,7 @@ class Stage:
     ) -> None:
         self.refusals: list[RejectedRequest] = []
         heartbeat = Heartbeat(ManualClock(), 20.0)
-        sockets = {"route": "/socket", "services": Sockets(), "heartbeat": heartbeat, "handler": Echoing}
+        sockets = SocketEndpoint("/socket", cast(Any, Sockets()), heartbeat, cast(Any, Echoing))
         application = Application(
             [
                 ("/status/([0-9]+)", Status),
@@ -312,7 +315,7 @@ class Stage:
                 ("/torn", Torn),
                 ("/upload", Upload),
                 ("/hasty", Hasty),
-                ("/socket", Handshake, sockets),
+                ("/socket", sockets),
                 (".*", Echo),
             ]
         )

@@ -86,6 +86,30 @@ async def test_a_refused_upgrade_leaves_the_connection_as_it_was(open_stage: Ope
         await expect(connection, b"hello")
 
 
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "field"),
+    [
+        (get(*HANDSHAKE[:-1], target=b"/socket"), 400, ("content-type", "application/json")),
+        (get(target=b"/socket"), 400, ("x-content-type-options", "nosniff")),
+        (get(*HANDSHAKE[1:], target=b"/socket"), 400, ("server", "Frontrow")),
+        (UPGRADE.replace(b"Version: 13", b"Version: 12"), 426, ("sec-websocket-version", "13")),
+        (UPGRADE.replace(b"Sec-WebSocket-Version: 13\r\n", b""), 426, ("sec-websocket-version", "13")),
+        (UPGRADE.replace(b"GET", b"PUT"), 405, ("allow", "GET")),
+        (UPGRADE + b"", 101, ("sec-websocket-accept", "ICX+Yqv66kxgM0FcWaLWlFLwTAI=")),
+    ],
+)
+async def test_a_handshake_is_answered_as_the_standard_says(
+    open_stage: OpenStage, layer: str, request_bytes: bytes, status: int, field: tuple[str, str]
+) -> None:
+    async with open_stage(layer).connected() as connection:
+        await connection.send(request_bytes)
+        answer = await connection.answer()
+        assert (answer.status, answer.fields[field[0]]) == (status, field[1])
+        assert answer.fields["x-request-id"]
+        if status >= 400:
+            assert set(answer.json) >= {"detail", "code", "retryable"}
+
+
 async def test_sockets_outlive_the_server_that_accepted_them(open_stage: OpenStage, layer: str) -> None:
     stage = open_stage(layer)
     async with stage.connected() as connection:

@@ -1,0 +1,116 @@
+"""Snapshots of a screening for sockets that cannot be told what they missed: all seats, as bulk updates.
+
+After a restart everybody wants the seats of the same screenings at once. Almost all get identical bytes, so
+these are encoded, and compressed, once in a while and not for each. Who holds or has bought a seat gets bytes
+of its own, with `is_mine`.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from api.seats.updates import bulks, finished, seat_state
+from api.ws.feed import Frames, Position
+from engine.records import Layout
+from engine.views import SeatMap, SeatView
+
+_STATES_KEPT = 65_536
+"""More than the seats of the largest halls, so that not even theirs push each other out."""
+
+_SHARED_SECONDS = 1.0
+"""How old the timestamp in a snapshot may be."""
+
+_SEATS_KEPT = 100_000
+"""Of all snapshots that are kept for others, in all: some ten megabytes."""
+
+
+class Snapshots:
+    """Encodes snapshots, and keeps the latest ones for others who ask for the same."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[int, _Shared] = OrderedDict()
+        self._seats = 0
+
+    def frames(self, seat_map: SeatMap, holder: str, at: float) -> Iterable[Frames]:
+        """Return all seats of a screening as bulk updates, encoded lazily.
+
+        Args:
+            seat_map: the seats; the last frame has its position.
+            holder: holder whose seats are marked `is_mine`.
+            at: current time, in seconds since the epoch.
+        """
+        shared = self._kept.get(seat_map.screening_id)
+        if shared is None or shared.seat_map is not seat_map or at - shared.at > _SHARED_SECONDS:
+            shared = self._keep(_Shared(seat_map, at))
+        if holder in shared.holders:
+            return (Frames(frame, 1) for frame in snapshot_frames(seat_map, holder, at))
+        return shared
+
+    def _keep(self, shared: "_Shared") -> "_Shared":
+        kept, screening_id = self._kept, shared.seat_map.screening_id
+        self._seats += len(shared) - len(kept.pop(screening_id, ()))
+        kept[screening_id] = shared
+        while self._seats > _SEATS_KEPT and len(kept) > 1:
+            self._seats -= len(kept.popitem(last=False)[1])
+        return shared
+
+
+class _Shared:
+    """A snapshot for all who have no seat in it.
+
+    Args:
+        seat_map: the seats; their number is the length of the snapshot.
+        at: current time, in seconds since the epoch.
+
+    Attributes:
+        holders: those who get another one.
+    """
+
+    def __init__(self, seat_map: SeatMap, at: float) -> None:
+        self.seat_map = seat_map
+        self.at = at
+        self.holders = {view.holder for view in seat_map.views.values()}
+        self._frames: list[Frames] = []
+        self._rest = snapshot_frames(seat_map, "", at)
+
+    def __len__(self) -> int:
+        return len(self.seat_map.layout.seats)
+
+    def __iter__(self) -> Iterator[Frames]:
+        number = 0
+        while number < len(self._frames) or self._encode_next():
+            yield self._frames[number]
+            number += 1
+
+    def _encode_next(self) -> bool:
+        frame = next(self._rest, None)
+        if frame is not None:
+            self._frames.append(Frames(frame, 1))
+        return frame is not None
+
+
+def snapshot_frames(seat_map: SeatMap, holder: str, at: float) -> Iterator[bytes]:
+    """Yield all seats of a screening as bulk updates, encoded lazily; for the arguments see `Snapshots`."""
+    views = seat_map.views
+    states = (
+        free if (view := views.get(seat_id)) is None else _seen_by(holder, view)
+        for seat_id, free in seat_map.layout.derived(_free_states).items()
+    )
+    return finished(bulks(states), Position(seat_map.epoch, seat_map.seq), at, snapshot=True)
+
+
+def _free_states(layout: Layout) -> dict[int, bytes]:
+    """The seats of a room as everybody sees them while they are available, by id; as `seat_state`."""
+    return {
+        seat.id: b'{"seat_id":%d,"status":"available","is_mine":false}' % seat.id for seat in layout.seats
+    }
+
+
+def _seen_by(holder: str, view: SeatView) -> bytes:
+    return seat_state(view, holder) if view.holder == holder else _seen_by_others(view)
+
+
+@lru_cache(_STATES_KEPT)
+def _seen_by_others(view: SeatView) -> bytes:
+    """Encode a seat for all but its holder."""
+    return seat_state(view, None)
