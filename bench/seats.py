@@ -17,6 +17,7 @@ RESERVE = "/api/v1/seat-reservations/reserve"
 TOGGLE = "/api/v1/seat-reservations/toggle"
 BOOK = "/api/v1/tickets/book"
 CANCEL = "/api/v1/seat-reservations/cancel"
+BEST = "/api/v1/seat-reservations/best-available"
 
 _TRACE = b"traceparent: 00-%032x-%016x-01\r\nX-Request-ID: %032x\r\n"
 _numbers = itertools.count(random.getrandbits(48))
@@ -32,6 +33,28 @@ def availability(screening_id: int) -> bytes:
 def release_all(token: str, screening_id: int) -> bytes:
     """Return the request that releases a user's holds in a screening, which activates the screening."""
     return head("DELETE", f"{CANCEL}/{screening_id}", token) + framed()
+
+
+@dataclass(frozen=True)
+class Parties:
+    """Each connection holds the best seats for a party, gives them back, and so on.
+
+    Attributes:
+        tokens: of the users, one for each connection in turns.
+        screenings: one for each connection in turns.
+        size: seats of a party.
+    """
+
+    tokens: Sequence[str]
+    screenings: Sequence[SeededScreening]
+    size: int
+
+    def of(self, connection: int, connections: int) -> Iterator[bytes]:
+        """Yield the requests of one connection."""
+        token = self.tokens[connection % len(self.tokens)]
+        screening_id = self.screenings[connection % len(self.screenings)].id
+        wanted = framed(b'{"screening_id":%d,"quantity":%d}' % (screening_id, self.size))
+        return itertools.cycle([head("POST", BEST, token) + wanted, release_all(token, screening_id)])
 
 
 @dataclass(frozen=True)

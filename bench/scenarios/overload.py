@@ -3,6 +3,10 @@
 One round: the capacity is found by a closed loop; then requests come at half of it, at three times as many,
 and at half again. Everybody looks, some hold and a few buy, on connections that send their next request at
 once when one was refused, which clients that obey `Retry-After` do not.
+
+Looks are at all seats of a large hall, and holds are of the best seats for a party, so that all kinds cost
+the server about the same, and much more than the process that sends them. `frontrow-patient` refuses nothing;
+its goodput says whether the capacity is right.
 """
 
 import math
@@ -10,16 +14,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.load.closed_loop import ClosedLoop
-from bench.load.http import CREATED, OK
+from bench.load.http import CREATED, NO_CONTENT, OK
 from bench.load.surge import Surge, SurgeTally
 from bench.load.tally import Tally
 from bench.plan import Contenders, Figures
-from bench.seats import InTurns, Repeated, SeatPairs, Walk, availability
+from bench.seats import InTurns, Parties, Repeated, SeatPairs, Walk, availability
 from bench.stage import Frontrow, Stage
 
 LOOK, HOLD, SALE = range(3)
 _ORDER = (LOOK, LOOK, HOLD, LOOK, LOOK, HOLD, LOOK, LOOK, HOLD, SALE)
-_HALL = (15, 20)
+_PARTY = 4
+_HELD_SEATS = 1000
+"""The limit per user. Giving back is refused too, and then a connection holds more."""
+
 _FACTOR = 3.0
 _BEFORE, _AFTER = 0.5, 0.5
 """Shares of the capacity before and after the surge."""
@@ -31,7 +38,7 @@ _REFUSED = 503
 _WAIT_MS = 100
 """The default of `FRONTROW_OVERLOAD_WAIT_MS`."""
 
-_GOOD = frozenset({OK, CREATED})
+_GOOD = frozenset({OK, CREATED, NO_CONTENT})
 _NORMAL_FACTOR = 3.0
 """After the surge all is normal again when p99 is below so many times that before, or `_NORMAL_MS`."""
 
@@ -46,23 +53,20 @@ class Shop:
     server: Frontrow
     pairs: SeatPairs
     looks: Repeated
+    parties: Parties
     sold: int = 0
 
-    def kinds(self, connections: int) -> tuple[Repeated, Repeated, Walk]:
+    def kinds(self, connections: int) -> tuple[Repeated, Parties, Walk]:
         """Return the requests of all kinds; no pair that was sold is asked for again."""
-        toggles = Repeated([self.pairs.toggle(pair) for pair in range(connections)])
-        return self.looks, toggles, Walk(self.pairs, SeatPairs.book, self.sold)
+        return self.looks, self.parties, Walk(self.pairs, SeatPairs.book, self.sold)
 
     async def play(self) -> Figures:
         """Play one round."""
         plan, load, server = self.stage.plan, self.stage.load, self.server
         connections = plan.surge_connections
-        if not self.sold:
-            # Those who hold and those who buy have different seats.
-            self.sold = connections
         visits = InTurns(self.kinds(plan.connections), _ORDER)
         peak = await load.run(ClosedLoop(server.address, server.pid, visits, plan.connections, plan.seconds))
-        peak.require(OK, CREATED)
+        peak.require(OK, CREATED, NO_CONTENT)
         sales = math.ceil(max(peak.sent) * _ORDER.count(SALE) / len(_ORDER))
         self.sold += sales * plan.connections
         await server.flushed()
@@ -94,8 +98,10 @@ class Shop:
 def _figures(tally: SurgeTally, peak: Tally, seconds: float) -> Figures:
     entries = list(zip(tally.due_at, tally.kinds, tally.statuses, tally.latencies, strict=True))
     surge = [entry for entry in entries if _CALM_SECONDS <= entry[0] < _CALM_SECONDS + seconds]
-    good = [entry for entry in surge if entry[2] in _GOOD]
     refused = [entry[3] for entry in surge if entry[2] == _REFUSED]
+    # What is answered after the surge does not count: then there is time for it.
+    ends_at = _CALM_SECONDS + seconds
+    good = [entry for entry in surge if entry[2] in _GOOD and entry[0] + entry[3] < ends_at]
     shares = [_ORDER.count(kind) / len(_ORDER) for kind in (LOOK, HOLD, SALE)]
     rates = [sum(entry[1] == kind for entry in good) / seconds for kind in (LOOK, HOLD, SALE)]
     looks, holds, sales = (
@@ -114,7 +120,7 @@ def _figures(tally: SurgeTally, peak: Tally, seconds: float) -> Figures:
         "refused_p99_ms": _p99_ms(refused),
         "errors": float(sum(entry[2] not in (*_GOOD, _REFUSED) for entry in surge) + tally.unanswered),
         "calm_p99_ms": calm_ms,
-        "normal_after_s": _normal_after(entries, _CALM_SECONDS + seconds, calm_ms),
+        "normal_after_s": _normal_after(entries, ends_at, calm_ms),
     }
 
 
@@ -150,8 +156,9 @@ async def prepare(stage: Stage) -> Contenders:
     """Prepare a server that refuses, and one that does not."""
     contenders = {}
     for name, limit_ms in (("frontrow", _WAIT_MS), ("frontrow-patient", 0)):
-        server = await stage.start(overload_wait_ms=limit_ms)
-        pairs = SeatPairs(stage.tokens, await stage.seeded(server))
-        (seen,) = await stage.activated(server, await server.process.seed(1, *_HALL))
-        contenders[name] = Shop(stage, server, pairs, Repeated([availability(seen.id)])).play
+        server = await stage.start(overload_wait_ms=limit_ms, held_seats_limit=_HELD_SEATS)
+        bought, held = await stage.seeded(server), await stage.seeded(server)
+        looks = Repeated([availability(screening.id) for screening in held])
+        parties = Parties(stage.tokens, held, _PARTY)
+        contenders[name] = Shop(stage, server, SeatPairs(stage.tokens, bought), looks, parties).play
     return contenders
