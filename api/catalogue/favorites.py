@@ -30,7 +30,11 @@ async def add_favorite_cinema(call: Call, cinema_id: int) -> Document:
     """
     catalogue = call.services.catalogue
     await catalogue.cinemas.find(cinema_id)
-    return dump(FavoriteCinema, await catalogue.favorites.add(call.account_id, cinema_id))
+
+    async def write() -> Document:
+        return dump(FavoriteCinema, await catalogue.favorites.add(call.account_id, cinema_id))
+
+    return await call.kept(write)
 
 
 @favorites.delete("/{cinema_id}/favorite", status=204, refusals=(NotFound,))
@@ -41,4 +45,4 @@ async def remove_favorite_cinema(call: Call, cinema_id: int) -> None:
     """
     catalogue = call.services.catalogue
     await catalogue.cinemas.find(cinema_id)
-    await catalogue.favorites.remove(call.account_id, cinema_id)
+    await call.kept(lambda: catalogue.favorites.remove(call.account_id, cinema_id))

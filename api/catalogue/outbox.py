@@ -83,4 +83,8 @@ async def retry_message(call: Call, message_id: int) -> Document:
 
     All attempts begin anew, the first one immediately. A message that waits is left as it is.
     """
-    return dump(MessageEntry, _shown(call, await call.services.catalogue.messages.retry(message_id)))
+
+    async def write() -> Document:
+        return dump(MessageEntry, _shown(call, await call.services.catalogue.messages.retry(message_id)))
+
+    return await call.kept(write)

@@ -151,4 +151,8 @@ async def react_to_review(call: Call, review_id: int, reaction: str) -> Document
     A reaction replaces an earlier one; sending the same reaction again withdraws it.
     """
     reviews = call.services.catalogue.reviews
-    return dump(ReviewReactedTo, await reviews.react(review_id, call.account_id, reaction))
+
+    async def write() -> Document:
+        return dump(ReviewReactedTo, await reviews.react(review_id, call.account_id, reaction))
+
+    return await call.kept(write)

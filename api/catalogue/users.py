@@ -233,8 +233,12 @@ async def _release_all(call: Call) -> None:
 @users.put("/me/preferences", body=Preferences, answers=Preferences, refusals=(NoAccount,))
 async def update_preferences(call: Call, **preferences: Any) -> Document:
     """Replace the caller's preferences."""
-    await _update_own(call, {"preferences": orjson.dumps(preferences).decode()})
-    return preferences
+
+    async def write() -> Document:
+        await _update_own(call, {"preferences": orjson.dumps(preferences).decode()})
+        return preferences
+
+    return await call.kept(write)
 
 
 @users.put("/me/profile-picture", upload=PICTURE, answers=Profile, refusals=(NoAccount,), encrypted=True)
@@ -245,7 +249,7 @@ async def upload_profile_picture(call: Call, file: UploadedFile) -> Document:
     to a square of at most 512 pixels a side; metadata is dropped.
     """
     picture = await call.services.workers.run(portrait, file)
-    return await _update_own(call, {"picture": picture, "picture_url": None})
+    return await call.kept(lambda: _update_own(call, {"picture": picture, "picture_url": None}))
 
 
 class PictureAddress(RequestSchema):
@@ -260,7 +264,7 @@ async def update_profile_picture_url(call: Call, url: str | None) -> Document:
 
     Replaces an uploaded picture.
     """
-    return await _update_own(call, {"picture": None, "picture_url": url})
+    return await call.kept(lambda: _update_own(call, {"picture": None, "picture_url": url}))
 
 
 @users.get("/{user_id}", access=Access.PUBLIC, answers=PublicProfile, refusals=(NotFound,))
@@ -317,16 +321,20 @@ async def add_search(call: Call, query: str) -> Document:
     Keeps the last hundred distinct searches.
     """
     searches = call.services.catalogue.searches
-    return dump(SearchEntry, await searches.remember(call.account_id, query, SEARCHES_KEPT))
+
+    async def write() -> Document:
+        return dump(SearchEntry, await searches.remember(call.account_id, query, SEARCHES_KEPT))
+
+    return await call.kept(write)
 
 
 @users.delete("/me/search-history/{search_id}", status=204, refusals=(NotFound,))
 async def delete_search(call: Call, search_id: int) -> None:
     """Delete a search from the history."""
-    await call.services.catalogue.searches.forget(call.account_id, search_id)
+    await call.kept(lambda: call.services.catalogue.searches.forget(call.account_id, search_id))
 
 
 @users.delete("/me/search-history", status=204)
 async def clear_search_history(call: Call) -> None:
     """Delete the caller's search history."""
-    await call.services.catalogue.searches.forget_all(call.account_id)
+    await call.kept(lambda: call.services.catalogue.searches.forget_all(call.account_id))

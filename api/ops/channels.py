@@ -80,7 +80,7 @@ async def replace_access_code(call: Call, name: str, code: str | None) -> Docume
 @channels.delete("/{name:text}", access=Access.ADMIN, status=204, refusals=(NotFound, InUse))
 async def delete_channel(call: Call, name: str) -> None:
     """Delete a channel, unless seats are kept back for it."""
-    await call.services.channels.remove(name)
+    await call.kept(lambda: call.services.channels.remove(name))
 
 
 def _document(channel: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,7 +60,11 @@ async def describe_guest(call: Call, email: str, full_name: str) -> Document:
     if not call.caller.guest:
         raise NotAGuest
     language = call.accepted_language or ""
-    return dump(Guest, await call.services.guests.describe(call.account_id, email, full_name, language))
+
+    async def write() -> Document:
+        return dump(Guest, await call.services.guests.describe(call.account_id, email, full_name, language))
+
+    return await call.kept(write)
 
 
 @guests.delete("/me", access=Access.USER, status=204, refusals=(NotAGuest,))
@@ -71,7 +75,7 @@ async def forget_guest(call: Call) -> None:
     """
     if not call.caller.guest:
         raise NotAGuest
-    await call.services.guests.forget(call.account_id)
+    await call.kept(lambda: call.services.guests.forget(call.account_id))
 
 
 class LinksWanted(Input):

@@ -78,15 +78,20 @@ async def _update(call: Call, webhook_id: int, changes: Mapping[str, Any]) -> Do
         _check_url(call, values["url"])
     if "events" in values:
         values["events"] = sorted(set(values["events"]))
-    record = await rows.update(webhook_id, values)
-    if enabled is not None:
-        record = await (
-            rows.enable(webhook_id)
-            if enabled
-            else rows.disable(webhook_id, "An administrator has disabled it.")
-        )
+
+    async def write() -> Document:
+        record = await rows.update(webhook_id, values)
+        if enabled is not None:
+            record = await (
+                rows.enable(webhook_id)
+                if enabled
+                else rows.disable(webhook_id, "An administrator has disabled it.")
+            )
+        return dump(WebhookView, record)
+
+    changed = await call.kept(write)
     call.services.webhook_sender.wake()
-    return dump(WebhookView, record)
+    return changed
 
 
 @webhooks.put(
@@ -111,7 +116,7 @@ async def update_webhook(call: Call, webhook_id: int, **changes: Any) -> Documen
 @webhooks.delete("/{webhook_id}", access=Access.ADMIN, status=204, refusals=(NotFound,))
 async def delete_webhook(call: Call, webhook_id: int) -> None:
     """Delete a webhook, with the log of its deliveries."""
-    await call.services.webhooks.delete(webhook_id)
+    await call.kept(lambda: call.services.webhooks.delete(webhook_id))
 
 
 @webhooks.post("/{webhook_id}/enable", access=Access.ADMIN, answers=WebhookView, refusals=(NotFound,))
@@ -211,9 +216,13 @@ async def replay_webhook(call: Call, webhook_id: int, start: int | datetime) -> 
     They have the same `webhook-id` as before. Only events that the webhook wants are sent; which ones are
     still there, docs/webhooks.md says.
     """
-    number = await call.services.webhooks.replay(webhook_id, start)
+
+    async def write() -> Document:
+        return {"events": await call.services.webhooks.replay(webhook_id, start)}
+
+    replayed = await call.kept(write)
     call.services.webhook_sender.wake()
-    return {"events": number}
+    return replayed
 
 
 def _sent(result: tuple[Any, Any]) -> Document:

@@ -4,61 +4,11 @@ import asyncio
 
 import pytest
 
-from tests.acceptance.test_sticky_refusals import until
 from tests.api.caller import Response
-from tests.database import connect, execute
 from tests.durable_requests import RECIPES, DurableRequest, Stage, durable_endpoints
 from tests.house import House
 
 pytestmark = pytest.mark.gen_test(timeout=180)
-
-DECIDED_BY_THE_ENGINE = {
-    "cancel_ticket",
-    "cancel_tickets",
-    "move_ticket",
-    "move_tickets",
-    "update_ticket_status",
-    "purchase_reservation",
-    "join_waitlist",
-    "leave_waitlist",
-    "notify_when_free",
-    "create_block",
-    "release_block",
-}
-"""Their responses are stored after the journal has committed the change."""
-
-DECIDED_ONE_BY_ONE = {"check_in_batch"}
-"""Each scan of a batch has an id of its own for repeats."""
-
-NOTE_CHANGES = """
-CREATE TABLE noted (transaction xid8 DEFAULT pg_current_xact_id(), changed text, key text);
-CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO noted (changed, key) VALUES (TG_TABLE_NAME, to_jsonb(NEW) ->> 'key');
-    RETURN NULL;
-END
-$$;
-DO $$
-DECLARE
-    changed text;
-BEGIN
-    FOR changed IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'noted' LOOP
-        EXECUTE format('CREATE TRIGGER noting AFTER INSERT OR UPDATE OR DELETE ON %I', changed)
-            || ' FOR EACH ROW EXECUTE FUNCTION note()';
-    END LOOP;
-END
-$$
-"""
-
-WAITING = """
-SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
-"""
-
-CHANGED_WITH_KEY = """
-SELECT DISTINCT changed FROM noted WHERE changed <> 'idempotency_keys' AND transaction IN (
-    SELECT transaction FROM noted WHERE changed = 'idempotency_keys' AND key = %s
-)
-"""
 
 
 def test_every_durable_operation_is_tried() -> None:
@@ -99,34 +49,6 @@ async def test_many_at_once(house: House, keyed: bool) -> None:
             if not all(_same(answers[0], answer) for answer in answers):
                 wrong[operation] = [(answer.status, answer.body) for answer in answers]
     assert not wrong
-
-
-async def test_the_response_is_stored_in_the_transaction_of_the_change(house: House) -> None:
-    requests = await _staged(house, "together")
-    execute(house.database_url, NOTE_CHANGES)
-    apart = set()
-    for operation, request in requests:
-        first = await request.send(operation)
-        assert first.status < 300, (operation, first.body)
-        if not execute(house.database_url, CHANGED_WITH_KEY, operation):
-            apart.add(operation)
-    assert apart <= DECIDED_BY_THE_ENGINE | DECIDED_ONE_BY_ONE
-
-
-async def test_a_change_is_taken_back_if_another_server_has_answered_meanwhile(house: House) -> None:
-    cinemas = "/api/v1/cinemas/"
-    dying = connect(house.database_url)
-    with dying.cursor() as cursor:
-        cursor.execute("BEGIN")
-        cursor.execute("INSERT INTO idempotency_keys VALUES ('user:1', 'key', '', 201, '')")
-        request = asyncio.ensure_future(house.admin.send("POST", cinemas, {"name": "Odeon"}, key="key"))
-        await until(lambda: bool(execute(house.database_url, WAITING)))
-        cursor.execute("COMMIT")
-    dying.close()
-    refused = await request
-    assert (refused.status, refused.code) == (409, "idempotency_key_in_flight")
-    assert refused.json["retryable"]
-    assert (await house.guest.send("GET", cinemas)).json == []
 
 
 async def test_a_ticket_that_is_cancelled_many_times_at_once(house: House) -> None:
