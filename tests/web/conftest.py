@@ -41,9 +41,9 @@ async def in_node(url: str) -> AsyncIterator[Inspected]:
 
 
 @asynccontextmanager
-async def in_chromium(url: str) -> AsyncIterator[Inspected]:
-    """A page of the server, with the client that the server serves."""
-    async with Browser() as browser:
+async def in_chromium(chromium: str, url: str) -> AsyncIterator[Inspected]:
+    """A page of the server in a running browser, with the client that the server serves."""
+    async with Browser(address=chromium) as browser:
         page = await browser.open(f"{url}/", html=_PAGE)
         yield page
         assert page.errors == []
@@ -111,10 +111,10 @@ def shop(
     io_loop.run_sync(house.close)
 
 
-@pytest.fixture(params=[in_node, in_chromium], ids=["node", "chromium"])
+@pytest.fixture(params=["node", "chromium"])
 def open_tab(request: pytest.FixtureRequest) -> OpenTab:
     """Opens a tab of a server, in Node and Chromium in turn."""
-    return request.param
+    return in_node if request.param == "node" else partial(in_chromium, request.getfixturevalue("chromium"))
 
 
 @pytest.fixture

@@ -165,17 +165,17 @@ async def test_it_does_not_reconnect_to_an_unknown_screening(cinema: GuideCinema
 
 
 @pytest.mark.gen_test(timeout=300)
-async def test_it_survives_the_death_of_the_server(data_directory: Path) -> None:
+async def test_it_survives_the_death_of_the_server(data_directory: Path, chromium: str) -> None:
     async with (
         ServerProcess(data_directory) as server,
         http_session() as session,
         Network(_port(server)) as network,
         in_node(network.url) as node,
-        in_chromium(network.url) as chromium,
+        in_chromium(chromium, network.url) as page,
     ):
         (hall,) = await server.seed(screenings=1, rows=40, seats_per_row=50)
         user, other = Client(server, session, 7), Client(server, session, OTHER)
-        everybody = [Watching(node), Watching(chromium)]
+        everybody = [Watching(node), Watching(page)]
 
         async def all_agree() -> None:
             for watching in everybody:
