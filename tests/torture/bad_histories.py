@@ -1,6 +1,7 @@
 """Histories that break one promise each, by name: the kind of what must be found, and who tells the story."""
 
 from collections.abc import Callable
+from typing import Any
 
 from tests.torture.stories import Story, payment, refund, ticket
 
@@ -400,6 +401,115 @@ def watcher_misses_a_change(story: Story) -> None:
     story.seen("w1", 1, (1, 2), (1, "reserved", "ada"))
     for watcher in ("w1", "w2"):
         story.seen(watcher, 2, (1, 3), (2, "reserved", "ada"))
+
+
+def _seats(*seen: tuple[int, str, str | None]) -> dict[str, Any]:
+    """A map of several seats."""
+    return {"seats": [dict(zip(("seat", "status", "user"), seat, strict=True)) for seat in seen]}
+
+
+@_breaks("not together")
+def map_shows_half_a_hold(story: Story) -> None:
+    story.ask("hold", "ada", (0, 9), [1, 2], status=201, data={"until": 300.0})
+    story.ask("look", "grace", (3, 4), data=_seats((1, "reserved", "ada"), (2, "available", None)))
+
+
+@_breaks("not together")
+def map_shows_half_a_release(story: Story) -> None:
+    story.ask("hold", "ada", (0, 1), [1, 2], status=201, data={"until": 300.0})
+    story.ask("release", "ada", (2, 9), [1, 2], status=204)
+    story.ask("look", "grace", (3, 4), data=_seats((1, "reserved", "ada"), (2, "available", None)))
+
+
+@_breaks("not together")
+def map_shows_half_a_booking(story: Story) -> None:
+    tickets = [{"id": seat, "seat": seat, "price": "10.00"} for seat in (1, 2)]
+    story.ask("book", "ada", (0, 9), [1, 2], status=201, payment_id="p1", data={"tickets": tickets})
+    story.ask("look", "grace", (3, 4), data=_seats((1, "booked", "ada"), (2, "reserved", "ada")))
+
+
+@_breaks("not together")
+def booking_claims_one_seat_of_two(story: Story) -> None:
+    tickets = [{"id": seat, "seat": seat, "price": "10.00"} for seat in (1, 2)]
+    story.ask("book", "ada", (0, 9), [1, 2], status=201, payment_id="p1", data={"tickets": tickets})
+    story.ask("look", "grace", (3, 4), data=_seats((1, "available", None), (2, "reserved", "ada")))
+
+
+@_breaks("not together")
+def hold_without_an_answer_has_one_seat_of_two(story: Story) -> None:
+    story.ask("hold", "ada", (0, None), [1, 2])
+    for at in ((3, 4), (5, 6)):
+        story.ask("look", "grace", at, data=_seats((1, "reserved", "ada"), (2, "available", None)))
+
+
+@_breaks("not together")
+def release_of_everything_leaves_a_seat(story: Story) -> None:
+    story.ask("hold", "ada", (0, 1), [1, 2], status=201, data={"until": 300.0})
+    story.ask("release", "ada", (2, None), None)
+    story.ask("look", "grace", (3, 4), data=_seats((1, "reserved", "ada"), (2, "available", None)))
+
+
+@_breaks("not together")
+def crash_loses_half_a_hold(story: Story) -> None:
+    story.ask("hold", "ada", (0, 1), [1, 2], status=201, data={"until": 300.0})
+    story.fault("kill", "node-1", 1.5, 2)
+    story.ask("look", "grace", (3, 4), data=_seats((1, "reserved", "ada"), (2, "available", None)))
+
+
+@_breaks("not together")
+def two_holds_share_their_seats(story: Story) -> None:
+    story.ask("hold", "ada", (0, None), [1, 2])
+    story.ask("hold", "joan", (0, None), [1, 2])
+    story.look((3, 4), 1, "reserved", "ada")
+    story.look((3, 4), 2, "reserved", "joan")
+
+
+@_breaks("not together")
+def socket_shows_half_a_hold(story: Story) -> None:
+    story.seen("w1", 0, (1, 1), (1, "available"), (2, "available"), whole=True)
+    story.ask("hold", "ada", (1, 9), [1, 2], status=201, data={"until": 300.0})
+    story.seen("w1", 3, (1, 2), (1, "reserved", "ada"))
+    story.seen("w1", 3.1, (1, 3), (2, "reserved", "ada"))
+
+
+@_breaks("not together")
+def one_seat_of_five_changes_later(story: Story) -> None:
+    story.ask("hold", "ada", (0, 9), [1, 2, 3, 4, 5], status=201, data={"until": 300.0})
+    held = [(seat, "reserved", "ada") for seat in (1, 2, 3, 4)]
+    story.ask("look", "grace", (3, 4), data=_seats(*held, (5, "available", None)))
+
+
+@_breaks("answer in part")
+def hold_is_answered_for_two_seats_of_three(story: Story) -> None:
+    story.ask("hold", "ada", (0, 1), [1, 2, 3], status=201, data={"until": 300.0, "seats": [1, 2]})
+
+
+@_breaks("answer in part")
+def booking_is_answered_for_one_seat_of_two(story: Story) -> None:
+    tickets = [{"id": 7, "seat": 1, "price": "10.00"}]
+    story.ask("book", "ada", (0, 1), [1, 2], status=201, payment_id="p1", data={"tickets": tickets})
+
+
+@_breaks("no order")
+def socket_shows_a_hold_that_was_refused(story: Story) -> None:
+    story.seen("w1", 0, (1, 1), (1, "available"), (2, "available"), whole=True)
+    story.not_held("joan", 2, (0, 1))
+    story.ask("hold", "ada", (2, 3), [1, 2], status=409, code="seats_unavailable", data={"held": [2]})
+    story.seen("w1", 4, (1, 3), (1, "reserved", "ada"))
+
+
+@_breaks("hash differs")
+def change_is_missing_in_every_picture(story: Story) -> None:
+    for watcher in ("w1", "w2"):
+        story.seen(watcher, 0, (1, 1), (1, "available"), (2, "available"), whole=True)
+        story.seen(watcher, 1, (1, 3), (2, "reserved", "ada"))
+        story.hashed(watcher, 1.1, (1, 3), s1="reserved", s2="reserved")
+
+
+@_breaks("hash differs")
+def seat_is_shown_reserved_and_is_booked(story: Story) -> None:
+    story.seen("w1", 0, (1, 1), (1, "reserved", "ada"), whole=True)
+    story.hashed("w1", 0.1, (1, 1), s1="booked")
 
 
 @_breaks("picture is wrong at the end")

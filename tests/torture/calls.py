@@ -22,6 +22,7 @@ class Call:
         twins: calls without a return that are alike have the same; it does not matter which takes effect.
         final: whether it looks at the object after everything has come to rest.
         user, until, payment_id, quantity, reservation: what it is about.
+        parts: of a call on several seats, the call on each of them, by the seat's position among them.
         source: the request that it was made from.
     """
 
@@ -38,6 +39,7 @@ class Call:
     payment_id: str | None = None
     quantity: int = 1
     reservation: Any = None
+    parts: Sequence[tuple[int, "Call"]] = ()
     source: Any = None
 
     @property
@@ -66,8 +68,11 @@ class Model(Protocol[State]):
     def apply(self, state: State, call: Call) -> State | None:
         """Return the state after a call; None if it cannot be answered like that in this state."""
 
-    def excuses(self, state: State, call: Call, running: Sequence[Call]) -> bool:
-        """Whether calls that claim the object and are running explain an answer that changes nothing."""
+    def excused(self, state: State, call: Call, running: Sequence[Call]) -> Iterable[State]:
+        """Return the states after a call whose answer is explained by running calls that claim the object."""
+
+    def misfits(self, state: State, call: Call) -> int:
+        """Return how many seats contradict a call in a state: the search tries first what leaves few."""
 
     def drifts(self, state: State, now: float) -> Iterable[tuple[str, State]]:
         """Return what the state may have become by itself by now, each with the name of what happened."""

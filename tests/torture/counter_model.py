@@ -76,10 +76,12 @@ class CounterModel:
         """Return the state after the call; None if the call contradicts it."""
         return self._rules[call.kind](counter, call)
 
-    def excuses(self, counter: Counter, call: Call, running: Sequence[Call]) -> bool:
-        """Whether purchases and cancellations that are running explain an answer."""
-        if call.final:
-            return False
+    def excused(self, counter: Counter, call: Call, running: Sequence[Call]) -> Iterator[Counter]:
+        """Return the same counter if purchases and cancellations that are running explain an answer."""
+        if not call.final and self._is_excused(counter, call, running):
+            yield counter
+
+    def _is_excused(self, counter: Counter, call: Call, running: Sequence[Call]) -> bool:
         claimed = sum(other.quantity for other in running if other.kind is not _C.BOOKED_HELD)
         match call.kind:
             case _C.SAW_LEFT:
@@ -89,6 +91,10 @@ class CounterModel:
             case _C.GAVE:
                 return any(other.reservation == call.reservation for other in running)
         return False
+
+    def misfits(self, counter: Counter, call: Call) -> int:
+        """Return 1 if the call contradicts the counter, else 0."""
+        return self.apply(counter, call) is None
 
     def drifts(self, counter: Counter, now: float) -> Iterator[tuple[str, Counter]]:
         """Reservations may lapse once their time has come."""

@@ -37,8 +37,8 @@ def _goes_on(
             continue
         answers = [model.apply(state, call)]
         claiming = [one for one in running if one is not call and one.claims_until >= call.invoked_at]
-        if claiming and model.excuses(state, call, claiming):
-            answers.append(state)
+        if claiming:
+            answers += model.excused(state, call, claiming)
         for after in answers:
             if after is not None and _goes_on(events, index, after, running, done | {call}, model):
                 return True

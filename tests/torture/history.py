@@ -4,7 +4,8 @@ A history is JSON lines, one record a line, in any order. `kind` says what a rec
 
     settings   limits that the run was promised (`Settings`); at most one
     invoke     a request was sent; `return` or `unknown` with the same `op` may follow
-    watching   a watcher has (re)connected; seen: one complete update or picture; left: it is gone for good
+    watching   a watcher has begun to open a socket; left: it is gone for good
+    seen       a watcher was shown one complete update or picture; hashed: it was sent the hash of its picture
     fault      something was broken between `from` and `to`
     lie        somebody asked for what belongs to others; `what` it was, and the `status` of the answer
 
@@ -12,8 +13,9 @@ All times are seconds of one monotonic clock, that of the recording process. A r
 have taken effect at any time after it was sent, or never. Unknown fields are ignored.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -129,6 +131,9 @@ class Sighting:
         position: (epoch, seq) after it.
         seats: documents with seat, status, and perhaps user and until.
         whole: whether it replaces everything that was shown before.
+        since: when the socket was opened: what it showed was so then or later.
+        hash: only that of the seats as they should have been shown by now; None if seats were shown.
+        taken: number of seats that count in the hash.
     """
 
     time: float
@@ -136,6 +141,9 @@ class Sighting:
     position: tuple[int, int]
     seats: Sequence[Mapping[str, Any]]
     whole: bool
+    since: float = -inf
+    hash: str | None = None
+    taken: int = 0
 
 
 @dataclass
@@ -143,11 +151,13 @@ class Watcher:
     """A socket and what it was shown, in order.
 
     Attributes:
+        opened: when its sockets were opened.
         left: whether it went away before the end.
     """
 
     name: str
     sightings: list[Sighting] = field(default_factory=list)
+    opened: list[float] = field(default_factory=list)
     left: bool = False
 
 
@@ -222,10 +232,10 @@ def parse(records: Iterable[Mapping[str, Any]]) -> History:
                     operations[record["op"]] = _invoked(record)
                 case "return":
                     ends.append(record)
-                case "seen":
+                case "seen" | "hashed":
                     _watcher(watchers, record).sightings.append(_sighting(record))
                 case "watching":
-                    _watcher(watchers, record)
+                    _watcher(watchers, record).opened.append(float(record["time"]))
                 case "left":
                     _watcher(watchers, record).left = True
                 case "fault":
@@ -241,7 +251,7 @@ def parse(records: Iterable[Mapping[str, Any]]) -> History:
     for record in ends:
         _answer(operations, record)
     for watcher in watchers.values():
-        watcher.sightings.sort(key=lambda sighting: sighting.time)
+        _put_in_order(watcher)
     ordered = sorted(operations.values(), key=lambda operation: operation.invoked_at)
     return History(settings, ordered, list(watchers.values()), faults, lies)
 
@@ -290,15 +300,22 @@ def _watcher(watchers: dict[str, Watcher], record: Mapping[str, Any]) -> Watcher
     return watchers.setdefault(record["watcher"], Watcher(record["watcher"]))
 
 
+def _put_in_order(watcher: Watcher) -> None:
+    """Sort what a watcher was shown, and note of each sighting when its socket was opened."""
+    watcher.opened.sort()
+    watcher.sightings = [
+        replace(one, since=watcher.opened[number - 1] if number else -inf)
+        for one in sorted(watcher.sightings, key=lambda sighting: sighting.time)
+        for number in (bisect_right(watcher.opened, one.time),)
+    ]
+
+
 def _sighting(record: Mapping[str, Any]) -> Sighting:
+    shown = float(record["time"]), record["screening"], (int(record["epoch"]), int(record["seq"]))
+    if record["kind"] == "hashed":
+        return Sighting(*shown, (), False, hash=str(record["hash"]), taken=int(record["taken"]))
     whole = "picture" in record
-    return Sighting(
-        float(record["time"]),
-        record["screening"],
-        (int(record["epoch"]), int(record["seq"])),
-        record["picture" if whole else "changes"],
-        whole,
-    )
+    return Sighting(*shown, record["picture" if whole else "changes"], whole)
 
 
 def _fault(record: Mapping[str, Any]) -> Fault:

@@ -260,7 +260,7 @@ class _Search(Generic[State]):
         return True
 
     def _moves(self, node: _Node[State]) -> Iterator[_Move[State]]:
-        """All steps from here, beginning with the call that must take effect."""
+        """All steps from here: the call that must take effect, then first what brings it closer."""
         time, kind, slot, call = self._events[node.index]
         if kind == _FLASH:
             yield _Move(None, node.state)
@@ -268,6 +268,13 @@ class _Search(Generic[State]):
             assert call is not None
             for state in self._answers(node, call):
                 yield _Move(call, state, slot)
+        others = list(self._other_moves(node, time, call))
+        if call is not None:
+            others.sort(key=lambda move: self._model.misfits(move.state, call))
+        yield from others
+
+    def _other_moves(self, node: _Node[State], time: float, call: Call | None) -> Iterator[_Move[State]]:
+        """The steps that may be taken before the call that must take effect."""
         for name, state in self._model.drifts(node.state, time):
             yield _Move(name, state)
         tried = set()
@@ -282,7 +289,7 @@ class _Search(Generic[State]):
                     yield _Move(other, state, other_slot)
 
     def _answers(self, node: _Node[State], call: Call) -> Iterator[State]:
-        """The states after a call: the model's, and the same state if running claims explain that."""
+        """The states after a call: the model's, and those that running claims explain."""
         state = self._model.apply(node.state, call)
         if state is not None:
             yield state
@@ -292,8 +299,8 @@ class _Search(Generic[State]):
                 for other in node.claiming.values()
                 if other is not call and other.claims_until >= call.invoked_at
             ]
-            if claiming and self._model.excuses(node.state, call, claiming):
-                yield node.state
+            if claiming:
+                yield from self._model.excused(node.state, call, claiming)
 
     def _observe_all(self, node: _Node[State]) -> None:
         """Let all observations take effect that fit the state."""

@@ -3,13 +3,14 @@
 A watcher's picture is what its sightings say, one after the other. Positions are (epoch, seq), and `seq` has
 gaps because changes are merged. That no change was left out shows in two ways: two watchers at the same
 position have the same picture, whatever they were sent on the way, and at the end all have the picture that
-is true.
+is true. Now and then the owner sends a hash of what everybody should see: it must be that of the picture.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tests.picture_hash import CODES, hash_of
 from tests.torture.findings import Finding
 from tests.torture.history import Id, Sighting, Watcher
 
@@ -39,6 +40,9 @@ def check_pictures(watchers: list[Watcher], final: Mapping[str, Any]) -> list[Fi
                 findings.append(_went_back(watcher, number, before))
                 break
             positions[screening] = sighting.position
+            if wrong := _differs_from_its_hash(watcher, number, pictures[screening]):
+                findings.append(wrong)
+                break
             hashes[screening] = _paint(pictures[screening], hashes[screening], sighting)
             mark = screening, sighting.position
             other, other_number, seen = marks.setdefault(mark, (watcher, number, hashes[screening]))
@@ -113,6 +117,24 @@ def _differ(one: Watcher, one_number: int, other: Watcher, other_number: int) ->
     )
 
 
+def _differs_from_its_hash(watcher: Watcher, number: int, picture: Picture) -> Finding | None:
+    """Compare the hash of a sighting, if it is one, with the picture."""
+    sighting = watcher.sightings[number]
+    if sighting.hash is None:
+        return None
+    shown = hash_of({int(seat): status for seat, (status, _) in picture.items()})
+    taken = sum(status in CODES for status, _ in picture.values())
+    if (shown, taken) == (sighting.hash, sighting.taken):
+        return None
+    return Finding(
+        "hash differs",
+        f"screening {sighting.screening}, watcher {watcher.name}",
+        f"At {_at(sighting.position)} the owner has {sighting.taken} seats taken, with the hash "
+        f"{sighting.hash}; the watcher was shown {taken}, with the hash {shown}.",
+        [_line(watcher, one) for one in watcher.sightings[max(0, number - 2) : number + 1]],
+    )
+
+
 def _wrong_at_the_end(
     watcher: Watcher, pictures: Mapping[Id, Picture], positions: Mapping[Id, Any], final: Mapping[str, Any]
 ) -> Iterator[Finding]:
@@ -169,6 +191,8 @@ def _at(position: tuple[int, int]) -> str:
 
 
 def _line(watcher: Watcher, sighting: Sighting) -> str:
+    if sighting.hash is not None:
+        return f"{sighting.time:.3f} {watcher.name}: hash {sighting.hash} of {_at(sighting.position)}"
     seats = ", ".join(f"{change['seat']} {_words(_shown(change))}" for change in sighting.seats[:8])
     more = ", ..." if len(sighting.seats) > 8 else ""
     kind = "picture" if sighting.whole else "update"

@@ -17,20 +17,13 @@ from tests.torture.counter_model import CounterCall
 from tests.torture.history import History, Id, Operation
 from tests.torture.recovery import Loss
 from tests.torture.repeats import without_repeats
-from tests.torture.seat_model import SeatCall
+from tests.torture.seat_model import SEEN, SeatCall
 
 Seat = tuple[Id, Id]
 """Screening and seat."""
 
 _AFTERWARDS_SECONDS = 1e-6
 """Between the last request and the look at the end, so that the two are not concurrent."""
-
-_SEEN = {
-    "available": SeatCall.SAW_FREE,
-    "reserved": SeatCall.SAW_HELD,
-    "reserved_by_me": SeatCall.SAW_HELD,
-    "booked": SeatCall.SAW_BOOKED,
-}
 
 
 @dataclass
@@ -79,6 +72,9 @@ class _Projecting:
             self._seats_of[operation.screening] |= named
             if operation.action != "look" and not operation.refused:
                 self._touched[operation.screening, operation.user] |= named
+        for operation in self._history.operations:
+            if _may_hold_any(operation):
+                self._touched[operation.screening, operation.user] |= self._seats_of[operation.screening]
         for operation in without_repeats(self._history.operations):
             if operation.ticket_type is None:
                 for seat, call in self._seat_calls(operation):
@@ -119,9 +115,8 @@ class _Projecting:
         if operation.refused:
             yield from self._refusals(operation)
             return
-        seats: Any = operation.data.get("seats") or operation.seats
-        if seats is None:
-            # The server was to choose, and nobody knows what it chose; without an answer perhaps nothing.
+        seats: Any = operation.data.get("seats") or operation.seats or ()
+        if _may_hold_any(operation):
             seats = self._seats_of[operation.screening]
         for seat in seats:
             yield seat, self._seat_call(SeatCall.TOOK, operation, until=self._until(operation, seat))
@@ -221,7 +216,7 @@ class _Projecting:
         return self._call(kind, operation, observes=kind in seat_model.OBSERVATIONS, **more)
 
     def _saw(self, seen: Mapping[str, Any], invoked_at: float, operation: Operation) -> Call:
-        kind = _SEEN[seen["status"]]
+        kind = SEEN[seen["status"]]
         return Call(
             kind, invoked_at, operation.returned_at, observes=True, user=seen.get("user"), source=operation
         )
@@ -288,7 +283,7 @@ class _Projecting:
         for screening, found in final.get("screenings", {}).items():
             for seen in found.get("seats", ()):
                 call = Call(
-                    _SEEN[seen["status"]], time, time, True, final=True, user=seen.get("user"), source=look
+                    SEEN[seen["status"]], time, time, True, final=True, user=seen.get("user"), source=look
                 )
                 self._projection.seats[_key(screening), seen["seat"]].append(call)
         for ticket_type, found in final.get("ticket_types", {}).items():
@@ -297,6 +292,12 @@ class _Projecting:
                     CounterCall.SAW_LEFT, time, time, True, final=True, quantity=found["left"], source=look
                 )
                 self._projection.ticket_types[_key(ticket_type)].append(call)
+
+
+def _may_hold_any(operation: Operation) -> bool:
+    """Whether the server was to choose seats and nobody knows which, since there was no answer."""
+    is_open = operation.seats is None and operation.ticket_type is None
+    return operation.action == "hold" and is_open and operation.unknown
 
 
 def _seats_in(operation: Operation) -> Iterator[Id]:

@@ -98,14 +98,24 @@ class Recovering(Generic[State]):
         after = self._model.apply(state.now, call)
         if after is None or after == state.now:
             return None if after is None else state
+        return self._changed(state, after, call)
+
+    def _changed(self, state: Recoverable[State], after: State, call: Call) -> Recoverable[State]:
         if call.losable and not call.claims and state.losses < self._limit:
             earlier = (*state.earlier, (state.now, call.returned_at))
             return Recoverable(after, self._still_exposed(earlier, call.invoked_at), state.losses)
         return Recoverable(after, losses=state.losses)
 
-    def excuses(self, state: Recoverable[State], call: Call, running: Sequence[Call]) -> bool:
+    def excused(
+        self, state: Recoverable[State], call: Call, running: Sequence[Call]
+    ) -> Iterator[Recoverable[State]]:
+        """As without crashes; what only a part of the call has changed may be undone with the rest."""
+        for after in self._model.excused(state.now, call, running):
+            yield state if after == state.now else self._changed(state, after, call)
+
+    def misfits(self, state: Recoverable[State], call: Call) -> int:
         """As without crashes."""
-        return self._model.excuses(state.now, call, running)
+        return self._model.misfits(state.now, call)
 
     def drifts(self, state: Recoverable[State], now: float) -> Iterator[tuple[str, Recoverable[State]]]:
         """Return what happens by itself, and what a crash may have left."""

@@ -35,7 +35,7 @@ FIRST_GUEST, FIRST_CUSTOMER, CUSTOMERS, WATCHER, ADMIN = 300, 500, 20, 800, 900
 TICKET_TYPES, TICKETS_OF_TYPE = 10, 12
 """Many small ones: the judge searches each by itself."""
 
-READY_SECONDS, SETTLE_SECONDS, QUIET_SECONDS = 120.0, 180.0, 60.0
+READY_SECONDS, SETTLE_SECONDS, QUIET_SECONDS = 300.0, 180.0, 60.0
 PROGRESS_SECONDS = 10.0
 _TABLES = {
     "tickets": "SELECT id, screening_id, seat_id, holder, booking_id, payment_id, price, status FROM tickets",

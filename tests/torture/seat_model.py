@@ -78,6 +78,14 @@ _C, _S = SeatCall, Status
 OBSERVATIONS = frozenset(kind for kind in SeatCall if kind.startswith(("saw", "refused"))) | {_C.ATTEMPTED}
 """Calls that never change a seat."""
 
+SEEN = {
+    "available": _C.SAW_FREE,
+    "reserved": _C.SAW_HELD,
+    "reserved_by_me": _C.SAW_HELD,
+    "booked": _C.SAW_BOOKED,
+}
+"""What seeing a seat is, by the status that is shown."""
+
 
 def latest_end(call: Call, late_seconds: float) -> float:
     """When nobody may see a hold any more in a request that is sent later.
@@ -108,14 +116,16 @@ class SeatModel:
         """Return the seat after the call; None if the call contradicts it."""
         return self._rules[call.kind](seat, call)
 
-    def excuses(self, seat: Seat, call: Call, running: Sequence[Call]) -> bool:
-        """Whether bookings or cancellations that are running explain an answer.
+    def excused(self, seat: Seat, call: Call, running: Sequence[Call]) -> Iterator[Seat]:
+        """Return the same seat if bookings or cancellations that are running explain an answer.
 
         Their seat is reserved for them before anybody knows whether they succeed: it is shown as reserved,
         and its user can neither extend nor release it. What has come to rest needs no excuse.
         """
-        if call.final:
-            return False
+        if not call.final and self._is_excused(seat, call, running):
+            yield seat
+
+    def _is_excused(self, seat: Seat, call: Call, running: Sequence[Call]) -> bool:
         claiming = [
             other
             for other in running
@@ -131,6 +141,10 @@ class SeatModel:
             case _C.REFUSED_HELD | _C.REFUSED_TAKEN:
                 return bool(claiming)
         return False
+
+    def misfits(self, seat: Seat, call: Call) -> int:
+        """Return 1 if the call contradicts the seat, else 0."""
+        return self.apply(seat, call) is None
 
     def drifts(self, seat: Seat, now: float) -> Iterator[tuple[str, Seat]]:
         """A hold may lapse once its time has come."""

@@ -65,6 +65,7 @@ SETTINGS: Mapping[str, object] = {
     "idle_seconds": 1.0,
     "payment_window_seconds": 20.0,
     "resume_limit": 100,
+    "state_hash_seconds": 0.5,
     "stop_seconds": 10.0,
     "unvouched_refunds_limit": 1_000_000,
     "sweep_seconds": 1.0,

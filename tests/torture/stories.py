@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
 
+from tests.picture_hash import hash_of
 from tests.torture.verdict import Verdict, judge
 
 HALL = 1
@@ -110,6 +111,15 @@ class Story:
             "seq": seq,
         }
         self.records.append({**record, "picture" if whole else "changes": shown})
+
+    def hashed(self, watcher: str, time: float, position: tuple[int, int], **picture: str) -> None:
+        """A watcher is sent the hash of a picture: statuses by seat, as in `s1="booked"`."""
+        seats = {int(name[1:]): status for name, status in picture.items()}
+        record = {"kind": "hashed", "watcher": watcher, "time": time, "screening": HALL}
+        epoch, seq = position
+        self.records.append(
+            {**record, "epoch": epoch, "seq": seq, "hash": hash_of(seats), "taken": len(seats)}
+        )
 
     def ends(self, *seats: tuple[Any, ...], **tables: Any) -> None:
         """What was found at the end: seats as (seat, status, user), and tables."""

@@ -62,7 +62,7 @@ def summarise(folder: Path, run: Run, recorder: Recorder, clock: float) -> int:
     else:
         verdict = judge_history(parse(recorder.records), final)
         problems += map(str, verdict.findings)
-        lines += str(verdict).splitlines()[2:4]
+        lines += str(verdict).splitlines()[2:6]
         lines.append(f"seats not judged: {verdict.not_judged}; not decided: {verdict.undecided}")
     if run.success_share < SUCCESS_SHARE:
         problems.append(f"only {run.success_share:.0%} of the operations succeeded, which proves nothing")

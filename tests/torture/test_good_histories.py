@@ -240,6 +240,19 @@ def test_pictures_agree_however_they_were_sent() -> None:
     accepted(story, lost=1)
 
 
+def test_hashes_of_pictures_agree() -> None:
+    story = Story()
+    story.seen("w1", 0, (1, 1), (1, "available"), (2, "booked", "joan"), whole=True)
+    story.hashed("w1", 0.1, (1, 1), s2="booked")
+    story.seen("w1", 1, (1, 2), (1, "reserved", "ada"))
+    story.hashed("w1", 1.1, (1, 4), s1="reserved", s2="booked")
+    story.seen("w1", 2, (2, 1), (1, "available"), (2, "available"), whole=True)
+    story.hashed("w1", 2.1, (2, 1))
+    verdict = story.judged()
+    assert verdict.clean, verdict
+    assert verdict.hashes == 3
+
+
 def test_a_seat_that_is_being_booked_cannot_be_released() -> None:
     story = Story()
     story.hold("ada", 1, (0, 1))

@@ -6,7 +6,7 @@ sys.exit(0 if verdict.clean else 1)
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
@@ -15,16 +15,21 @@ from tests.torture.calls import Call, Model
 from tests.torture.counter_model import CounterCall, CounterModel
 from tests.torture.expiry import LATENESS_BUCKETS, Holds, check_early_expiry
 from tests.torture.findings import Finding
-from tests.torture.history import History, parse
+from tests.torture.history import History, Id, parse
 from tests.torture.ledger import check_ledger
 from tests.torture.linearizability import STEPS_LIMIT, Outcome, contradiction, linearize
 from tests.torture.pictures import check_pictures
-from tests.torture.projection import Projection, project
+from tests.torture.projection import Projection, Seat, project
 from tests.torture.recovery import Loss, Recovering, losses
 from tests.torture.seat_model import SeatModel
+from tests.torture.shown import Shown
+from tests.torture.together import Requests, SeatsModel, answered_in_part, not_together
 
 _PROOF_STEPS = 50_000
 """Steps of the search in a part that may prove what the search in the whole did not decide."""
+
+_STEPS_TOGETHER = 5_000
+"""Steps of the search for the seats of one request."""
 
 _LOSSES = (0, 1, inf)
 """How often an object may have been undone by crashes; the fewer suffice, the shorter is the search."""
@@ -42,6 +47,9 @@ class Verdict:
         faults: number of faults by kind.
         holds: what became of acknowledged holds, by word.
         lateness: how late expired holds were seen free; upper bounds in seconds.
+        together: requests on several seats whose seats were judged together.
+        not_decided_together: those of them whose search was given up.
+        hashes: hashes of pictures that were compared.
         not_judged: seats that were left out, because something was done to them that no model knows.
         undecided: seats and ticket types whose search was given up; each is a finding, too.
         findings: what is wrong.
@@ -56,6 +64,9 @@ class Verdict:
     faults: Counter[str] = field(default_factory=Counter)
     holds: Counter[str] = field(default_factory=Counter)
     lateness: Counter[float] = field(default_factory=Counter)
+    hashes: int = 0
+    together: int = 0
+    not_decided_together: int = 0
     not_judged: int = 0
     undecided: int = 0
     findings: list[Finding] = field(default_factory=list)
@@ -72,6 +83,8 @@ class Verdict:
             f"faults: {self.faults.total()}{_counted(self.faults)}",
             f"acknowledged holds: {self.holds.total() - self.holds['found again']}{_counted(self.holds)}",
             f"expired holds seen free: {self._lateness()}",
+            f"requests on several seats judged: {self.together}; not decided: {self.not_decided_together}",
+            f"hashes of pictures compared: {self.hashes}",
         ]
         if self.not_judged:
             lines.append(f"seats not judged: {self.not_judged}")
@@ -112,11 +125,13 @@ def judge_history(history: History, final: Mapping[str, Any]) -> Verdict:
         refused=sum(operation.refused for operation in history.operations),
         unknown=sum(operation.unknown for operation in history.operations),
         faults=Counter(fault.name for fault in history.faults),
+        hashes=sum(one.hash is not None for watcher in history.watchers for one in watcher.sightings),
     )
     possible = losses(history.faults, history.settings)
     projection = project(history, final, possible)
-    holds = Holds(history.watchers)
-    _judge_seats(verdict, history, projection, possible, holds)
+    holds, shown = Holds(history.watchers), Shown(history.watchers)
+    happened = _judge_seats(verdict, history, projection, possible, holds, shown)
+    _judge_requests(verdict, history, projection, possible, shown, happened)
     _judge_ticket_types(verdict, history, projection, possible, final)
     verdict.holds, verdict.lateness = holds.ends, holds.lateness
     verdict.findings += check_early_expiry(history, projection.seats, possible)
@@ -134,16 +149,58 @@ def judge_history(history: History, final: Mapping[str, Any]) -> Verdict:
 
 
 def _judge_seats(
-    verdict: Verdict, history: History, projection: Projection, possible: Sequence[Loss], holds: Holds
-) -> None:
+    verdict: Verdict,
+    history: History,
+    projection: Projection,
+    possible: Sequence[Loss],
+    holds: Holds,
+    shown: Shown,
+) -> set[Id]:
+    """Judge each seat. Returns the requests without an answer that have happened in the orders found."""
     model = SeatModel(history.settings)
-    for seat, calls in projection.seats.items():
+    happened = set()
+    for seat, known in projection.seats.items():
         if seat in projection.foreign:
             verdict.not_judged += 1
             continue
-        outcome = _search(verdict, f"screening {seat[0]}, seat {seat[1]}", calls, model, possible)
+        calls = [*known, *(part for one in shown.observations(seat[0], [seat[1]]) for _, part in one.parts)]
+        outcome = _search(verdict, _name(seat), calls, model, possible)
         if outcome.order is not None:
             holds.account(seat, outcome.order)
+            steps = (step.what for step in outcome.order)
+            happened |= {what.source.op for what in steps if isinstance(what, Call) and what.unknown}
+    return happened
+
+
+def _judge_requests(
+    verdict: Verdict,
+    history: History,
+    projection: Projection,
+    possible: Sequence[Loss],
+    shown: Shown,
+    happened: Container[Id],
+) -> None:
+    """Judge the seats of each request together, unless one of them is wrong by itself."""
+    verdict.findings += answered_in_part(history)
+    wrong = {finding.about for finding in verdict.findings}
+    requests, model = Requests(projection, shown), SeatModel(history.settings)
+    for operation, groups in requests:
+        undecided = False
+        for seats in groups:
+            if not wrong.isdisjoint(map(_name, seats)):
+                continue
+            rules = SeatsModel(model, len(seats))
+            # Mostly what has happened to each seat suffices, and the search is much shorter.
+            for assumed in (happened, None):
+                calls = requests.calls(seats, operation, assumed)
+                outcome = _in_any_order(calls, rules, possible, _STEPS_TOGETHER)[0]
+                if outcome.linearizable:
+                    break
+            undecided |= outcome.undecided
+            if outcome.stuck is not None and not outcome.undecided:
+                verdict.findings.append(not_together(operation, seats, outcome.stuck))
+        verdict.together += not undecided
+        verdict.not_decided_together += undecided
 
 
 def _judge_ticket_types(
@@ -168,13 +225,7 @@ def _search(
     """Search for an order of the calls on one object, and say what contradicts if there is none."""
     verdict.objects += 1
     verdict.calls += len(calls)
-    flashes: list[float] = []
-    for limit in _LOSSES:
-        recovering = Recovering(model, possible, limit)
-        outcome = linearize(calls, recovering, flashes=flashes, steps_limit=STEPS_LIMIT)
-        flashes = [loss.ends_at for loss in possible if any(call.losable for call in calls)]
-        if outcome.linearizable or not flashes:
-            break
+    outcome, recovering, flashes = _in_any_order(calls, model, possible, STEPS_LIMIT)
     if outcome.linearizable:
         return outcome
     stuck = outcome.stuck
@@ -189,12 +240,29 @@ def _search(
     return outcome
 
 
+def _in_any_order(
+    calls: Sequence[Call], model: Model[Any], possible: Sequence[Loss], steps_limit: int
+) -> tuple[Outcome[Any], Recovering[Any], Sequence[float]]:
+    """Search with as few losses as suffice. Returns the model of the last search and its flashes, too."""
+    flashes = [loss.ends_at for loss in possible] if any(call.losable for call in calls) else []
+    for limit in _LOSSES:
+        recovering = Recovering(model, possible, limit)
+        outcome = linearize(calls, recovering, flashes=flashes if limit else (), steps_limit=steps_limit)
+        if outcome.linearizable or not flashes:
+            break
+    return outcome, recovering, flashes
+
+
 def _contradicts(part: Sequence[Call], model: Recovering[Any], flashes: Sequence[float]) -> bool:
     """Whether a part of a history has no order whatever came before: the rest need not be searched."""
     if model.anything is None:
         return False
     outcome = linearize(part, model, state=model.anything, flashes=flashes, steps_limit=_PROOF_STEPS)
     return not outcome.linearizable and not outcome.undecided
+
+
+def _name(seat: Seat) -> str:
+    return f"screening {seat[0]}, seat {seat[1]}"
 
 
 def _line(call: Call) -> str:

@@ -65,11 +65,13 @@ class Watcher:
     async def _watch_once(self) -> None:
         epoch, seq = self.position
         query = {"token": self._token, "updates": "bulk", "since": str(seq), "epoch": str(epoch)}
+        query["state_hash"] = "true"
+        began = time.monotonic()
         async with asyncio.timeout(CONNECT_SECONDS):
             socket = await self._session.ws_connect(self._address, params=query)
         async with socket:
             self.sockets += 1
-            self._note("watching", node=self._node)
+            self._note("watching", time=began, node=self._node)
             parts: list[dict[str, Any]] = []
             asked = False
             while True:
@@ -100,6 +102,9 @@ class Watcher:
             # What follows begins there; 0 announces a snapshot.
             return True
         self.position = last["epoch"], last["seq"]
+        if last["type"] == "state_hash":
+            self._note("hashed", **{name: last[name] for name in ("epoch", "seq", "hash", "taken")})
+            return True
         seats = [seat for part in parts for seat in part.get("updates", ())]
         shown = "picture" if last.get("snapshot") else "changes"
         self._note("seen", epoch=last["epoch"], seq=last["seq"], **{shown: [_seat(one) for one in seats]})

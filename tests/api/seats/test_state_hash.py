@@ -10,28 +10,11 @@ from engine.blocks import BlockSeats
 from engine.records import HOUSE
 from engine.state_hash import seat_hash
 from tests.api.cinema import SCREENING, eventually, receive
+from tests.picture_hash import CODES, hash_of
 
 pytestmark = pytest.mark.gen_test
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "websocket.md").read_text()
-CODES = {"reserved": 1, "booked": 2}
-
-
-def mix(word: int) -> int:
-    """As docs/websocket.md says."""
-    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
-        word = ((word ^ (word >> shift)) * factor) % 2**32
-    return word ^ (word >> 16)
-
-
-def hash_of(picture: dict[int, str]) -> str:
-    """As docs/websocket.md says."""
-    total = sum(
-        mix(mix(mix(seat_id % 2**32) ^ (seat_id // 2**32)) ^ CODES[status])
-        for seat_id, status in picture.items()
-        if status in CODES
-    )
-    return f"{total % 2**32:08x}"
 
 
 def test_the_guide_has_the_right_examples() -> None:
