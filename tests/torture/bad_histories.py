@@ -76,6 +76,54 @@ def hold_expires_early(story: Story) -> None:
 
 
 @_breaks("no order")
+def hold_expires_a_little_early(story: Story) -> None:
+    story.hold("ada", 1, (0, 0.01), until=300)
+    story.look((299.8, 299.85), 1, "available")
+
+
+@_breaks("no order")
+def hold_expires_a_little_late(story: Story) -> None:
+    story.hold("ada", 1, (0, 0.01), until=300)
+    story.look((300.3, 300.4), 1, "reserved", "ada")
+
+
+@_breaks("no order")
+def hold_expires_earlier_than_clocks_differ(story: Story) -> None:
+    story.hold("ada", 1, (0, 0.01), until=300)
+    story.fault("clock stepped", "node-1", 290, 296, details={"seconds": 1.5})
+    story.look((297.3, 297.4), 1, "available")
+
+
+@_breaks("no order")
+def hold_expires_later_than_clocks_differ(story: Story) -> None:
+    story.hold("ada", 1, (0, 0.01), until=300)
+    story.fault("clock stepped", "node-1", 290, 296, details={"seconds": -1.5})
+    story.look((303.6, 303.7), 1, "reserved", "ada")
+
+
+@_breaks("no order")
+def hold_expires_early_long_after_a_clock_was_mended(story: Story) -> None:
+    story.fault("clock stepped", "node-1", 0, 6, details={"seconds": 1.5})
+    story.hold("ada", 1, (60, 60.01), until=300)
+    story.look((299.8, 299.85), 1, "available")
+
+
+@_breaks("no order")
+def hold_is_lost_long_after_a_crash(story: Story) -> None:
+    story.hold("ada", 1, (0, 1))
+    story.fault("kill", "node-1", 1.1, 3)
+    story.look((13.1, 13.2), 1, "reserved", "ada")
+    story.look((13.3, 13.4), 1, "available")
+
+
+@_breaks("no order")
+def hold_is_lost_when_another_screening_is_taken_over(story: Story) -> None:
+    story.hold("ada", 1, (0, 1))
+    story.fault("takeover", "node-1", 0.5, 2, loses_holds=True, screening=2)
+    story.look((4, 5), 1, "available")
+
+
+@_breaks("no order")
 def hold_expires_before_its_extension(story: Story) -> None:
     story.hold("ada", 1, (0, 1), until=300)
     story.ask("extend", "ada", (2, 3), [1], data={"until": 600.0})

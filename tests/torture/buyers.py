@@ -33,6 +33,14 @@ class Attempt(NamedTuple):
     key: str | None
 
 
+class Held(NamedTuple):
+    """A hold, which does not end before `until` and lasts `seconds` in all."""
+
+    id: int
+    until: float
+    seconds: float
+
+
 def seconds_of(document: dict[str, Any]) -> float:
     """Return how long a reservation lasts from when it was made, by the clock that has decided it."""
     begins, ends = (datetime.fromisoformat(document[name]) for name in ("reserved_at", "expires_at"))
@@ -72,8 +80,8 @@ class Buyer(Requester):
         self._pending_hall = pending_hall
         self._seed = seed
         self._payments = 0
-        # When the holds of this buyer end, and their ids, by screening and seat.
-        self._held: dict[tuple[int, int], tuple[int, float]] = {}
+        # The holds of this buyer by screening and seat.
+        self._held: dict[tuple[int, int], Held] = {}
         self._room = RoomClient(caller.session, f"buyer-{user_id}", caller.token)
         self._deeds: list[tuple[int, Callable[[], Awaitable[None]]]] = [
             (18, self._reserve),
@@ -257,7 +265,8 @@ class Buyer(Requester):
         elif reply["type"] == "error":
             self.recorder.answer(number, _status_of(reply), reply["code"])
         else:
-            _, until = self._held.get((hall.id, seat), (0, began + HOLD_SECONDS))
+            known = self._held.get((hall.id, seat))
+            until = began + HOLD_SECONDS if known is None else known.until
             self.recorder.answer(number, 201, data={"until": until, "seats": [seat]})
 
     async def _release_in_room(self) -> None:
@@ -342,12 +351,12 @@ class Buyer(Requester):
             seat = one["seat_id"]
             lasts = seconds_of(one)
             known = self._held.get((hall.id, seat))
-            if known is None or known[0] != one["id"]:
+            if known is None or known.id != one["id"]:
                 ends_at = began + lasts
             else:
-                # Only an extension changes it, and then it was made to last longer.
-                ends_at = max(known[1], began + lasts - HOLD_SECONDS) if lasts > HOLD_SECONDS else known[1]
-            self._held[hall.id, seat] = one["id"], ends_at
+                # Only an extension changes it.
+                ends_at = known.until + lasts - known.seconds
+            self._held[hall.id, seat] = Held(one["id"], ends_at, lasts)
             until[str(seat)] = ends_at
         return until
 
@@ -360,8 +369,8 @@ class Buyer(Requester):
         now = time.monotonic()
         return [
             seat
-            for (screening, seat), (_, until) in self._held.items()
-            if screening == hall.id and until > now
+            for (screening, seat), held in self._held.items()
+            if screening == hall.id and held.until > now
         ]
 
     def _some_in(self, hall: Hall) -> list[int]:

@@ -9,7 +9,8 @@ from math import inf
 from typing import Any, NamedTuple
 
 from tests.torture.calls import Call
-from tests.torture.history import Settings
+from tests.torture.clock_errors import ClockErrors
+from tests.torture.history import Fault, Settings
 from tests.torture.seat_model import LAPSE, latest_end
 
 
@@ -18,14 +19,16 @@ class Reservation(NamedTuple):
 
     Attributes:
         reservation: its id; None if nobody was told. Such reservations of the same quantity are alike.
-        until: it does not end before this.
-        ends_by: it is of no use to requests that are sent later.
+        until: it does not end before this, apart from differences of clocks.
+        ends_by: it is of no use to requests that are sent later, apart from the same.
+        since: when it was requested.
     """
 
     reservation: Any
     quantity: int
     until: float = -inf
     ends_by: float = inf
+    since: float = -inf
 
 
 class Counter(NamedTuple):
@@ -63,13 +66,14 @@ class CounterModel:
     Args:
         capacity: how many there are.
         settings: what was promised about time.
+        faults: what went wrong; what changed clocks matters.
     """
 
-    def __init__(self, capacity: int, settings: Settings) -> None:
+    def __init__(self, capacity: int, settings: Settings, faults: Sequence[Fault] = ()) -> None:
         self.initial = Counter(capacity)
         self.anything = None
-        self._early = settings.early_seconds
-        self._late = inf if settings.late_seconds is None else settings.late_seconds
+        self._settings = settings
+        self._errors = ClockErrors(faults, settings)
         self._rules = {kind: getattr(self, f"_{kind.value}") for kind in CounterCall}
 
     def apply(self, counter: Counter, call: Call) -> Counter | None:
@@ -99,7 +103,7 @@ class CounterModel:
     def drifts(self, counter: Counter, now: float) -> Iterator[tuple[str, Counter]]:
         """Reservations may lapse once their time has come."""
         for one in dict.fromkeys(counter.held):
-            if now >= one.until - self._early:
+            if now >= one.until or now >= one.until - self._errors.around(one.since, now)[0]:
                 yield LAPSE, self._given_back(counter, one)
 
     def _took(self, counter: Counter, call: Call) -> Counter | None:
@@ -111,7 +115,8 @@ class CounterModel:
             # Nobody was promised anything.
             one = Reservation(call.reservation, call.quantity)
         else:
-            one = Reservation(call.reservation, call.quantity, call.until, latest_end(call, self._late))
+            ends_by = latest_end(call, self._settings)
+            one = Reservation(call.reservation, call.quantity, call.until, ends_by, call.invoked_at)
         held = sorted((*counter.held, one), key=lambda other: (str(other.reservation), other.quantity))
         return Counter(counter.left - call.quantity, tuple(held))
 
@@ -125,7 +130,8 @@ class CounterModel:
 
     def _booked_held(self, counter: Counter, call: Call) -> Counter | None:
         known = _held(counter, call)
-        if known is None or call.invoked_at > known.ends_by:
+        at = call.invoked_at
+        if known is None or at > known.ends_by + self._errors.around(known.since, at)[1]:
             return None
         return counter._replace(held=_without(counter.held, known))
 

@@ -11,6 +11,7 @@ from math import inf
 from typing import Any
 
 from tests.torture.calls import Call
+from tests.torture.clock_errors import ClockErrors
 from tests.torture.findings import Finding
 from tests.torture.history import History, Watcher
 from tests.torture.linearizability import Step
@@ -111,7 +112,7 @@ def check_early_expiry(
         calls: the calls on each seat.
         losses: when crashes may end holds.
     """
-    early = history.settings.early_seconds
+    errors = ClockErrors(history.faults, history.settings)
     for watcher in history.watchers:
         shown: dict[Seat, Mapping[str, Any]] = {}
         for sighting in watcher.sightings:
@@ -121,10 +122,13 @@ def check_early_expiry(
                 shown[seat] = {**change, "time": sighting.time}
                 if held is None or held.get("until") is None or change["status"] != "available":
                     continue
-                if sighting.time >= held["until"] - early:
-                    continue
                 hold = _hold(calls.get(seat, ()), held)
-                if hold is None or _explained(calls[seat], hold, sighting.time, losses):
+                if hold is None:
+                    continue
+                early, _ = errors.around(hold.invoked_at, sighting.time)
+                if sighting.time >= held["until"] - early or _explained(
+                    calls[seat], hold, sighting.time, losses
+                ):
                     continue
                 yield Finding(
                     "hold ended early",

@@ -39,17 +39,21 @@ class Settings:
 
     Attributes:
         hold_seconds: how long a hold lasts at least; needed only for holds without an answer.
-        early_seconds: a hold may end this much before its promised expiry, for clocks that differ.
-        late_seconds: a hold may be seen this long after its expiry; None for no limit.
+        early_seconds: a hold may end this much before its promised expiry, because times are not exact.
+        late_seconds: a request may see it as long after.
+        stepped_early_seconds, stepped_late_seconds: the same while a clock was changed (`clock_errors`).
         loss_window_seconds: a crash may cost holds that were acknowledged this long before it.
-        settle_seconds: how long after the end of a fault its losses may show.
+        settle_seconds: how long after the end of a fault its losses may show: screenings of a node that is
+            gone can be booked again after 3 to 5 seconds (docs/cluster.md), on a busy machine after 10.
         look_lag_seconds: how old a seat map may be when it is asked for.
         success_share: share of the operations that must succeed, or the run proves nothing.
     """
 
     hold_seconds: float | None = None
-    early_seconds: float = 1.0
-    late_seconds: float | None = 2.0
+    early_seconds: float = 0.1
+    late_seconds: float = 0.25
+    stepped_early_seconds: float = 1.0
+    stepped_late_seconds: float = 2.0
     loss_window_seconds: float = 1.0
     settle_seconds: float = 10.0
     look_lag_seconds: float = 0.0
@@ -168,6 +172,8 @@ class Fault:
     Attributes:
         loses_holds: whether acknowledged holds may be lost by it.
         stalls_writes: whether the database may have been slow or out of reach.
+        clock_seconds: how far the clock of the target was moved.
+        screening: the only one that is concerned; None for all.
     """
 
     name: str
@@ -176,6 +182,8 @@ class Fault:
     ends_at: float
     loses_holds: bool
     stalls_writes: bool
+    clock_seconds: float = 0.0
+    screening: Id | None = None
 
     @property
     def halts(self) -> bool:
@@ -322,8 +330,13 @@ def _fault(record: Mapping[str, Any]) -> Fault:
     name, target = record["fault"], str(record.get("target", ""))
     loses_holds = record.get("loses_holds", _loses_holds(name, target))
     stalls_writes = record.get("stalls_writes", name.startswith(_STALLING) or target.startswith(_DATABASES))
+    begins_at, ends_at = float(record["from"]), float(record["to"])
+    details = record.get("details") or {}
+    clock_seconds = abs(details.get("seconds", 0.0)) + abs(details.get("rate", 0.0)) * (ends_at - begins_at)
     return Fault(
-        name, target, float(record["from"]), float(record["to"]), bool(loses_holds), bool(stalls_writes)
+        *(name, target, begins_at, ends_at, bool(loses_holds), bool(stalls_writes)),
+        clock_seconds=clock_seconds,
+        screening=record.get("screening"),
     )
 
 

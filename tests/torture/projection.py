@@ -271,7 +271,10 @@ class _Projecting:
 
     def _is_exposed(self, operation: Operation) -> bool:
         """Whether a crash may undo it."""
-        return any(loss.exposes(operation.invoked_at, operation.returned_at) for loss in self._losses)
+        return any(
+            loss.concerns(operation.screening) and loss.exposes(operation.invoked_at, operation.returned_at)
+            for loss in self._losses
+        )
 
     def _look_at_the_end(self, final: Mapping[str, Any]) -> None:
         """Everybody's last look, after which nothing happens."""

@@ -10,7 +10,7 @@ from math import inf
 from typing import Generic, NamedTuple
 
 from tests.torture.calls import Call, Model, State
-from tests.torture.history import Fault, Settings
+from tests.torture.history import Fault, Id, Settings
 
 LOSS = "loss"
 """Name of the drift that a crash causes."""
@@ -35,6 +35,10 @@ class Loss:
     exposed_until: float
     begins_at: float
     ends_at: float
+
+    def concerns(self, screening: Id | None) -> bool:
+        """Whether changes of a screening may be undone."""
+        return self.fault.screening is None or str(self.fault.screening) == str(screening)
 
     def exposes(self, invoked_at: float, returned_at: float) -> bool:
         """Whether a change that was requested and answered at these times is at risk."""

@@ -17,7 +17,8 @@ from math import inf
 from typing import Any, NamedTuple
 
 from tests.torture.calls import Call
-from tests.torture.history import Settings
+from tests.torture.clock_errors import ClockErrors
+from tests.torture.history import Fault, Settings
 
 LAPSE = "lapse"
 """Name of the drift that ends a hold at its expiry."""
@@ -38,7 +39,8 @@ class Seat(NamedTuple):
     Attributes:
         user: who has it.
         until: a hold does not end before this, apart from differences of clocks.
-        ends_by: nobody sees the hold in a request that is sent later.
+        ends_by: nobody sees the hold in a request that is sent later, apart from the same.
+        since: when it was requested.
         payment_id: what it was booked for.
     """
 
@@ -46,6 +48,7 @@ class Seat(NamedTuple):
     user: Any = None
     until: float = -inf
     ends_by: float = inf
+    since: float = -inf
     payment_id: str | None = None
 
 
@@ -87,14 +90,15 @@ SEEN = {
 """What seeing a seat is, by the status that is shown."""
 
 
-def latest_end(call: Call, late_seconds: float) -> float:
-    """When nobody may see a hold any more in a request that is sent later.
+def latest_end(call: Call, settings: Settings) -> float:
+    """When a hold ends at the latest.
 
     `until` counts from when the hold was requested; it may have been made as late as it was answered.
     """
     if call.until is None or call.unknown:
         return inf
-    return call.until + (call.returned_at - call.invoked_at) + late_seconds
+    ends_by = call.until + (call.returned_at - call.invoked_at)
+    return max(ends_by, call.returned_at + (settings.hold_seconds or 0.0))
 
 
 class SeatModel:
@@ -102,14 +106,15 @@ class SeatModel:
 
     Args:
         settings: what was promised about time.
+        faults: what went wrong; what changed clocks matters.
     """
 
     initial = FREE
     anything = ANY
 
-    def __init__(self, settings: Settings) -> None:
-        self._early = settings.early_seconds
-        self._late = inf if settings.late_seconds is None else settings.late_seconds
+    def __init__(self, settings: Settings, faults: Sequence[Fault] = ()) -> None:
+        self._settings = settings
+        self._errors = ClockErrors(faults, settings)
         self._rules = {kind: getattr(self, f"_{kind.value}") for kind in SeatCall}
 
     def apply(self, seat: Seat, call: Call) -> Seat | None:
@@ -148,7 +153,9 @@ class SeatModel:
 
     def drifts(self, seat: Seat, now: float) -> Iterator[tuple[str, Seat]]:
         """A hold may lapse once its time has come."""
-        if seat.status is _S.HELD and now >= seat.until - self._early:
+        if seat.status is _S.HELD and (
+            now >= seat.until or now >= seat.until - self._errors.around(seat.since, now)[0]
+        ):
             yield LAPSE, FREE
 
     def _promised(self, seat: Seat, call: Call) -> Seat:
@@ -158,13 +165,18 @@ class SeatModel:
         if until is None:
             # Nobody was told. It lasts as long as a hold of this minute, or what it was.
             return seat if known else Seat(_S.HELD, call.user)
-        ends_by = latest_end(call, self._late)
-        if known:
-            until, ends_by = max(until, seat.until), max(ends_by, seat.ends_by)
-        return Seat(_S.HELD, call.user, until, ends_by)
+        ends_by = latest_end(call, self._settings)
+        if not known:
+            return Seat(_S.HELD, call.user, until, ends_by, call.invoked_at)
+        # It was made as late as when it was made.
+        ends_by = max(ends_by, seat.ends_by, until + seat.ends_by - seat.until)
+        return Seat(_S.HELD, call.user, max(until, seat.until), ends_by, seat.since)
 
     def _is_held(self, seat: Seat, call: Call) -> bool:
-        return seat.status is _S.HELD and call.invoked_at <= seat.ends_by
+        if seat.status is not _S.HELD:
+            return False
+        at = call.invoked_at
+        return at <= seat.ends_by or at <= seat.ends_by + self._errors.around(seat.since, at)[1]
 
     def _is_own(self, seat: Seat, call: Call) -> bool:
         return seat.user == call.user and self._is_held(seat, call)

@@ -23,14 +23,20 @@ MEANS = (
 )
 """How faults were made that others make with the kernel."""
 
-TAKEOVER_SECONDS = 6.0
-"""How long before and after the message what was not written may have been acknowledged."""
+SILENT_SECONDS = 6.0
+"""How long before such a message what was not written may have been acknowledged: a node that is silent is
+gone after three seconds, the next owner waits for another heartbeat of a second, and loads."""
+
+DEPOSED_SECONDS = 2.0
+"""How long after it the former owner may have gone on: until its next heartbeat of a second has told it."""
 
 REASON_CHARACTERS = 150
 
 _LOSING = re.compile(
-    r"was taken over by another server|which has not handed it over|may not have been written"
+    r"screening (\d+) (?:was taken over by another server|is taken from .*not handed it over)"
+    r"|may not have been written"
 )
+"""Of all screenings of a node if it names none."""
 
 
 def summarise(folder: Path, run: Run, recorder: Recorder, clock: float) -> int:
@@ -116,11 +122,12 @@ def _takeovers(folder: Path, clock: float) -> list[dict[str, Any]]:
             "kind": "fault",
             "fault": "takeover",
             "target": node,
-            "from": at - TAKEOVER_SECONDS,
-            "to": at + TAKEOVER_SECONDS,
+            "from": at - SILENT_SECONDS,
+            "to": at + DEPOSED_SECONDS,
             "loses_holds": True,
+            "screening": losing[1],
         }
         for node, line in _log_lines(folder)
-        if _LOSING.search(line["message"])
+        if (losing := _LOSING.search(line["message"])) is not None
         for at in (datetime.fromisoformat(line["time"]).timestamp() + clock,)
     ]

@@ -62,6 +62,25 @@ def test_a_hold_lapses_at_its_expiry() -> None:
     assert verdict.holds == {"lapsed": 1, "kept": 1}
 
 
+@pytest.mark.parametrize(
+    ("seconds", "seen_at", "status"), [(1.5, 297.6, "available"), (-1.5, 303.4, "reserved")]
+)
+def test_a_hold_ends_otherwise_if_clocks_differ(seconds: float, seen_at: float, status: str) -> None:
+    story = Story()
+    story.hold("ada", 1, (0, 0.01), until=300)
+    story.fault("clock stepped", "node-1", 290, 296, details={"seconds": seconds})
+    story.look((seen_at, seen_at + 0.1), 1, status, "ada" if status == "reserved" else None)
+    assert story.judged().clean
+
+
+def test_a_screening_that_is_taken_over_may_lose_its_latest_holds() -> None:
+    story = Story()
+    story.hold("ada", 1, (0, 1))
+    story.fault("takeover", "node-1", 0.5, 2, loses_holds=True, screening="1")
+    story.look((4, 5), 1, "available")
+    accepted(story, lost=1)
+
+
 def test_a_repeated_hold_keeps_its_expiry() -> None:
     story = Story()
     story.hold("ada", 1, (0, 1), until=300)

@@ -157,14 +157,14 @@ def _judge_seats(
     shown: Shown,
 ) -> set[Id]:
     """Judge each seat. Returns the requests without an answer that have happened in the orders found."""
-    model = SeatModel(history.settings)
+    model = SeatModel(history.settings, history.faults)
     happened = set()
     for seat, known in projection.seats.items():
         if seat in projection.foreign:
             verdict.not_judged += 1
             continue
         calls = [*known, *(part for one in shown.observations(seat[0], [seat[1]]) for _, part in one.parts)]
-        outcome = _search(verdict, _name(seat), calls, model, possible)
+        outcome = _search(verdict, _name(seat), calls, model, _of(possible, seat[0]))
         if outcome.order is not None:
             holds.account(seat, outcome.order)
             steps = (step.what for step in outcome.order)
@@ -183,9 +183,9 @@ def _judge_requests(
     """Judge the seats of each request together, unless one of them is wrong by itself."""
     verdict.findings += answered_in_part(history)
     wrong = {finding.about for finding in verdict.findings}
-    requests, model = Requests(projection, shown), SeatModel(history.settings)
+    requests, model = Requests(projection, shown), SeatModel(history.settings, history.faults)
     for operation, groups in requests:
-        undecided = False
+        undecided, mine = False, _of(possible, operation.screening)
         for seats in groups:
             if not wrong.isdisjoint(map(_name, seats)):
                 continue
@@ -193,7 +193,7 @@ def _judge_requests(
             # Mostly what has happened to each seat suffices, and the search is much shorter.
             for assumed in (happened, None):
                 calls = requests.calls(seats, operation, assumed)
-                outcome = _in_any_order(calls, rules, possible, _STEPS_TOGETHER)[0]
+                outcome = _in_any_order(calls, rules, mine, _STEPS_TOGETHER)[0]
                 if outcome.linearizable:
                     break
             undecided |= outcome.undecided
@@ -215,8 +215,9 @@ def _judge_ticket_types(
         if capacity is None:
             verdict.not_judged += 1
             continue
-        counter = CounterModel(capacity, history.settings)
-        _search(verdict, f"ticket type {ticket_type}", calls, counter, possible)
+        counter = CounterModel(capacity, history.settings, history.faults)
+        mine = _of(possible, calls[0].source.screening)
+        _search(verdict, f"ticket type {ticket_type}", calls, counter, mine)
 
 
 def _search(
@@ -259,6 +260,11 @@ def _contradicts(part: Sequence[Call], model: Recovering[Any], flashes: Sequence
         return False
     outcome = linearize(part, model, state=model.anything, flashes=flashes, steps_limit=_PROOF_STEPS)
     return not outcome.linearizable and not outcome.undecided
+
+
+def _of(possible: Sequence[Loss], screening: Id | None) -> list[Loss]:
+    """What a screening may lose."""
+    return [loss for loss in possible if loss.concerns(screening)]
 
 
 def _name(seat: Seat) -> str:
