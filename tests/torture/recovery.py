@@ -88,12 +88,15 @@ class Recovering(Generic[State]):
         model: the model without crashes.
         possible: when something may be lost.
         limit: how often something is lost at most. The search is much shorter if that is little.
+
+    Attributes:
+        limit: the same.
     """
 
     def __init__(self, model: Model[State], possible: Sequence[Loss], limit: float = inf) -> None:
         self._model = model
         self._possible = possible
-        self._limit = limit
+        self.limit = limit
         self.initial = Recoverable(model.initial)
         self.anything = None if model.anything is None else Recoverable(model.anything)
 
@@ -105,7 +108,7 @@ class Recovering(Generic[State]):
         return self._changed(state, after, call)
 
     def _changed(self, state: Recoverable[State], after: State, call: Call) -> Recoverable[State]:
-        if call.losable and not call.claims and state.losses < self._limit:
+        if call.losable and not call.claims and state.losses < self.limit:
             earlier = (*state.earlier, (state.now, call.returned_at))
             return Recoverable(after, self._still_exposed(earlier, call.invoked_at), state.losses)
         return Recoverable(after, losses=state.losses)

@@ -70,6 +70,8 @@ class SeatsModel:
         claims = [
             (number, part) for other in running if _looks_taken(call, other) for number, part in other.parts
         ]
+        if not claims:
+            return
         choices = []
         for number, part in call.parts:
             seat = seats[number]
@@ -137,10 +139,13 @@ class Requests:
         self._calls = projection.seats
         self._shown = shown
         self._seats: dict[int, list[tuple[Seat, Call]]] = defaultdict(list)
+        self._takings: dict[tuple[Seat, Any], list[Call]] = defaultdict(list)
         for seat, calls in projection.seats.items():
             if seat in projection.foreign:
                 continue
             for call in calls:
+                if call.kind in _TAKING:
+                    self._takings[seat, call.user].append(call)
                 if not call.observes and not _is_by_itself(call):
                     self._seats[id(call.source)].append((seat, call))
 
@@ -160,10 +165,8 @@ class Requests:
         if call.kind is not SeatCall.GAVE:
             return True
         return any(
-            other.kind in _TAKING
-            and other.user == call.user
-            and other.returned_at <= call.invoked_at <= (other.until or other.returned_at)
-            for other in self._calls[seat]
+            taking.returned_at <= call.invoked_at <= (taking.until or taking.returned_at)
+            for taking in self._takings[seat, call.user]
         )
 
     def calls(

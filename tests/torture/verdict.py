@@ -6,16 +6,16 @@ sys.exit(0 if verdict.clean else 1)
 """
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.torture.calls import Call, Model
 from tests.torture.counter_model import CounterCall, CounterModel
 from tests.torture.expiry import LATENESS_BUCKETS, Holds, check_early_expiry
 from tests.torture.findings import Finding
-from tests.torture.history import History, Id, parse
+from tests.torture.history import History, Id, Operation, parse
 from tests.torture.ledger import check_ledger
 from tests.torture.linearizability import STEPS_LIMIT, Outcome, contradiction, linearize
 from tests.torture.pictures import check_pictures
@@ -28,11 +28,23 @@ from tests.torture.together import Requests, SeatsModel, answered_in_part, not_t
 _PROOF_STEPS = 50_000
 """Steps of the search in a part that may prove what the search in the whole did not decide."""
 
-_STEPS_TOGETHER = 5_000
-"""Steps of the search for the seats of one request."""
+_STEPS_TOGETHER = 300, 10_000
+"""Steps of the searches for the seats of one request: most are decided by a short one."""
 
 _LOSSES = (0, 1, inf)
 """How often an object may have been undone by crashes; the fewer suffice, the shorter is the search."""
+
+
+class _Found(NamedTuple):
+    """What happened in the orders that were found for seats.
+
+    Attributes:
+        happened: requests without an answer that took effect.
+        losses: how often crashes have undone something, by seat.
+    """
+
+    happened: set[Id]
+    losses: dict[Seat, int]
 
 
 @dataclass
@@ -130,8 +142,8 @@ def judge_history(history: History, final: Mapping[str, Any]) -> Verdict:
     possible = losses(history.faults, history.settings)
     projection = project(history, final, possible)
     holds, shown = Holds(history.watchers), Shown(history.watchers)
-    happened = _judge_seats(verdict, history, projection, possible, holds, shown)
-    _judge_requests(verdict, history, projection, possible, shown, happened)
+    found = _judge_seats(verdict, history, projection, possible, holds, shown)
+    _judge_requests(verdict, history, projection, possible, shown, found)
     _judge_ticket_types(verdict, history, projection, possible, final)
     verdict.holds, verdict.lateness = holds.ends, holds.lateness
     verdict.findings += check_early_expiry(history, projection.seats, possible)
@@ -155,10 +167,10 @@ def _judge_seats(
     possible: Sequence[Loss],
     holds: Holds,
     shown: Shown,
-) -> set[Id]:
-    """Judge each seat. Returns the requests without an answer that have happened in the orders found."""
+) -> _Found:
+    """Judge each seat. Returns what happened in the orders that were found."""
     model = SeatModel(history.settings, history.faults)
-    happened = set()
+    found = _Found(set(), {})
     for seat, known in projection.seats.items():
         if seat in projection.foreign:
             verdict.not_judged += 1
@@ -168,8 +180,9 @@ def _judge_seats(
         if outcome.order is not None:
             holds.account(seat, outcome.order)
             steps = (step.what for step in outcome.order)
-            happened |= {what.source.op for what in steps if isinstance(what, Call) and what.unknown}
-    return happened
+            found.happened.update(what.source.op for what in steps if isinstance(what, Call) and what.unknown)
+            found.losses[seat] = outcome.order[-1].after.losses if outcome.order else 0
+    return found
 
 
 def _judge_requests(
@@ -178,7 +191,7 @@ def _judge_requests(
     projection: Projection,
     possible: Sequence[Loss],
     shown: Shown,
-    happened: Container[Id],
+    found: _Found,
 ) -> None:
     """Judge the seats of each request together, unless one of them is wrong by itself."""
     verdict.findings += answered_in_part(history)
@@ -189,18 +202,37 @@ def _judge_requests(
         for seats in groups:
             if not wrong.isdisjoint(map(_name, seats)):
                 continue
-            rules = SeatsModel(model, len(seats))
-            # Mostly what has happened to each seat suffices, and the search is much shorter.
-            for assumed in (happened, None):
-                calls = requests.calls(seats, operation, assumed)
-                outcome = _in_any_order(calls, rules, mine, _STEPS_TOGETHER)[0]
-                if outcome.linearizable:
-                    break
+            outcome = _search_together(requests, operation, seats, model, mine, found)
             undecided |= outcome.undecided
             if outcome.stuck is not None and not outcome.undecided:
                 verdict.findings.append(not_together(operation, seats, outcome.stuck))
         verdict.together += not undecided
         verdict.not_decided_together += undecided
+
+
+def _search_together(
+    requests: Requests,
+    about: Operation,
+    seats: Sequence[Seat],
+    model: SeatModel,
+    possible: Sequence[Loss],
+    found: _Found,
+) -> Outcome[Any]:
+    """Search for an order of the calls on seats of one request.
+
+    Mostly those requests without an answer suffice that have happened to single seats, and then the search is
+    short. So it is tried with these and with all, first a little.
+    """
+    rules, least = SeatsModel(model, len(seats)), max(found.losses.get(seat, 0) for seat in seats)
+    for steps_limit in _STEPS_TOGETHER:
+        for happened in (found.happened, None):
+            calls = requests.calls(seats, about, happened)
+            outcome, _, _ = _in_any_order(calls, rules, possible, steps_limit, least)
+            if outcome.linearizable:
+                return outcome
+        if not outcome.undecided:
+            break
+    return outcome
 
 
 def _judge_ticket_types(
@@ -242,12 +274,22 @@ def _search(
 
 
 def _in_any_order(
-    calls: Sequence[Call], model: Model[Any], possible: Sequence[Loss], steps_limit: int
+    calls: Sequence[Call],
+    model: Model[Any],
+    possible: Sequence[Loss],
+    steps_limit: int,
+    least: float = 0,
 ) -> tuple[Outcome[Any], Recovering[Any], Sequence[float]]:
-    """Search with as few losses as suffice. Returns the model of the last search and its flashes, too."""
+    """Search with as few losses as suffice, at least so many.
+
+    Returns:
+        The outcome; the model and the flashes of the last search.
+    """
     flashes = [loss.ends_at for loss in possible] if any(call.losable for call in calls) else []
     for limit in _LOSSES:
         recovering = Recovering(model, possible, limit)
+        if flashes and limit < least:
+            continue
         outcome = linearize(calls, recovering, flashes=flashes if limit else (), steps_limit=steps_limit)
         if outcome.linearizable or not flashes:
             break
