@@ -34,9 +34,9 @@ class Attempt(NamedTuple):
 
 
 class Held(NamedTuple):
-    """A hold, which does not end before `until` and lasts `seconds` in all."""
+    """A hold, which does not end before `until` and lasts `seconds` in all. Rooms do not tell its id."""
 
-    id: int
+    id: int | None
     until: float
     seconds: float
 
@@ -266,7 +266,9 @@ class Buyer(Requester):
             self.recorder.answer(number, _status_of(reply), reply["code"])
         else:
             known = self._held.get((hall.id, seat))
-            until = began + HOLD_SECONDS if known is None else known.until
+            if known is None or known.until <= began:
+                known = self._held[hall.id, seat] = Held(None, began + HOLD_SECONDS, HOLD_SECONDS)
+            until = known.until
             self.recorder.answer(number, 201, data={"until": until, "seats": [seat]})
 
     async def _release_in_room(self) -> None:
@@ -351,7 +353,9 @@ class Buyer(Requester):
             seat = one["seat_id"]
             lasts = seconds_of(one)
             known = self._held.get((hall.id, seat))
-            if known is None or known.id != one["id"]:
+            if known is not None and known.id is None and known.until <= began:
+                known = None
+            if known is None or known.id not in (None, one["id"]):
                 ends_at = began + lasts
             else:
                 # Only an extension changes it.

@@ -184,7 +184,8 @@ class SeatModel:
     def _took(self, seat: Seat, call: Call) -> Seat | None:
         if seat.status in (_S.FREE, _S.ANY):
             return self._promised(FREE, call)
-        return self._promised(seat, call) if self._is_own(seat, call) else None
+        # A hold that was there before ends when it did, whatever its holder believes.
+        return seat if self._is_own(seat, call) else None
 
     def _toggled(self, seat: Seat, call: Call) -> Seat | None:
         """A toggle without an answer."""

@@ -28,7 +28,7 @@ from tests.torture.together import Requests, SeatsModel, answered_in_part, not_t
 _PROOF_STEPS = 50_000
 """Steps of the search in a part that may prove what the search in the whole did not decide."""
 
-_STEPS_TOGETHER = 300, 10_000
+_STEPS_TOGETHER = 300, 1_500
 """Steps of the searches for the seats of one request: most are decided by a short one."""
 
 _LOSSES = (0, 1, inf)
