@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.torture.bad_histories import BAD
+from tests.torture import bad_histories, bad_several
+from tests.torture.breaking import BAD
 from tests.torture.stories import Story
 
 
@@ -19,7 +20,8 @@ def test_bad_history_is_found(name: str) -> None:
 
 
 def test_there_are_enough() -> None:
-    assert len(BAD) >= 25
+    assert len(BAD) >= 80
+    assert {tell.__module__ for _, tell in BAD.values()} == {bad_histories.__name__, bad_several.__name__}
 
 
 def test_a_finding_shows_only_what_contradicts() -> None:

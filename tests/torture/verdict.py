@@ -198,14 +198,15 @@ def _judge_requests(
     wrong = {finding.about for finding in verdict.findings}
     requests, model = Requests(projection, shown), SeatModel(history.settings, history.faults)
     for operation, groups in requests:
+        if not wrong.isdisjoint(_name(seat) for seats in groups for seat in seats):
+            continue
         undecided, mine = False, _of(possible, operation.screening)
         for seats in groups:
-            if not wrong.isdisjoint(map(_name, seats)):
-                continue
             outcome = _search_together(requests, operation, seats, model, mine, found)
-            undecided |= outcome.undecided
             if outcome.stuck is not None and not outcome.undecided:
                 verdict.findings.append(not_together(operation, seats, outcome.stuck))
+            else:
+                undecided |= not outcome.linearizable
         verdict.together += not undecided
         verdict.not_decided_together += undecided
 
