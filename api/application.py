@@ -150,6 +150,9 @@ class ResourceApplication(Application):
         resources: the REST resources.
         routes: further routes, served by Tornado handlers.
         answer_unknown: answers requests for unknown paths; for None the answer is PathNotFound.
+
+    Attributes:
+        rest: serves the resources.
     """
 
     def __init__(
@@ -169,29 +172,29 @@ class ResourceApplication(Application):
             for resource in resources
             for endpoint in resource.endpoints
         ]
-        self._rest = RestRouter(Routes(operations), services, self._access_log, answer_unknown)
+        self.rest = RestRouter(Routes(operations), services, self._access_log, answer_unknown)
         traces = services.traces
-        path = FastPath(self._rest) if traces is None else TracedFastPath(self._rest, traces)
+        path = FastPath(self.rest) if traces is None else TracedFastPath(self.rest, traces)
         self.answer_plain = path.answer
-        super().__init__([*under(services.path_prefix, routes), Rule(AnyMatches(), self._rest)])
+        super().__init__([*under(services.path_prefix, routes), Rule(AnyMatches(), self.rest)])
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """Route a request; called by Tornado's HTTP server and by `api.http1`."""
         elsewhere = partial(super().start_request, server_conn, request_conn)
         if not isinstance(request_conn, RequestConnection):
-            return TornadoDelegate(self._rest, cast(HTTP1Connection, request_conn), elsewhere)
+            return TornadoDelegate(self.rest, cast(HTTP1Connection, request_conn), elsewhere)
         head = request_conn.head
         if request_conn.context.relays:
-            request_conn.context = self._rest.services.proxies.client(request_conn.context, head.headers)
-        plan = self._rest.plan_of(head, request_conn.context.scheme)
-        return elsewhere() if plan.served_elsewhere else Exchange(self._rest, plan, request_conn)
+            request_conn.context = self.rest.services.proxies.client(request_conn.context, head.headers)
+        plan = self.rest.plan_of(head, request_conn.context.scheme)
+        return elsewhere() if plan.served_elsewhere else Exchange(self.rest, plan, request_conn)
 
     async def finished(self) -> None:
         """Wait until all requests are answered and all background work of requests has ended.
 
         At shutdown, await this after the engine has been told to stop and before the database is closed.
         """
-        await self._rest.finished()
+        await self.rest.finished()
         await self._background.finished()
 
     def log_request(self, handler: RequestHandler) -> None:

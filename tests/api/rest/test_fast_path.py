@@ -347,7 +347,7 @@ async def test_a_booking_whose_server_gives_it_up_has_an_unknown_outcome(
     reader, writer = await asyncio.open_connection("127.0.0.1", venue.port)
     writer.write(request(venue, BOOK, 41))
     async with asyncio.timeout(60):
-        while not (waiting := venue.application._rest.unanswered):  # noqa: ASYNC110
+        while not (waiting := venue.application.rest.unanswered):  # noqa: ASYNC110
             await asyncio.sleep(0)
     for reply in list(waiting):
         reply.cancel()

@@ -18,7 +18,7 @@ def collected_in(venue: Venue, pieces: int) -> float:
     """Return the processor time to collect a body of two-byte pieces, in seconds; the best of three runs."""
     line = RequestStartLine("PUT", "/api/v1/users/me/profile-picture", "HTTP/1.1")
     headers = HTTPHeaders({"Host": "localhost", "Transfer-Encoding": "chunked"})
-    router = venue.application._rest
+    router = venue.application.rest
     plan = router.plan(line, headers, None)
     seconds = []
     for _ in range(3):
