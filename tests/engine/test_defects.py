@@ -117,27 +117,50 @@ async def test_one_screening_with_a_defect_does_not_keep_others_from_being_swept
     assert await again.screenings.sweep() == 1
 
 
-class Unsettling:
-    """A screening's core, with a defect in what follows a commit."""
+class Defective:
+    """A screening's core with a defect in some methods."""
 
-    def __init__(self, actor: ScreeningActor) -> None:
+    def __init__(self, actor: ScreeningActor, *methods: str) -> None:
         self._core = actor._screening
+        self._methods = methods
         actor._screening = self  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._core, name)
+        def fail(*_: object, **__: object) -> object:
+            raise ZeroDivisionError
 
-    def settle(self, operation: int, now: float) -> object:
-        raise ZeroDivisionError
+        return fail if name in self._methods else getattr(self._core, name)
 
-    abort = settle
+
+@pytest.mark.parametrize(
+    ("method", "seconds", "step"),
+    [
+        ("handle", 300.0, 0.0),
+        ("warn_expiring", 240.0, 0.0),
+        ("move_deadlines", 0.0, 60.0),
+        ("hash_for_watchers", 1.0, 0.0),
+        ("digest_for_storage", 1.0, 0.0),
+    ],
+)
+async def test_a_defect_in_what_no_command_has_asked_for_unloads_the_screening(
+    method: str, seconds: float, step: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = House()
+    await house.hold("user:7", 1)
+    Defective(house.screenings._actors[1], method)
+    house.clock.advance(seconds)
+    if step:
+        house.clock.step(step)
+    await house.screenings.hash_states()
+    assert house.screenings.active_ids() == []
+    assert "screening 1 failed and is unloaded" in caplog.text
 
 
 async def test_a_booking_that_commits_but_cannot_be_settled_is_answered_and_loaded_anew() -> None:
     house = House()
     house.journal.automatic = False
     await house.seen(1)
-    Unsettling(house.screenings._actors[1])
+    Defective(house.screenings._actors[1], "settle", "abort")
     booking = house.screenings.ask_active(BookSeats(1, "user:7", (1,)))
     others = [asyncio.ensure_future(house.hold(f"user:{seat}", seat)) for seat in (2, 3)]
     await asyncio.sleep(0)
@@ -155,7 +178,7 @@ async def test_a_callback_that_raises_keeps_no_other_entry_from_being_settled() 
     house = House()
     house.journal.automatic = False
     await house.seen(1)
-    Unsettling(house.screenings._actors[1])
+    Defective(house.screenings._actors[1], "settle", "abort")
     one = house.screenings.ask_active(BookSeats(1, "user:7", (1,)))
     two = house.screenings.ask_active(BookSeats(1, "user:8", (2,)))
     house.journal.write_next(2)

@@ -16,6 +16,7 @@ from engine.commands import (
 )
 from engine.errors import BadEntry, CommandExpired, EngineError
 from engine.memory import NullMeter, NullObserver
+from engine.policy import Policy
 from engine.records import ScreeningInfo
 from tests.engine.conftest import PRICE_CENTS
 from tests.engine.house import House, turns
@@ -163,3 +164,14 @@ async def test_holds_that_lapse_are_counted_with_the_lateness_of_the_oldest(
     await house.screenings.ask(ReadSeats(1))
     await turns()
     assert clerk.lapsed == [(2, 0.0), (1, 4.0)]
+
+
+async def test_the_lateness_is_that_of_the_oldest_hold_whatever_else_lapses_with_it(clerk: Clerk) -> None:
+    house = House(observer=clerk, policy=Policy(payment_window_seconds=300.0))
+    await house.hold(ADA, 1)
+    await house.screenings.ask(BookSeats(1, ADA, (2,), payment_pending=True))
+    house.clock.advance(2)
+    await house.hold(ADA, 3)
+    house.clock._now += 308
+    await house.screenings.ask(ReadSeats(1))
+    assert clerk.lapsed == [(2, 10.0)]

@@ -7,14 +7,24 @@ import pytest
 
 from engine.actor_context import BATCH_LIMIT
 from engine.causes import Cause, present_request_id
-from engine.commands import BookSeats, Command, HoldSeats, ReadSeats, ReleaseLapsed
+from engine.commands import (
+    BookSeats,
+    Command,
+    EndArrival,
+    HoldSeats,
+    ReadSeats,
+    ReceiveTickets,
+    ReleaseLapsed,
+)
 from engine.errors import BadEntry, CommandExpired, JournalFull, OwnershipLost, Stopping
 from engine.events import SeatsHeld
 from engine.memory import RecordingPublisher
+from engine.moving import ARRIVAL_SECONDS
 from engine.policy import Policy
+from engine.records import Arrival, Receipt, Ticket
 from engine.replies import Lapsed, Reply
 from engine.selling_errors import SeatsUnavailable
-from engine.views import SeatsChanged
+from engine.views import STATE_HASHED, SeatMap, SeatsChanged
 from tests.engine.house import House, turns
 
 pytestmark = pytest.mark.gen_test
@@ -204,3 +214,104 @@ async def test_a_stopped_screening_releases_and_stores_nothing_by_itself() -> No
     assert (len(house.database.events), len(house.publisher.changes)) == (stored, told)
     with pytest.raises(Stopping):
         house.screenings.ask_active(ReadSeats(1))
+
+
+def _arrive(house: House, *tickets: Ticket) -> Arrival:
+    """Let seat 5 of screening 2 wait for a ticket of screening 1."""
+    arrival = house.screenings.ask_active(ReceiveTickets(2, "user:7", tickets, (5,)))
+    assert isinstance(arrival, Arrival)
+    return arrival
+
+
+async def _shown(house: House) -> SeatMap:
+    seats = await house.screenings.ask(ReadSeats(2))
+    assert isinstance(seats, SeatMap)
+    return seats
+
+
+async def test_seats_that_wait_for_tickets_too_long_are_loaded_again() -> None:
+    house = House()
+    tickets = (await house.book("user:7", 1)).tickets
+    await _shown(house)
+    _arrive(house, *tickets)
+    house.clock.advance(ARRIVAL_SECONDS - 0.5)
+    assert (await _shown(house)).views[5].status == "reserved"
+    house.clock.advance(0.5)
+    await turns(10)
+    assert 5 not in (await _shown(house)).views
+
+
+async def test_seats_that_wait_for_tickets_are_loaded_when_the_server_has_a_lease_again() -> None:
+    house = House()
+    tickets = (await house.book("user:7", 1)).tickets
+    await _shown(house)
+    _arrive(house, *tickets)
+    house.screenings.owned.set_lease(ARRIVAL_SECONDS)
+    house.clock.advance(ARRIVAL_SECONDS)
+    await turns(10)
+    await house.screenings.owned.confirm(lambda: 900.0)
+    assert (await _shown(house)).views[5].status == "reserved"
+    house.clock.advance(ARRIVAL_SECONDS)
+    await turns(10)
+    assert 5 not in (await _shown(house)).views
+
+
+async def test_seats_that_have_got_their_tickets_are_not_loaded_again() -> None:
+    house = House()
+    tickets = (await house.book("user:7", 1)).tickets
+    await _shown(house)
+    arrival = _arrive(house, *tickets)
+    await house.screenings.ask(EndArrival(2, arrival.epoch, arrival.seq, tuple(arrival.tickets)))
+    house.clock.advance(3 * ARRIVAL_SECONDS)
+    await turns(10)
+    assert (house.database.epochs[2], (await _shown(house)).views[5].status) == (1, "booked")
+
+
+async def test_a_screening_that_was_given_up_is_not_loaded_for_an_arrival() -> None:
+    house = House()
+    tickets = (await house.book("user:7", 1)).tickets
+    await _shown(house)
+    _arrive(house, *tickets)
+    await house.screenings.release(2)
+    house.clock.advance(ARRIVAL_SECONDS)
+    await turns(10)
+    assert house.screenings.active_ids() == [1]
+    assert house.database.epochs[2] == 1
+
+
+async def test_watchers_see_what_becomes_of_a_booking_and_its_answer_is_stored_with_it(ask: Ask) -> None:
+    house = House()
+    await house.seen(1)
+    receipt = Receipt("user:7", "key", b"print", "form")
+    booked = await ask(house, BookSeats(1, "user:7", (1,), receipt=receipt))
+    assert house.database.answers == {("user:7", "key"): booked}
+    assert [view.status for view in house.publisher.changes[-1].views] == ["booked"]
+    house.journal.automatic = False
+    booking = asyncio.ensure_future(ask(house, BookSeats(1, "user:7", (2,))))
+    await turns()
+    assert house.journal.refuse_next(BadEntry("no"))
+    with pytest.raises(BadEntry):
+        await booking
+    assert [view.status for view in house.publisher.changes[-1].views] == ["available"]
+
+
+async def test_nothing_happens_by_itself_from_the_end_of_the_lease_on() -> None:
+    house = House()
+    await house.hold("user:7", 1)
+    house.screenings.owned.set_lease(300.0)
+    house.clock.advance(300.0)
+    await house.screenings.hash_states()
+    assert [change.cause for change in house.publisher.changes] == ["seats_held", "holds_expiring"]
+
+
+async def test_others_have_a_turn_after_the_hash_of_each_screening() -> None:
+    house = House()
+    for screening_id in (1, 2):
+        await house.hold("user:7", 1, screening_id=screening_id)
+    hashing = asyncio.ensure_future(house.screenings.hash_states())
+    told = []
+    for _ in range(2):
+        await asyncio.sleep(0)
+        told.append(sum(change.cause == STATE_HASHED for change in house.publisher.changes))
+    await hashing
+    assert told == [1, 2]
