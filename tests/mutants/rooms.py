@@ -39,10 +39,12 @@ ROOMS = (
         ),
         (
             "tests/cluster/test_echoes.py",
+            "tests/cluster/test_granted_claims.py",
             "tests/cluster/test_hashing.py",
             "tests/cluster/test_keys.py",
             "tests/cluster/test_membership.py",
             "tests/cluster/test_membership_rules.py",
+            "tests/cluster/test_roster.py",
             "tests/cluster/test_turns.py",
         ),
     ),

@@ -1,0 +1,132 @@
+"""Operators list the nodes of a cluster, and drain one, over a real NATS server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from cluster.beats import Load, NodeState
+from cluster.connection import Connection
+from cluster.errors import NodeNotDrained, NodesNotFound
+from cluster.nats_server import NatsServer
+from cluster.roster import Roster
+from tests.api.cinema import eventually
+from tests.cluster.heartbeats import PATIENT, Fleet, Member, fleet
+
+pytestmark = [pytest.mark.gen_test, pytest.mark.usefixtures("io_loop")]
+
+
+@asynccontextmanager
+async def roster(server: NatsServer) -> AsyncIterator[Roster]:
+    connection = Connection([server.url], "operator")
+    opened = Roster(connection, PATIENT)
+    await connection.start()
+    try:
+        yield opened
+    finally:
+        opened.stop()
+        await connection.stop()
+
+
+async def two_nodes(nodes: Fleet) -> tuple[Member, Member]:
+    """Two nodes that know each other; the second one owns nothing."""
+    first, second = await nodes.join("box"), await nodes.join("office")
+    second.load = Load(0)
+    await eventually(lambda: first.sees(second) == second.sees(first) == "serving")
+    return first, second
+
+
+async def test_all_nodes_are_listed_by_name(
+    nats_server: NatsServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with fleet(nats_server.url) as nodes, roster(nats_server) as operator:
+        first, second = await two_nodes(nodes)
+        for _ in range(2):
+            listed = await operator.nodes()
+            assert [(beat.facts.name, beat.facts.mark, beat.state) for beat in listed] == [
+                ("box", first.mark, NodeState.SERVING),
+                ("office", second.mark, NodeState.SERVING),
+            ]
+        assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_exactly_one_cluster_must_use_nats(nats_server: NatsServer) -> None:
+    async with roster(nats_server) as operator:
+        with pytest.raises(NodesNotFound, match="No node of a cluster uses these NATS servers"):
+            await operator.nodes()
+    async with fleet(nats_server.url) as one, fleet(nats_server.url) as other:
+        async with roster(nats_server) as operator:
+            await asyncio.gather(one.join(), other.join())
+            with pytest.raises(NodesNotFound, match="More than one cluster uses these NATS servers"):
+                await operator.nodes()
+
+
+async def test_nodes_that_do_not_answer_are_not_waited_for_long(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.roster.ANSWER_SECONDS", 0.25)
+    async with fleet(nats_server.url) as nodes, roster(nats_server) as operator:
+        await (await nodes.join()).stop()
+        with pytest.raises(NodesNotFound, match=r"No node answered within 0\.25 s; try again"):
+            await operator.nodes()
+
+
+async def test_a_node_is_drained_and_its_progress_told(nats_server: NatsServer) -> None:
+    async with fleet(nats_server.url) as nodes, roster(nats_server) as operator:
+        first, second = await two_nodes(nodes)
+        first.load = Load(2)
+        told: list[int] = []
+
+        def progress(beat: object) -> None:
+            told.append(beat.load.screenings)  # type: ignore[attr-defined]
+            first.load = Load(max(0, first.load.screenings - 1))
+
+        await operator.drain("box", progress)
+        assert (told, first.state) == ([2, 1, 0], NodeState.DRAINING)
+        with pytest.raises(NodesNotFound, match="office cannot be drained: no other node serves"):
+            await operator.drain("office", progress)
+        assert second.state is NodeState.SERVING
+        told.clear()
+        third = await nodes.join("third")
+        await operator.drain(second.mark, progress)
+        assert (told, second.state, third.state) == ([0], NodeState.DRAINING, NodeState.SERVING)
+
+
+async def test_a_node_that_stops_or_goes_on_owning_ends_the_wait(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.roster.DRAIN_SECONDS", 1.0)
+    async with fleet(nats_server.url) as nodes, roster(nats_server) as operator:
+        first, second = await two_nodes(nodes)
+        await nodes.join("third")
+        told: list[int] = []
+        first.load = Load(1)
+        with pytest.raises(NodeNotDrained, match="box still owns 1 screenings after 1 s of draining"):
+            await operator.drain("box", lambda beat: told.append(beat.load.screenings))
+        assert told == [1]
+        monkeypatch.setattr("cluster.roster.DRAIN_SECONDS", 60.0)
+        second.load = Load(1)
+        draining = asyncio.create_task(operator.drain("office", lambda beat: told.append(7)))
+        await eventually(lambda: told == [1, 7])
+        await second.stop()
+        await draining
+
+
+async def test_the_node_to_be_drained_must_be_known_and_the_only_one_of_its_name(
+    nats_server: NatsServer,
+) -> None:
+    async with fleet(nats_server.url) as nodes, roster(nats_server) as operator:
+        first, second = await two_nodes(nodes)
+        with pytest.raises(NodesNotFound, match="There is no node bx; `frontrow nodes` lists all"):
+            await operator.drain("bx", lambda beat: None)
+        await operator.drain("office", lambda beat: None)
+        again = await nodes.join("office")
+        await eventually(lambda: first.sees(again) == second.sees(again) == "serving")
+        with pytest.raises(NodesNotFound, match=f"Several nodes .*: {second.mark}, {again.mark}$"):
+            await operator.drain("office", lambda beat: None)
+        for node in (second, again):
+            await node.stop()
+        await eventually(lambda: first.sees(second) == first.sees(again) == "gone")
+        with pytest.raises(NodesNotFound, match="Node office is gone"):
+            await operator.drain("office", lambda beat: None)
