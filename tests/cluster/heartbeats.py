@@ -62,9 +62,13 @@ class Member:
         self.links.stop()
         await self.connection.stop()
 
+    def mute(self) -> None:
+        """Send no more beats to all; answers are still sent."""
+        self.links.broadcast = lambda kind, value: None  # type: ignore[method-assign]
+
     async def crash(self) -> None:
         """Vanish without a goodbye."""
-        self.links.broadcast = lambda kind, value: None  # type: ignore[method-assign]
+        self.mute()
         await self.stop()
 
 

@@ -65,7 +65,7 @@ def test_a_node_knows_what_it_has_heard(monkeypatch: pytest.MonkeyPatch) -> None
                     del model.outstanding[0]
                     model.lost_since_return = True
             elif what < 0.9:
-                back = max(0, number - chance.choice((0, 0, 0, 1, 2, 5)))
+                back = max(0, number - chance.choice((0, 0, 1, 3, 4, 5)))
                 assert heard.came_back(back) is model.came_back(back, now)
             elif what < 0.95:
                 heard.interrupted()

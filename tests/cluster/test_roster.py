@@ -40,14 +40,18 @@ async def two_nodes(nodes: Fleet) -> tuple[Member, Member]:
 async def test_all_nodes_are_listed_by_name(
     nats_server: NatsServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with fleet(nats_server.url) as nodes, roster(nats_server) as operator:
+    async with fleet(nats_server.url) as nodes:
         first, second = await two_nodes(nodes)
-        for _ in range(2):
-            listed = await operator.nodes()
-            assert [(beat.facts.name, beat.facts.mark, beat.state) for beat in listed] == [
-                ("box", first.mark, NodeState.SERVING),
-                ("office", second.mark, NodeState.SERVING),
-            ]
+        async with roster(nats_server) as operator:
+            for _ in range(2):
+                listed = await operator.nodes()
+                assert [(beat.facts.name, beat.facts.mark, beat.state) for beat in listed] == [
+                    ("box", first.mark, NodeState.SERVING),
+                    ("office", second.mark, NodeState.SERVING),
+                ]
+            for node in (first, second):
+                node.mute()
+            assert await operator.nodes(), "it asks, and does not wait for the next beat"
         assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
