@@ -38,6 +38,7 @@ ROOMS = (
             "cluster/turns.py",
         ),
         (
+            "tests/cluster/test_claims.py",
             "tests/cluster/test_echoes.py",
             "tests/cluster/test_granted_claims.py",
             "tests/cluster/test_hashing.py",
