@@ -67,6 +67,18 @@ async def test_what_is_flushed_is_not_handed_on_by_the_timers_of_earlier_items()
     assert handed == [[1], [2], [3]]
 
 
+async def test_the_timer_of_a_flushed_batch_does_not_close_the_next_one() -> None:
+    handed: list[list[int]] = []
+    later: TurnsLater[int] = TurnsLater(handed.append)
+    later.add(1)
+    later.flush()
+    asyncio.get_running_loop().call_soon(later.add, 3)  # after the timer of 1, before that of 2
+    later.add(2)
+    await asyncio.sleep(0)
+    later.flush()
+    assert handed == [[1], [2, 3]]
+
+
 async def test_callers_share_a_round_that_begins_after_their_call() -> None:
     began = 0
     go_on = asyncio.Semaphore(0)
