@@ -14,6 +14,9 @@ from api.rest.endpoint import Access, Answer, Call, Resource
 
 _KEPT = 4
 
+_MAKING_SECONDS = 60.0
+"""How much longer than others the first requests may take, on a busy machine: usually less than a second."""
+
 
 @lru_cache(_KEPT)
 def specifications_of(
@@ -31,12 +34,12 @@ def specifications_of(
     """
     specifications = Resource("", tag="Documentation")
 
-    @specifications.get("/openapi.json", access=Access.PUBLIC)
+    @specifications.get("/openapi.json", access=Access.PUBLIC, extra_seconds=_MAKING_SECONDS)
     async def openapi(call: Call) -> Answer:
         """Get the OpenAPI document."""
         return await openapi_answer.ready()
 
-    @specifications.get("/asyncapi.json", access=Access.PUBLIC)
+    @specifications.get("/asyncapi.json", access=Access.PUBLIC, extra_seconds=_MAKING_SECONDS)
     async def asyncapi(call: Call) -> Answer:
         """Get the AsyncAPI document of the WebSockets."""
         return await asyncapi_answer.ready()
