@@ -12,7 +12,9 @@ import orjson
 
 from api.errors import ApiError
 from api.rest.endpoint import Answer
+from engine.commands import BookSeats
 from engine.errors import EngineError, OutcomeUnknown
+from engine.movers import MoveOrder
 from engine.selling_errors import NotEnoughTickets
 from tests.simulation.deeds import Deeds
 from tests.simulation.desk import taken_by_others
@@ -142,7 +144,7 @@ class Clients:
             if isinstance(outcome, NotEnoughTickets):
                 data = {"left": outcome.available}
             self.records.append({**returned, "status": status, "code": code, "data": data})
-            return status == 409 and self._is_known(record)
+            return status == 409 and self._is_known(request)
         if isinstance(outcome, Exception):
             self.world.violate(f"{request} was answered with {outcome!r}")
             return True
@@ -150,14 +152,14 @@ class Clients:
             said = orjson.loads(outcome.body.plain)
             self.world.outcomes[said["code"]] += 1
             self.records.append({**returned, "status": outcome.status, "code": said["code"], "data": said})
-            return self._is_known(record)
+            return self._is_known(request)
         self.world.outcomes["ok"] += 1
         data = self.deeds.said(request, record, outcome)
         self.records.append({**returned, "status": 200, "data": data})
-        return self._is_known(record)
+        return self._is_known(request)
 
-    def _is_known(self, record: dict[str, Any]) -> bool:
+    def _is_known(self, request: Any) -> bool:
         """Note that a client knows what has become of its payment."""
-        if record["action"] in ("book", "book_held") and "payment_id" in record:
-            self.deeds.answered.add(record["payment_id"])
+        if isinstance(request, BookSeats | MoveOrder) and request.payment_id is not None:
+            self.deeds.answered.add(request.payment_id)
         return True

@@ -19,15 +19,16 @@ from engine.commands import (
     ReleaseHolds,
     ToggleSeats,
 )
+from engine.movers import MoveOrder
 from engine.places import ticket_type_of
 from engine.records import Paper, Receipt
 from engine.replies import Stock
 from engine.views import SeatMap
 from tests.simulation.desk import BuyReservation, Request
-from tests.simulation.plan import EVENT, PRICES_CENTS, SEATS, TICKET_TYPES
+from tests.simulation.plan import EVENT, OF_EVENTS, PRICES_CENTS, SEATS, TICKET_TYPES
 from tests.simulation.server import POLICY, WALL
 
-_SEVERAL_TIMES = ("book", "book_held", "pay_twice", "reuse", "buy", "cancel", "cancel_place")
+_SEVERAL_TIMES = ("book", "book_held", "pay_twice", "reuse", "cancel")
 """What clients send until they know the outcome."""
 
 REPEATS = 12
@@ -83,6 +84,7 @@ class Deeds:
         self.keys: set[tuple[str, str]] = set()
         self.paid: dict[str, int] = {}
         self.answered: set[str] = set()
+        self._known: set[int] = set()
 
     def wish(self, client: int, action: str, screening: int, rng: random.Random, number: int) -> Deed | None:
         """Return what a client asks for; None if it has nothing to do that with.
@@ -95,8 +97,12 @@ class Deeds:
             number: of the step, unique in the history.
         """
         seats = tuple(sorted(rng.sample(range(1, SEATS + 1), rng.choice((1, 1, 2, 3)))))
-        if action in ("order", "buy", "give_back", "count", "cancel_place"):
+        if action in OF_EVENTS:
             return self._with_places(client, action, rng, number)
+        if action == "move":
+            if mine := [each for each in self.tickets[client].items() if each[1].screening != EVENT]:
+                return self._move(client, *mine[-1], screening, seats[0], number)
+            action = "book"
         record = {"action": action, "screening": screening, "user": f"user:{client}"}
         record["client"] = user = record["user"]
         payment_id = f"pay-{number}"
@@ -121,6 +127,7 @@ class Deeds:
                 ticket_id, (_, seat, payment_id) = mine[-1]
                 del self.tickets[client][ticket_id]
                 seats = (seat,)
+                record["ticket"] = ticket_id
                 request = CancelTicket(screening, user, ticket_id, seat)
             case _:
                 if action == "book_held":
@@ -151,6 +158,23 @@ class Deeds:
         }
         used = sorted(each for each in mine if each is not None and self.paid.get(each) == price_cents)
         return rng.choice(used) if used else None
+
+    def _move(
+        self, client: int, ticket_id: int, bought: Bought, screening: int, seat: int, number: int
+    ) -> Deed | None:
+        """Move a ticket to a seat, and pay what that costs more."""
+        if bought[:2] == (screening, seat):
+            return None
+        del self.tickets[client][ticket_id]
+        user, order_payment, due = f"user:{client}", None, None
+        if (more := PRICES_CENTS[screening] - PRICES_CENTS[bought.screening]) > 0:
+            order_payment, due = f"more-{number}", more
+            self.paid[order_payment] = more
+        order = MoveOrder(user, (ticket_id,), screening, (seat,), order_payment, due)
+        record: dict[str, Any] = {"action": "move", "screening": screening, "user": user, "client": user}
+        record |= {"seats": [seat], "from_screening": bought.screening, "from_seat": bought.seat}
+        record |= {"ticket": ticket_id, "payment_id": bought.payment_id, "key": f"move-{number}"}
+        return Deed(order, record, REPEATS)
 
     def _with_places(self, client: int, action: str, rng: random.Random, number: int) -> Deed | None:
         kind, quantity = rng.choice(tuple(TICKET_TYPES)), rng.choice((1, 1, 2))
@@ -209,6 +233,10 @@ class Deeds:
                 return {"until": until, "seats": [hold.seat_id for hold in reply.holds]}
             case BookSeats():
                 return self._booked(client, request, reply)
+            case MoveOrder():
+                (ticket,) = reply.tickets
+                held.discard((at, ticket.seat_id))
+                self.tickets[client][ticket.id] = Bought(at, ticket.seat_id, ticket.payment_id)
             case ToggleSeats():
                 taken = [hold.seat_id for hold in reply.held]
                 given = [hold.seat_id for hold in reply.releasing.holds] if reply.releasing else []
@@ -228,7 +256,10 @@ class Deeds:
             tickets = [(each["id"], each["seat_id"]) for each in orjson.loads(reply.body.plain)]
         at, payment_id = request.screening_id, request.payment_id
         self.held[client] -= {(at, seat) for _, seat in tickets}
-        self.tickets[client] |= {ticket_id: Bought(at, seat, payment_id) for ticket_id, seat in tickets}
+        # A repeat may be answered when the ticket has moved, or has been cancelled.
+        new = [each for each in tickets if each[0] not in self._known]
+        self._known.update(ticket_id for ticket_id, _ in new)
+        self.tickets[client] |= {ticket_id: Bought(at, seat, payment_id) for ticket_id, seat in new}
         return {"tickets": [{"id": ticket_id, "seat": seat} for ticket_id, seat in tickets]}
 
 

@@ -14,6 +14,7 @@ from api.services import KeyedRequest
 from engine.box_office import BoxOffice
 from engine.commands import BookSeats, CancelTicket, Command, PlaceOrder
 from engine.errors import EngineError, is_final
+from engine.movers import MoveOrder, Movers
 from engine.ports import Flushing
 from engine.purchases import Screenings
 from engine.records import Paper
@@ -35,7 +36,7 @@ class BuyReservation(NamedTuple):
     papers: tuple[Paper, ...]
 
 
-Request = Command | BuyReservation
+Request = Command | BuyReservation | MoveOrder
 
 
 class Desk:
@@ -53,7 +54,9 @@ class Desk:
     ) -> None:
         self._screenings = screenings
         self._keys = keys
-        self._box_office = BoxOffice(screenings, flushing, PostgresLedger(connector, UNVOUCHED_REFUNDS_LIMIT))
+        ledger = PostgresLedger(connector, UNVOUCHED_REFUNDS_LIMIT)
+        self._box_office = BoxOffice(screenings, flushing, ledger)
+        self._movers = Movers(screenings, flushing, ledger, self._box_office)
 
     async def ask(self, request: Request) -> Any:
         """Carry a request out.
@@ -72,6 +75,8 @@ class Desk:
                 return await self._box_office.purchase(
                     holder, holder, screening_id, reservation_id, papers, order
                 )
+            case MoveOrder():
+                return await self._movers.move(request)
         return await self._screenings.ask(request)
 
     async def _once(self, request: BookSeats, answered: Callable[[], Awaitable[KeyedAnswer]]) -> Answer:

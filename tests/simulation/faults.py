@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
 _RESET_SECONDS = (0.02, 0.1)
 
+CALM_SECONDS = 5.0
+"""After the end of a fault everything has recovered from it."""
+
 
 class Faults:
     """The faults of a history; each method begins one."""
@@ -16,6 +19,12 @@ class Faults:
     def __init__(self, world: "World") -> None:
         self.world = world
         self._mending: list[Callable[[], None]] = []
+        self._ended_at = 0.0
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether nothing is broken, and nothing has been lately."""
+        return not self._mending and self.world.loop.time() - self._ended_at > CALM_SECONDS
 
     def mend(self) -> None:
         """End all faults now."""
@@ -28,6 +37,7 @@ class Faults:
         def once() -> None:
             if once in self._mending:
                 self._mending.remove(once)
+                self._ended_at = self.world.loop.time()
                 self.world.trace("mends", mend.__name__)
                 mend(*arguments)
 
@@ -44,6 +54,10 @@ class Faults:
     def restart(self, where: str) -> None:
         """SIGTERM, and a new start afterwards."""
         self.world.restart(where)
+
+    def leave(self, where: str, seconds: float) -> None:
+        """SIGTERM; the node joins the others again later."""
+        self.world.restart(where, seconds)
 
     def pause(self, where: str, seconds: float) -> None:
         """SIGSTOP of a node, and SIGCONT."""
@@ -142,6 +156,7 @@ class Faults:
     def end_sessions(self) -> None:
         """pg_terminate_backend of all sessions."""
         self.world.postgres.end_sessions()
+        self._ended_at = self.world.loop.time()
 
     def lock_screening(self, screening: int, seconds: float) -> None:
         """Somebody else locks the epoch of a screening."""

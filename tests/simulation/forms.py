@@ -13,6 +13,7 @@ _BLOCKS = (
     statements.PAYMENTS,
     statements.TICKETS,
     statements.GIVEN_BACK,
+    statements.MOVES,
     statements.SALES,
     statements.HOLDS,
     statements.HELD,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 
 from engine.purchases import RESERVATION_PAYMENT
-from tests.simulation.tables import LIVE, Tables
+from tests.simulation.tables import LIVE, Tables, kept_for
 
 
 def check_money(tables: Tables, paid: Mapping[str, int], answered: Collection[str]) -> list[str]:
@@ -21,7 +21,7 @@ def check_money(tables: Tables, paid: Mapping[str, int], answered: Collection[st
     kept: Counter[str] = Counter()
     for ticket in tables.tickets.values():
         if ticket["status"] in LIVE:
-            kept[ticket["payment_id"]] += ticket["price_cents"]
+            kept.update(dict(kept_for(ticket)))
     owed: Counter[str] = Counter()
     for refund in tables.refunds.values():
         owed[refund["payment_id"]] += refund["amount_cents"]

@@ -6,7 +6,8 @@ A plan is a list, so a smaller plan is a plan as well (`tests.simulation.shrink`
 import random
 from typing import NamedTuple
 
-from engine.records import TicketType
+from engine.records import Layout, ScreeningInfo, TicketType
+from tests.engine.conftest import make_info, make_layout
 
 NODES = ("a", "b", "c")
 SCREENINGS = (1, 2)
@@ -30,6 +31,9 @@ ACTIONS = {
 
 OF_EVENTS = {"order": 6, "buy": 5, "give_back": 1, "cancel_place": 1, "count": 3}
 """What they do beside that in half of the plans."""
+
+MOVES = {"move": 20}
+"""Moves of tickets to other seats and screenings, in half of the plans."""
 
 BUSY_SECONDS = 12.0
 FIRST_SECONDS = 3.0
@@ -57,11 +61,24 @@ class Step(NamedTuple):
         return f"{self.at:7.3f} {self.kind} {' '.join(map(str, self.arguments))}"
 
 
+def on_sale(starts_at: float) -> dict[int, tuple[ScreeningInfo, Layout]]:
+    """Return the screenings and the event, which start then, and the seats of their rooms."""
+    layout = make_layout(SEATS + len(NODES))
+    sold: dict[int, tuple[ScreeningInfo, Layout]] = {
+        each: (make_info(each, starts_at)._replace(price_cents=PRICES_CENTS[each]), layout)
+        for each in SCREENINGS
+    }
+    event = make_info(EVENT, starts_at, ticket_types=TICKET_TYPES, seated=False)
+    return sold | {EVENT: (event, make_layout(0, room_id=2))}
+
+
 def plan_of(seed: int) -> list[Step]:
     """Return the plan of a seed. In most plans clients are busy while something is broken."""
     rng = random.Random(seed)
     faults = [_fault(rng) for _ in range(rng.choice((0, 1, 1, 2, 2, 3, 4)))]
     actions = ACTIONS | OF_EVENTS if rng.random() < 0.5 else ACTIONS
+    if rng.random() < 0.5:
+        actions = actions | MOVES
     troubled = [at for fault in faults for at in _turning_points(fault)] if rng.random() < 0.7 else []
     steps = list(faults)
     for number in range(rng.randint(20, 50)):
@@ -101,6 +118,7 @@ def _fault(rng: random.Random) -> Step:
             ("crash", (where, seconds)),
             ("crash", (where, seconds)),
             ("restart", (where,)),
+            *[("leave", (where, seconds))] * 2,
             *[("pause", (where, seconds))] * 3,
             ("cut_nats", (where, direction, seconds)),
             ("cut_nats", (where, direction, seconds)),

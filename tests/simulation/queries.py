@@ -177,7 +177,7 @@ def _ticket(row: Mapping[str, Any]) -> Row:
     names = ("id", "booking_id", "screening_id", "seat_id", "holder", "price_cents", "status", "booked_at")
     names += ("confirmed_at", "cancelled_at", "payment_id", "payment_deadline", "code", "paper", "held_at")
     names += ("sold_by", "free_because")
-    return (*[row[name] for name in names], None)
+    return (*[row[name] for name in names], row.get("paid"))
 
 
 def _ticket_by_id(tables: Tables, parameters: tuple[int]) -> list[Row]:
@@ -203,7 +203,15 @@ def _tickets_of_payment(tables: Tables, wanted: Wanted) -> list[Row]:
 
 
 def _first_places(tables: Tables, wanted: Wanted) -> list[Row]:
-    return [(row["id"], row["screening_id"], row["seat_id"]) for row in _of_payment(tables, wanted["paid"])]
+    places = {row["id"]: (row["screening_id"], row["seat_id"]) for row in _of_payment(tables, wanted["paid"])}
+    for move in reversed(tables.moves.values()):
+        if move["ticket_id"] in places:
+            places[move["ticket_id"]] = (move["from_screening_id"], move["from_seat_id"])
+    return [(ticket_id, *place) for ticket_id, place in places.items()]
+
+
+def _moved_by_payment(tables: Tables, parameters: tuple[str]) -> list[Row]:
+    return [(move["ticket_id"],) for move in tables.moves.values() if move["payment_id"] == parameters[0]]
 
 
 def _refund(row: Mapping[str, Any]) -> Row:
@@ -293,7 +301,7 @@ _QUERIES: dict[str, Callable[[Tables, Any], list[Row]]] = {
     tickets.TICKET: _ticket_by_id,
     tickets.TICKETS_OF_PAYMENT: _tickets_of_payment,
     tickets.FIRST_PLACES: _first_places,
-    tickets.MOVED_BY_PAYMENT: lambda tables, _: [],
+    tickets.MOVED_BY_PAYMENT: _moved_by_payment,
     refunds.OF_UNUSED_PAYMENT: _refund_of_unused,
     refunds.OF_PAYMENT: _refunds_of_payment,
     refunds.CLAIMED: _claimed,

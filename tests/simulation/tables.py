@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
+import orjson
+
 from engine.purchases import RESERVATION_PAYMENT
 from engine.records import Layout, ScreeningInfo
 from persistence.errors import StatementRefused
@@ -26,6 +28,10 @@ _MISSING = object()
 _TRANSITIONS = frozenset(
     {("pending", "confirmed"), ("pending", "cancelled"), ("pending", "lapsed"), ("confirmed", "cancelled")}
 )
+_MOVE = ("ticket_id", "screening_id", "epoch", "seq")
+MOVED = "ticket_moved"
+"""Why a refund is owed for a ticket that has become cheaper."""
+
 _CHANGING = ("status", "confirmed_at", "cancelled_at", "payment_id", "payment_deadline", "sold_by")
 
 
@@ -35,7 +41,7 @@ class Tables:
     Attributes:
         screenings: terms and layouts of screenings and events; nothing changes them.
         epochs: epoch and owner by screening.
-        holds, tickets, payments, refunds, events, answers: rows by key.
+        holds, tickets, payments, refunds, moves, events, answers: rows by key.
         sold: the live ticket of each seat.
         late: keys of events that were written although their epoch was over.
         taken: called with screening, new epoch, former and new owner when an epoch was raised.
@@ -49,6 +55,7 @@ class Tables:
         self.payments: dict[str, dict[str, Any]] = {}
         self.refunds: dict[int, dict[str, Any]] = {}
         self.refund_ids = count(1)
+        self.moves: dict[tuple[int, ...], dict[str, Any]] = {}
         self.events: dict[tuple[int, int, int], dict[str, Any]] = {}
         self.answers: dict[tuple[str, str], dict[str, Any]] = {}
         self.sold: dict[tuple[int, int], int | None] = {}
@@ -194,24 +201,62 @@ class Tables:
 
     def _owe_for(self, ticket: Mapping[str, Any]) -> None:
         """What was paid for a ticket is owed, in the transaction that cancels it."""
-        payment_id = ticket["payment_id"]
-        if payment_id is None or payment_id.startswith(RESERVATION_PAYMENT) or not ticket["price_cents"]:
+        for payment_id, cents in kept_for(ticket):
+            owed = {row["ticket_id"] for row in self.refunds_of(payment_id) if row["reason"] != MOVED}
+            if cents and ticket["id"] not in owed and not payment_id.startswith(RESERVATION_PAYMENT):
+                self._owe(ticket, ticket["screening_id"], payment_id, cents, "ticket_cancelled")
+
+    def _owe(
+        self, ticket: Mapping[str, Any], screening_id: int, payment_id: str, cents: int, reason: str
+    ) -> None:
+        refund_id = next(self.refund_ids)
+        refund = {
+            "id": refund_id,
+            "payment_id": payment_id,
+            "screening_id": screening_id,
+            "ticket_id": ticket["id"],
+            "holder": ticket["holder"],
+            "amount_cents": cents,
+            "reason": reason,
+            "booking_id": ticket["booking_id"],
+            "currency": None,
+        }
+        self._set(self.refunds, refund_id, refund)
+
+    def _write_moves(self, rows: list[dict[str, Any]], *, again: bool) -> None:
+        new = {key: row for row in rows if (key := tuple([row[name] for name in _MOVE])) not in self.moves}
+        for key, row in new.items():
+            self._set(self.moves, key, row)
+        for key, row in new.items():
+            self._check_payment_of_move(key, row)
+        # A seat may pass from one ticket to another: first all seats are left.
+        for row in new.values():
+            before = self.tickets.get(row["ticket_id"], {})
+            place = tuple([before.get(name) for name in ("screening_id", "seat_id", "price_cents", "status")])
+            left = (row["from_screening_id"], row["from_seat_id"], row["from_price_cents"])
+            if place != (*left, "confirmed"):
+                raise StatementRefused("not where it should move from", "23514", "tickets_place")
+            self._set(self.sold, left[:2], None)
+        for row in new.values():
+            changed = {name: row[name] for name in ("screening_id", "seat_id", "price_cents")}
+            ticket = {**self.tickets[row["ticket_id"]], **changed, "paid": orjson.loads(row["paid"])}
+            self._put(ticket)
+            for payment_id, cents in orjson.loads(row["owed"]):
+                self._owe(ticket, row["from_screening_id"], payment_id, cents, MOVED)
+
+    def _check_payment_of_move(self, key: tuple[int, ...], move: Mapping[str, Any]) -> None:
+        """A payment pays for one booking, and for a move only if it has paid for nothing else."""
+        payment_id, booking_id = move["payment_id"], move["booking_id"]
+        if payment_id is None:
             return
-        if any(row["ticket_id"] == ticket["id"] for row in self.refunds_of(payment_id)):
-            return
-        names = ("screening_id", "holder", "booking_id")
-        self._set(
-            *(self.refunds, refund_id := next(self.refund_ids)),
-            {
-                **{name: ticket[name] for name in names},
-                "id": refund_id,
-                "payment_id": payment_id,
-                "ticket_id": ticket["id"],
-                "amount_cents": ticket["price_cents"],
-                "reason": "ticket_cancelled",
-                "currency": None,
-            },
+        spent = any(
+            (row["booking_id"], row["payment_id"]) == (booking_id, payment_id)
+            for row in self.tickets.values()
+        ) or any(
+            row["payment_id"] == payment_id and other[1:] != key[1:] for other, row in self.moves.items()
         )
+        if spent or self.payments.get(payment_id, {}).get("booking_id") != booking_id:
+            raise StatementRefused(f"payment {payment_id}", "23503", "tickets_payment")
 
     def refunds_of(self, payment_id: str) -> list[dict[str, Any]]:
         """The refunds of a payment, oldest first."""
@@ -242,3 +287,10 @@ class Tables:
 
     def _write_state_hashes(self, rows: list[dict[str, Any]], *, again: bool) -> None:
         pass
+
+
+def kept_for(ticket: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Return how many cents of which payments have been kept for a ticket."""
+    if (paid := ticket.get("paid")) is not None:
+        return [(payment_id, cents) for payment_id, cents in paid]
+    return [] if ticket["payment_id"] is None else [(ticket["payment_id"], ticket["price_cents"])]

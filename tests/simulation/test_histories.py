@@ -15,7 +15,7 @@ from tests.simulation.plan import Step, plan_of
 from tests.simulation.shrink import smallest
 from tests.simulation.tables import Tables
 
-SEEDS = count_of("SIMULATIONS", 500)
+SEEDS = count_of("SIMULATIONS", 400)
 SOAK_SEEDS = count_of("SOAK_SIMULATIONS", 10_000)
 
 PRINT_DIGESTS = """

@@ -17,7 +17,10 @@ from engine.events import (
     SeatsHeld,
     TicketsCancelled,
     TicketsIssued,
+    TicketsLeft,
+    TicketsMoved,
 )
+from engine.move_money import settled
 from engine.ports import Entry, LoadedScreening
 from engine.records import (
     Hold,
@@ -126,6 +129,7 @@ class Side:
             [await self.tickets.ticket(ticket.id) for ticket in tickets],
             await self.tickets.first_places(payment_id),
             comparable_refund(await self.refunds.refund(payment_id)),
+            await self.tickets.moved_by_payment(payment_id),
             [comparable_refund(Refund(*row)) for row in await self.connector.run(OF_PAYMENT, (payment_id,))],
         )
 
@@ -206,6 +210,20 @@ class Story:
         cancelled = ticket._replace(status=TicketStatus.CANCELLED, cancelled_at=head[3])
         return TicketsCancelled(*head, (cancelled,), (SeatStatus.BOOKED,))
 
+    def move(self, name: str, place: int, pick: int, payment: int) -> Entry | None:
+        """Move a ticket to another price, or to the wrong seat."""
+        if not self.tickets:
+            return None
+        number, price_cents = pick % len(self.tickets), 1000 + 250 * (pick % 3)
+        before, seats = self.tickets[number], (SeatStatus.BOOKED,)
+        paid = PAYMENTS[payment] and f"{self.screening_id}-{PAYMENTS[payment]}"
+        (kept,), owed = settled((before,), (price_cents,), paid)
+        seat_id = self.seat_ids[place]
+        after = self.tickets[number] = before._replace(seat_id=seat_id, price_cents=price_cents, paid=kept)
+        left = TicketsLeft(*self.head(name), (before,), seats)
+        moved = TicketsMoved(*self.head(name), (after,), (SeatStatus.AVAILABLE,), (), (before,), paid, owed)
+        return Entry((left, moved))
+
     def entry(self, name: str, what: str, place: int, pick: int, payment: int) -> Entry | None:
         match what:
             case "hold":
@@ -213,6 +231,8 @@ class Story:
             case "extend" | "release" | "expire":
                 kinds = {"extend": HoldsExtended, "release": HoldsReleased, "expire": HoldsExpired}
                 event = self.end(name, pick, kinds[what])
+            case "move":
+                return self.move(name, place, pick, payment)
             case "sell":
                 event = self.sell(name, place, pick, payment)
                 key = f"{self.screening_id}-{event.seq}"
@@ -222,7 +242,7 @@ class Story:
         return event and Entry((event,))
 
 
-WRITES = ("hold", "hold", "extend", "extend", "release", "expire", "sell", "sell", "cancel")
+WRITES = ("hold", "hold", "extend", "extend", "release", "expire", "sell", "sell", "cancel", "move", "move")
 events = st.tuples(
     st.sampled_from(WRITES), st.integers(0, SEATS - 1), st.integers(0, 5), st.integers(0, len(PAYMENTS) - 1)
 )

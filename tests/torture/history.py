@@ -43,6 +43,7 @@ class Settings:
         late_seconds: a request may see it as long after.
         stepped_early_seconds, stepped_late_seconds: the same while a clock was changed (`clock_errors`).
         loss_window_seconds: a crash may cost holds that were acknowledged this long before it.
+        arrival_seconds: a seat may look reserved so long for a ticket that moves to it.
         settle_seconds: how long after the end of a fault its losses may show: screenings of a node that is
             gone can be booked again after 3 to 5 seconds (docs/cluster.md), on a busy machine after 10.
         look_lag_seconds: how old a seat map may be when it is asked for.
@@ -55,6 +56,7 @@ class Settings:
     stepped_early_seconds: float = 1.0
     stepped_late_seconds: float = 2.0
     loss_window_seconds: float = 1.0
+    arrival_seconds: float = 10.0
     settle_seconds: float = 10.0
     look_lag_seconds: float = 0.0
     success_share: float = 0.0
@@ -69,6 +71,7 @@ class Operation:
         returned_at: when the answer was read; infinity if none came.
         status: HTTP status of the answer; None without one.
         data: what the answer said, in the names of the history's format.
+        from_screening, from_seat: where a ticket moves from; `screening` and `seats` say where it goes.
         was_unanswered: whether it was sent before without an answer; set when repeats are put together.
     """
 
@@ -90,6 +93,8 @@ class Operation:
     status: int | None = None
     code: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    from_screening: Id | None = None
+    from_seat: Id | None = None
     was_unanswered: bool = False
 
     @property
@@ -285,6 +290,8 @@ def _invoked(record: Mapping[str, Any]) -> Operation:
         payment_id=record.get("payment_id"),
         key=record.get("key"),
         node=record.get("node"),
+        from_screening=record.get("from_screening"),
+        from_seat=record.get("from_seat"),
     )
 
 

@@ -57,8 +57,11 @@ class _Ledger:
         self._bookings: dict[str, list[Operation]] = defaultdict(list)
         self._cancellations: dict[str | None, list[Operation]] = defaultdict(list)
         self._cancellations_of: dict[Any, list[Operation]] = defaultdict(list)
+        self._moves: dict[Any, list[Operation]] = defaultdict(list)
         for operation in history.operations:
-            if operation.action in BOOKINGS and operation.payment_id is not None:
+            if operation.action == "move" and not operation.refused:
+                self._moves[operation.ticket].append(operation)
+            elif operation.action in BOOKINGS and operation.payment_id is not None:
                 self._bookings[operation.payment_id].append(operation)
             elif operation.action == "cancel" and not operation.refused:
                 if operation.ticket is not None:
@@ -94,16 +97,14 @@ class _Ledger:
                 yield Finding("key with two effects", f"key {key} of {user}", text, _lines(operations))
 
     def sold_twice_by_word(self) -> Iterator[Finding]:
-        """No seat is acknowledged to two payments, unless one of the tickets may have been cancelled."""
+        """No seat is acknowledged to two payments, unless one of the tickets may have left it."""
         buyers: dict[Any, dict[Any, Operation]] = defaultdict(dict)
         for operations in self._bookings.values():
             for operation in operations:
                 for seat in _seats(operation) if operation.succeeded else ():
                     buyers[operation.screening, seat].setdefault(operation.payment_id, operation)
         for (screening, seat), by_payment in buyers.items():
-            standing = [
-                one for payment_id, one in by_payment.items() if not self._cancelled(payment_id, seat)
-            ]
+            standing = [one for one in by_payment.values() if not self._left(one, seat)]
             if len(standing) > 1:
                 yield Finding(
                     "seat sold twice",
@@ -111,6 +112,12 @@ class _Ledger:
                     f"{len(standing)} payments were answered with a ticket for it, and none was cancelled.",
                     _lines(standing),
                 )
+
+    def _left(self, booking: Operation, seat: Any) -> bool:
+        """Whether the ticket that a booking has issued for a seat may have been cancelled or moved."""
+        issued = [each["id"] for each in booking.data.get("tickets", ()) if each.get("seat") == seat]
+        ticket_id = issued[0] if issued else None
+        return bool(self._cancelled(booking.payment_id, seat, ticket_id) or self._moves.get(ticket_id))
 
     def acknowledged(self) -> Iterator[Finding]:
         """Every ticket that a buyer was given is in the table as it was given."""
@@ -140,8 +147,16 @@ class _Ledger:
             return "The ticket is cancelled, and nobody has cancelled it."
         if row["status"] == "confirmed" and any(one.succeeded for one in cancellations):
             return "The ticket was cancelled, and the table has it as confirmed."
+        moves = self._moves.get(ticket["id"], ())
+        places = [(operation.screening, ticket.get("seat"))]
+        for move in moves:
+            # Without an answer it may still be where it was.
+            places = [*([] if move.succeeded else places), (move.screening, *(move.seats or ()))]
+        if moves and (row["screening_id"], row["seat_id"]) not in places:
+            there = f"screening {row['screening_id']}, seat {row['seat_id']}"
+            return f"The ticket was moved to {places}; in the table it is in {there}."
         told = {
-            "seat_id": ticket.get("seat", row["seat_id"]),
+            "seat_id": row["seat_id"] if moves else ticket.get("seat", row["seat_id"]),
             # Who buys tickets by quantity is known by a session, which the table does not have.
             "holder": row["holder"] if operation.ticket_type is not None else operation.user,
             "payment_id": operation.payment_id or row["payment_id"],
@@ -162,8 +177,10 @@ class _Ledger:
             operations = self._bookings.get(payment_id)
             if not operations or payment_id.startswith(_OWN_PAYMENT):
                 continue  # somebody else's sale
-            wanted = {seat for one in operations if not one.refused for seat in _seats(one)}
+            asked = {seat for one in operations if not one.refused for seat in _seats(one)}
             for row in rows:
+                moves = self._moves.get(row["id"], ())
+                wanted = asked and asked.union(*[move.seats or () for move in moves])
                 if all(one.refused for one in operations):
                     text = "Every request with the payment was refused, and the table has its ticket."
                 elif wanted and row["seat_id"] not in wanted:
@@ -203,7 +220,7 @@ class _Ledger:
                 )
             asked = [one.seats for one in self._bookings.get(payment_id, ()) if not one.refused and one.seats]
             seats = {row["seat_id"] for row in tickets}
-            if asked and all(seats < set(wanted) for wanted in asked):
+            if asked and all(seats < set(wanted) and len(tickets) < len(wanted) for wanted in asked):
                 missing = sorted(set(asked[0]) - seats, key=str)
                 records = [*_lines(self._bookings[payment_id]), *map(_row, tickets)]
                 text = f"Seats {missing} are missing: a booking is made whole or not at all."

@@ -76,7 +76,9 @@ class _Projecting:
             if _may_hold_any(operation):
                 self._touched[operation.screening, operation.user] |= self._seats_of[operation.screening]
         for operation in without_repeats(self._history.operations):
-            if operation.ticket_type is None:
+            if operation.action == "move":
+                self._move(operation)
+            elif operation.ticket_type is None:
                 for seat, call in self._seat_calls(operation):
                     self._projection.seats[_key(operation.screening), seat].append(call)
             else:
@@ -174,6 +176,23 @@ class _Projecting:
                 if settles > begins:
                     waiting = replace(operation, invoked_at=begins, returned_at=settles)
                     yield seat, self._seat_call(SeatCall.ATTEMPTED, waiting, claims_until=settles)
+
+    def _move(self, operation: Operation) -> None:
+        """A ticket leaves its seat as if it were cancelled, and takes the other one as if it were bought."""
+        (seat,) = operation.seats or (None,)
+        there = self._projection.seats[_key(operation.screening), seat]
+        here = self._projection.seats[_key(operation.from_screening), operation.from_seat]
+        known_at = self._settles_at(operation) + self._history.settings.arrival_seconds
+        if operation.refused:
+            there += [call for _, call in self._refusals(operation)]
+        else:
+            until = self._claims_until(operation)
+            there.append(self._seat_call(SeatCall.BOOKED, operation, claims_until=until))
+            here.append(self._seat_call(SeatCall.CANCELLED, operation, claims_until=until))
+        # One of the screenings may not know the outcome yet, whatever the caller was told.
+        waiting = replace(operation, returned_at=max(known_at, operation.invoked_at))
+        for calls in (here, there):
+            calls.append(self._seat_call(SeatCall.ATTEMPTED, waiting, claims_until=known_at))
 
     def _refusals(self, operation: Operation) -> Iterator[tuple[Id, Call]]:
         """What a refusal says about seats."""

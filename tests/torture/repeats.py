@@ -60,7 +60,7 @@ def _together(group: list[Operation]) -> list[Operation]:
     begun_at = min(operation.invoked_at for operation in group)
     unanswered = any(operation.unknown for operation in group)
     merged = replace(first, invoked_at=begun_at, action=action, was_unanswered=unanswered)
-    if first.action in BOOKINGS or first.action == "cancel":
+    if first.action in BOOKINGS or first.action in ("cancel", "move"):
         return [merged]
     # A crash may lose the key of a hold, so that a repeat holds the seat again, or not.
     others = [operation for operation in group if operation is not first]

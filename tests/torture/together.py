@@ -200,11 +200,13 @@ def _is_by_itself(call: Call) -> bool:
     """Whether a call on a seat says nothing about the other seats of its request.
 
     Without an answer nobody knows which seats the server chose. A toggle releases seats and holds others,
-    one after the other.
+    one after the other. A ticket moves between seats that may be those of two screenings.
     """
     operation: Operation = call.source
-    return call.kind is SeatCall.TOGGLED or (
-        call.kind is SeatCall.TOOK and operation.unknown and operation.seats is None
+    return (
+        call.kind is SeatCall.TOGGLED
+        or operation.action == "move"
+        or (call.kind is SeatCall.TOOK and operation.unknown and operation.seats is None)
     )
 
 
