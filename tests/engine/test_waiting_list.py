@@ -452,6 +452,48 @@ def test_places_that_are_set_aside_in_vain_are_passed_on() -> None:
     assert set(offered(passed(hall, 100))) == {"user:2"}
 
 
+def test_adjacent_seats_that_were_set_aside_go_on_when_the_first_one_leaves_or_is_served() -> None:
+    for leaves in (True, False):
+        hall = full_hall(7)
+        first = join(hall, "user:1", 3, together=True).entry
+        join(hall, "user:2", 2, together=True)
+        give_back(hall, 1, 2)
+        if leaves:
+            decision = hall.do(LeaveWaitlist(1, "user:1", first.id))
+        else:
+            give_back(hall, 4, 5)
+            decision = give_back(hall, 6)
+            assert offered(decision)["user:1"] == (4, 5, 6)
+        assert offered(decision)["user:2"] == (1, 2)
+
+
+def places_back(hall: Hall, holder: str) -> Decision:
+    """Release all places of somebody."""
+    (held, *_) = [hold for hold in hall.screening._state.seats.holds() if hold.holder == holder]
+    return hall.do(ReleaseHolds(1, holder, None, held.reservation_id))
+
+
+def test_places_that_are_set_aside_stay_so_while_others_are_freed() -> None:
+    hall = event_hall()
+    places(hall, "session:a", 1)
+    places(hall, "session:b", 3)
+    for holder, quantity in (("session:c", 2), ("session:d", 1), ("session:e", 2)):
+        join(hall, holder, quantity, ticket_type_id=5)
+    places_back(hall, "session:a")
+    assert offered(places_back(hall, "session:b")).keys() == {"session:c", "session:d"}
+    assert hall.do(ReadStock(1)).reply.ticket_types[5].available == 0
+
+
+def test_places_above_a_lowered_capacity_go_to_nobody() -> None:
+    before = event_hall()
+    for number in range(4):
+        places(before, f"session:{number}", 1)
+    lowered = {5: TYPE._replace(capacity=2)}
+    hall = Hall(0, POLICY, holds=before.screening._state.seats.holds(), ticket_types=lowered, seated=False)
+    join(hall, "session:9", 1, ticket_type_id=5)
+    assert [len(offered(places_back(hall, f"session:{number}"))) for number in range(3)] == [0, 0, 1]
+
+
 def test_who_leaves_one_line_still_waits_in_the_other() -> None:
     hall = full_hall()
     left = join(hall, "user:7")
