@@ -28,7 +28,7 @@ from tests.torture.together import Requests, SeatsModel, answered_in_part, not_t
 _PROOF_STEPS = 50_000
 """Steps of the search in a part that may prove what the search in the whole did not decide."""
 
-_STEPS_TOGETHER = 300, 1_500
+_STEPS_AT_FIRST, _STEPS_TOGETHER = 300, 1_500
 """Steps of the searches for the seats of one request: most are decided by a short one."""
 
 _LOSSES = (0, 1, inf)
@@ -225,10 +225,10 @@ def _search_together(
     short. So it is tried with these and with all, first a little.
     """
     rules, least = SeatsModel(model, len(seats)), max(found.losses.get(seat, 0) for seat in seats)
-    for steps_limit in _STEPS_TOGETHER:
+    for steps_limit, undone in ((_STEPS_AT_FIRST, 0), (_STEPS_TOGETHER, least)):
         for happened in (found.happened, None):
             calls = requests.calls(seats, about, happened)
-            outcome, _, _ = _in_any_order(calls, rules, possible, steps_limit, least)
+            outcome, _, _ = _in_any_order(calls, rules, possible, steps_limit, undone)
             if outcome.linearizable:
                 return outcome
         if not outcome.undecided:
