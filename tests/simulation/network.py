@@ -152,9 +152,14 @@ def _only_changes(content: bytes) -> bool:
 
 
 class _Client:
-    """One connection of a node, as the server knows it."""
+    """One connection of a node, as the server knows it.
+
+    Attributes:
+        ended: the server has ended it; the node may learn that before it takes note of being connected.
+    """
 
     def __init__(self, connection: "VirtualConnection") -> None:
+        self.ended = False
         self.process = connection.process
         self.cable = connection.cable
         self.subscribed = dict(connection.handlers)
@@ -166,6 +171,7 @@ class _Client:
             handler(subject, content)
 
     def lost(self) -> None:
+        self.ended = True
         if self._connection.client is self:
             self._connection.abandon()
 
@@ -249,7 +255,7 @@ class VirtualConnection:
         except TimeoutError:
             self.cable.out.carry(None, self.nats.disconnect, client)
             accepted = False
-        if not accepted:
+        if not accepted or client.ended:
             raise NatsUnavailable("NATS cannot be reached")
         self.client, self.connected = client, True
         self.number += 1

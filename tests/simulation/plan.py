@@ -124,7 +124,7 @@ def _fault(rng: random.Random) -> Step:
             ("cut_nats", (where, direction, seconds)),
             ("cut_database", (where, direction, seconds)),
             *[("cut_off", (where, 0.0, seconds))] * 3,
-            ("cut_off", (where, round(seconds / 2, 3), seconds)),
+            *[("cut_off", (where, round(seconds / 2, 3), round(seconds / 2 + TAKEOVER_SECONDS, 3)))] * 2,
             ("slow_nats", (where, direction, seconds)),
             ("slow_database", (where, direction, seconds)),
             ("reset_nats", (where, seconds)),
