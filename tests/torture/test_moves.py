@@ -54,6 +54,16 @@ def test_the_other_screening_may_learn_later_that_a_ticket_has_come() -> None:
     assert story.judged().clean, story.judged()
 
 
+def test_a_refused_move_may_leave_a_seat_reserved_beside_a_free_one() -> None:
+    story = sold()
+    story.ask("hold", "joan", (0, 1), [2, 3], status=201, data={"until": 300, "seats": [2, 3]})
+    story.ask("release", "joan", (2, 3), [2, 3], status=204)
+    move(story, (4, 5), 1, 2, status=409)
+    seen = [{"seat": 2, "status": "reserved", "user": "ada"}, {"seat": 3, "status": "available"}]
+    story.ask("look", "grace", (6, 7), data={"seats": seen})
+    assert story.judged().clean, story.judged()
+
+
 def seat_is_not_left(story: Story) -> None:
     move(story, (2, 3), 1, 2)
     story.not_held("joan", 1, (40, 41), booked=True)

@@ -188,7 +188,8 @@ class Requests:
             for call in self._calls[seat]:
                 if call.unknown and happened is not None and call.source.op not in happened:
                     continue
-                if call.invoked_at <= ends_at and not (call.observes and call.returned_at > ends_at):
+                says_more = call.observes and not call.claims
+                if call.invoked_at <= ends_at and not (says_more and call.returned_at > ends_at):
                     alone = number if _is_by_itself(call) else None
                     together[id(call.source), call.kind is SeatCall.RELEASED, alone].append((number, call))
         calls = [_joined(parts, ends_at) for parts in together.values()]
@@ -213,10 +214,14 @@ def _is_by_itself(call: Call) -> bool:
 def _joined(parts: Sequence[tuple[int, Call]], ends_at: float) -> Call:
     """Put calls of one request together. If it was answered later, it may take effect later."""
     first = parts[0][1]
+    returned_at = first.returned_at
+    if returned_at > ends_at:
+        # A claim that changes nothing is looked at until then.
+        returned_at = ends_at if first.observes else inf
     return Call(
         "together",
         first.invoked_at,
-        first.returned_at if first.returned_at <= ends_at else inf,
+        returned_at,
         observes=first.observes,
         claims_until=max(part.claims_until for _, part in parts),
         losable=first.losable,
