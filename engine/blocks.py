@@ -53,7 +53,10 @@ def block_seats(state: ScreeningState, command: BlockSeats, now: float) -> Decis
         raise NothingForSale(state.screening_id)
     if len(state.seats.kept.blocks) >= BLOCKS_LIMIT:
         raise BlockLimitReached(BLOCKS_LIMIT)
-    seat_ids = _free_seats(state, command) if command.ticket_type_id is None else _free_places(state, command)
+    if (kind_id := command.ticket_type_id) is None:
+        seat_ids = _free_seats(state, command)
+    else:
+        seat_ids = _free_places(state, kind_id, command.quantity)
     block = Block(
         *(state.hold_ids.take(1), state.screening_id, command.label, command.kind, tuple(seat_ids), now),
         *(command.actor, command.channel, command.release_at),
@@ -158,13 +161,13 @@ def _free_seats(state: ScreeningState, command: BlockSeats) -> Sequence[int]:
     return wanted
 
 
-def _free_places(state: ScreeningState, command: BlockSeats) -> Sequence[int]:
-    places = state.seats.places.get(command.ticket_type_id or 0)
+def _free_places(state: ScreeningState, ticket_type_id: int, quantity: int) -> Sequence[int]:
+    places = state.seats.places.get(ticket_type_id)
     if places is None:
-        raise TicketTypeNotFound(command.ticket_type_id or 0)
-    if command.quantity > places.available:
-        raise NotEnoughTickets(command.ticket_type_id or 0, command.quantity, places.available)
-    return places.choose(command.quantity)
+        raise TicketTypeNotFound(ticket_type_id)
+    if quantity > places.available:
+        raise NotEnoughTickets(ticket_type_id, quantity, places.available)
+    return places.choose(quantity)
 
 
 def _level(seats: SeatInventory, block: Block) -> BlockLevel:

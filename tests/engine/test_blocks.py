@@ -29,6 +29,7 @@ from engine.selling_errors import (
     ScreeningStarted,
     SeatsNotFound,
     SeatsUnavailable,
+    TicketTypeNotFound,
 )
 from engine.views import SeatView, view_of_kept
 from tests.engine.conftest import NOW, Hall
@@ -91,6 +92,13 @@ class TestBlocking:
         assert refusal.value.blocked == (3,)
         assert hall.seen(5) == "available"
         hall.settle(booking)
+
+    def test_each_change_has_the_next_number(self, hall: Hall) -> None:
+        seq = hall.screening.position[1]
+        (blocked,) = hall.do(BlockSeats(1, "user:1", "Press", HOUSE, (4,))).events
+        assert (blocked.seq, hall.screening.position[1]) == (seq + 1, seq + 1)
+        (freed,) = hall.do(UnblockSeats(1, blocked.block.id, "user:1")).events  # type: ignore[union-attr]
+        assert (freed.seq, hall.screening.position[1]) == (seq + 2, seq + 2)
 
     def test_an_unknown_seat_is_refused(self, hall: Hall) -> None:
         with pytest.raises(SeatsNotFound):
@@ -182,6 +190,35 @@ class TestAccess:
             hall.do(HoldSeats(1, "user:8", (4, 5), access=(PRESS,)))
         assert (refusal.value.held, refusal.value.booked) == ((4,), ())
         assert hall.map().views[5].blocked
+
+
+class TestTicketTypes:
+    @pytest.fixture
+    def event(self) -> Hall:
+        types = {kind: TicketType(kind, 1000, 4, 4) for kind in (STANDING, STANDING + 1)}
+        return Hall(0, ticket_types=types, seated=False)
+
+    def test_are_kept_back_as_far_as_they_are_free(self, event: Hall) -> None:
+        with pytest.raises(TicketTypeNotFound):
+            event.block(ticket_type_id=99, quantity=1)
+        with pytest.raises(NotEnoughTickets) as refusal:
+            event.block(ticket_type_id=STANDING, quantity=5)
+        error = refusal.value
+        assert (error.ticket_type_id, error.requested, error.available) == (STANDING, 5, 4)
+        event.block(ticket_type_id=STANDING, quantity=4)
+        assert stock_of(event).ticket_types[STANDING].available == 0
+
+    def test_of_several_types_are_taken_from_their_blocks_in_one_order(self, event: Hall) -> None:
+        for kind in (STANDING, STANDING + 1):
+            event.block(ticket_type_id=kind, quantity=4)
+        orders = (PlaceOrder(STANDING, 2), PlaceOrder(STANDING + 1, 1), PlaceOrder(STANDING, 1))
+        event.do(HoldPlaces(1, "user:7", orders, 60.0, access=(HOUSE,)))
+        assert [level.kept for level in levels_of(event)] == [1, 3]
+        with pytest.raises(NotEnoughTickets) as refusal:
+            event.do(HoldPlaces(1, "user:8", (PlaceOrder(STANDING, 2),), 60.0, access=(HOUSE,)))
+        assert refusal.value.available == 1
+        event.do(HoldPlaces(1, "user:8", (PlaceOrder(STANDING, 1),), 60.0, access=(HOUSE,)))
+        assert [level.kept for level in levels_of(event)] == [0, 3]
 
 
 class TestUnblocking:
