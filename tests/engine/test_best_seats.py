@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from itertools import chain
 from math import hypot
+from random import Random
 from typing import Any
 
 import pytest
@@ -168,12 +169,54 @@ def test_it_is_what_brute_force_finds(data: st.DataObject) -> None:
     layout = data.draw(halls())
     ids = [seat.id for seat in layout.seats]
     enforced = data.draw(st.booleans())
-    rules = SaleRules(OrphanRule.ENFORCE if enforced else OrphanRule.OFF)
-    sale = Sale(layout, data.draw(st.sets(st.sampled_from(ids), max_size=len(ids))), rules)
+    taken = data.draw(st.sets(st.sampled_from(ids), max_size=len(ids)))
     size, accessible, split = data.draw(st.integers(1, 6)), data.draw(st.booleans()), data.draw(st.booleans())
     zone = data.draw(st.sampled_from([None, None, "left", "right"]))
     types = data.draw(st.sampled_from([None, None, ("standard",), ("vip",), ("standard", "vip")]))
     price = data.draw(st.sampled_from([None, None, 1250, 1599, 1000]))
+    compare(layout, taken, size, enforced, accessible, split, zone, types, price)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_parties_in_small_halls_sit_where_trying_every_choice_puts_them(seed: int) -> None:
+    """Fewer and smaller halls than above, and most parties have to be split."""
+    draw = Random(seed)
+    for _ in range(25):
+        rows = ["".join(draw.choices("sssssvw ", k=draw.randint(3, 6))) for _ in range(draw.randint(2, 3))]
+        preferred = frozenset(draw.choice("AB"))
+        focus = draw.choice([None, Focus(draw.randint(0, 6), draw.randint(0, 3), preferred)])
+        sections = [Area(0, 0, 3.5, 4.5, "left"), Area(3.5, 0, 20, 20, "right")]
+        aisles = draw.choice([(), (Area(3.4, 0, 3.6, 1.5),)])
+        spacing = draw.choice([1.0, 1.2, 1.6])
+        layout = hall("ss", *rows, spacing=spacing, sections=sections, aisles=aisles, focus=focus)
+        taken = {seat.id for seat in layout.seats if draw.random() < 0.35}
+        zone, types = draw.choice([None, None, None, "left"]), draw.choice([None, None, None, ("standard",)])
+        compare(
+            *(
+                layout,
+                taken,
+                draw.randint(2, 6),
+                draw.random() < 0.5,
+                draw.random() < 0.3,
+                draw.random() < 0.8,
+            ),
+            *(zone, types, draw.choice([None, None, None, 1250])),
+        )
+
+
+def compare(
+    layout: Layout,
+    taken: set[int],
+    size: int,
+    enforced: bool,
+    accessible: bool,
+    split: bool,
+    zone: str | None,
+    types: tuple[str, ...] | None,
+    price: int | None,
+) -> None:
+    """Compare the best seats for a party with those that trying every choice finds."""
+    sale = Sale(layout, taken, SaleRules(OrphanRule.ENFORCE if enforced else OrphanRule.OFF))
     areas = {area.name: area for area in layout.sections}
     wanted = {
         seat.id
@@ -275,6 +318,14 @@ def test_a_party_is_only_split_if_it_may_be():
     assert Sale(layout).best(6, allow_split=True) == (1, 2, 3, 6, 7, 8)
     assert Sale(layout).best(9, allow_split=True) == (1, 2, 3, 4, 5, 6, 7, 8, 9)
     assert Sale(layout).largest(11, allow_split=True) == 10
+
+
+def test_groups_that_nearly_touch_are_no_pair():
+    """The nearest group of row B touches one of row A, and in row C only a taken seat beside a free group."""
+    left = Sale(hall("ss    ", "ss  ss", "  sss ", focus=Focus(3, 3)), taken={7})
+    assert left.best(4, allow_split=True) == (5, 6, 8, 9)
+    right = Sale(hall("    ss", "ss  ss", " sss  ", focus=Focus(4, 3)), taken={9})
+    assert right.best(4, allow_split=True) == (3, 4, 7, 8)
 
 
 def test_a_split_party_sits_one_behind_the_other():
