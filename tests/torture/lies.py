@@ -32,10 +32,19 @@ async def lie(client: Requester, ticket: Ticket, other_seat: int) -> None:
     ]
     what, method, path, body = client.draw.choice(bodies)
     _, url = client.door()
+    number = None
+    if body is not None and "seat_ids" in body:
+        # Until it is refused, the seat is reserved for the liar, and sockets show that.
+        asked = {"screening": ticket.screening, "seats": [other_seat]}
+        number = client.recorder.invoke(client=client.name, action="book", user=client.name, **asked)
     try:
         answer = await client.caller.send(url, method, path, body)
     except Unanswered:
+        if number is not None:
+            client.recorder.unknown(number)
         return
+    if number is not None:
+        client.recorder.answer(number, answer.status, answer.code)
     client.recorder.misdeeds["client lies"] += 1
     client.recorder.lies.append(
         {

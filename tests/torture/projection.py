@@ -72,6 +72,9 @@ class _Projecting:
             self._seats_of[operation.screening] |= named
             if operation.action != "look" and not operation.refused:
                 self._touched[operation.screening, operation.user] |= named
+        for watcher in self._history.watchers:
+            for sighting in watcher.sightings:
+                self._seats_of[sighting.screening] |= {one["seat"] for one in sighting.seats}
         for operation in self._history.operations:
             if _may_hold_any(operation):
                 self._touched[operation.screening, operation.user] |= self._seats_of[operation.screening]

@@ -200,6 +200,13 @@ def test_the_server_may_choose_the_seats() -> None:
     accepted(story, kept=2)
 
 
+def test_the_server_may_choose_seats_that_only_sockets_show() -> None:
+    story = Story()
+    story.ask("hold", "joan", (0, None), None)
+    story.seen("w1", 2, (1, 2), (1, "reserved", "joan"), (2, "reserved", "joan"), whole=True)
+    assert story.judged().clean
+
+
 def test_a_toggle_holds_and_releases() -> None:
     story = Story()
     story.hold("ada", 1, (0, 1))
