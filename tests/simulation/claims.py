@@ -31,25 +31,29 @@ class Claims:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._open: dict[Hashable, _Transaction] = {}
+        self._undone: set[Hashable] = set()
 
     def run(self, session: Hashable, sql: str, parameters: Any, now: float) -> list[Row] | None:
         """Carry a statement out. Returns None for one that has nothing to do with such transactions."""
         if sql == "BEGIN":
             self._open[session] = _Transaction(now)
+            self._undone.discard(session)
             return []
         if sql.startswith("ROLLBACK"):
-            self.end(session)
+            self._open.pop(session, None)
             return []
         transaction = self._open.get(session)
         if sql == "COMMIT":
             if transaction is not None:
                 self._commit(transaction)
-                self.end(session)
+                del self._open[session]
             return []
         write = {refunds.CLAIM: self._claim, refunds.OWE: self._owe}.get(sql)
         if transaction is None:
             if write is None:
                 return None
+            if session in self._undone:
+                return []  # it was sent inside a transaction
             rows = write(transaction := _Transaction(now), *parameters)
             self._commit(transaction)
             return rows
@@ -57,8 +61,9 @@ class Claims:
         return None if write is None else write(transaction, *parameters)
 
     def end(self, session: Hashable) -> None:
-        """Undo what a session has not committed."""
-        self._open.pop(session, None)
+        """A session is over: undo what it has not committed, also what the server has not read yet."""
+        if self._open.pop(session, None) is not None:
+            self._undone.add(session)
 
     def blocks(self, session: Hashable, sql: str, parameters: Any) -> bool:
         """Whether a statement has to wait for another session."""

@@ -175,6 +175,8 @@ class Postgres:
         if sql.startswith("SET "):
             return []
         if (rows := self.claims.run(session, sql, parameters, self.loop.time())) is not None:
+            if session not in self.sessions:
+                self.claims.end(session)  # its client has gone while the server was frozen
             return rows
         return queries.run(self.tables, sql, parameters)
 
