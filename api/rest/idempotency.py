@@ -23,7 +23,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from api.bodies import Body
+from api.bodies import Body, compact
 from api.errors import InvalidInput
 from api.limits import Limits
 from api.lru_cache import LruCache
@@ -207,8 +207,7 @@ def record_of(request: KeyedRequest, answer: Answer, cipher: Cipher | None) -> I
         cipher: encrypts the body, if it holds personal data.
     """
     body = answer.body.plain
-    # orjson's bytes keep their whole output buffer, about 4 KB; a copy takes only its own size.
-    kept = cipher.encrypt(body, request.fingerprint) if cipher else bytes(memoryview(body))
+    kept = cipher.encrypt(body, request.fingerprint) if cipher else compact(body)
     return IdempotencyRecord(*request, answer.status, kept)
 
 

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import orjson
 from marshmallow import Schema, fields, validate
 
-from api.bodies import Body
+from api.bodies import Body, compact
 from api.lru_cache import LruCache
 from api.rest.endpoint import Answer, Call
 from api.wire import new_timestamp, price, timestamp, timestamp_or_none, user_id_of
@@ -108,7 +108,7 @@ def _fragment(seat: Seat, view: SeatView, owned: bool | None) -> bytes:
             document["price"] = price(view.price_cents)
     if (previous := user_id_of(view.previous_holder)) is not None:
         document["previously_reserved_by"] = previous
-    return orjson.dumps(document)
+    return compact(orjson.dumps(document))
 
 
 class _Fragments:
@@ -125,7 +125,7 @@ class _Fragments:
         free = [(seat, SeatView(seat.id, AVAILABLE)) for seat in layout.seats]
         self.public = [_fragment(seat, view, None) for seat, view in free]
         self.personal = [_fragment(seat, view, False) for seat, view in free]
-        self.bare = [orjson.dumps(_seat_document(seat)) for seat in layout.seats]
+        self.bare = [compact(orjson.dumps(_seat_document(seat))) for seat in layout.seats]
         self.index = {seat.id: position for position, seat in enumerate(layout.seats)}
 
 

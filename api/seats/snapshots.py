@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
+from api.bodies import compact
 from api.seats.updates import bulks, finished, seat_state
 from api.ws.feed import Frames, Position
 from engine.records import Layout
@@ -25,7 +26,7 @@ _SEATS_KEPT = 100_000
 
 
 class Snapshots:
-    """Encodes snapshots, and keeps the latest ones for others who ask for the same."""
+    """Encodes snapshots, and keeps those of the last second for others who ask for the same."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[int, _Shared] = OrderedDict()
@@ -50,8 +51,10 @@ class Snapshots:
         kept, screening_id = self._kept, shared.seat_map.screening_id
         self._seats += len(shared) - len(kept.pop(screening_id, ()))
         kept[screening_id] = shared
-        while self._seats > _SEATS_KEPT and len(kept) > 1:
-            self._seats -= len(kept.popitem(last=False)[1])
+        while (oldest := next(iter(kept.values()))) is not shared and (
+            self._seats > _SEATS_KEPT or shared.at - oldest.at > _SHARED_SECONDS
+        ):
+            self._seats -= len(kept.pop(oldest.seat_map.screening_id))
         return shared
 
 
@@ -113,4 +116,4 @@ def _seen_by(holder: str, view: SeatView) -> bytes:
 @lru_cache(_STATES_KEPT)
 def _seen_by_others(view: SeatView) -> bytes:
     """Encode a seat for all but its holder."""
-    return seat_state(view, None)
+    return compact(seat_state(view, None))
