@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 
 from bench.load.http import CREATED, NO_CONTENT, OK
-from bench.load.tally import TooManyFailures
+from bench.load.tally import TooManyFailures, cpu_seconds
 from bench.plan import Contenders, Figures
 from bench.seats import Repeated, SeatPairs, Walk
 from bench.stage import Frontrow, Stage
@@ -26,7 +26,7 @@ _RELEASE_SECONDS = 60.0
 
 
 async def prepare_sockets(stage: Stage) -> Contenders:
-    """Prepare measuring the memory of silent sockets."""
+    """Prepare measuring the memory of silent sockets, and the processor time that opening one takes."""
     number = stage.plan.idle_sockets
 
     async def play() -> Figures:
@@ -35,8 +35,12 @@ async def prepare_sockets(stage: Stage) -> Contenders:
             # The first socket allocates what all of them share.
             async with stage.silent_sockets(server, screening.id, 1):
                 before_bytes = server.process.resident_bytes
+            before_seconds = cpu_seconds(server.pid)
             async with stage.silent_sockets(server, screening.id, number):
-                return {"bytes_each": (server.process.resident_bytes - before_bytes) / number}
+                return {
+                    "bytes_each": (server.process.resident_bytes - before_bytes) / number,
+                    "open_cpu_ms": (cpu_seconds(server.pid) - before_seconds) / number * 1e3,
+                }
 
     return {"frontrow": play}
 
