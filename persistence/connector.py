@@ -78,8 +78,10 @@ BEGIN; SELECT set_config('frontrow.request_id', %s, true), set_config('frontrow.
 """.strip()
 
 
-_joint: ContextVar["tuple[Connector, Connection] | None"] = ContextVar("joint", default=None)
-"""The transaction that everything in `Connector.joint` belongs to."""
+_joint: ContextVar["tuple[Connector, Connection, asyncio.Task[Any] | None] | None"] = ContextVar(
+    "joint", default=None
+)
+"""The transaction that everything in `Connector.joint` belongs to, and the task that has opened it."""
 
 
 class _DriverConnection(aiopg.Connection):
@@ -304,11 +306,11 @@ class Connector:
     async def joint(self) -> AsyncIterator[Connection]:
         """Make one transaction of everything that the block runs through this connector.
 
-        Transactions that begin in the block join it and end with it. An exception that leaves the block, or
-        leaves a statement in it, rolls everything back.
+        Transactions that the same task begins in the block join it and end with it; tasks that it starts do
+        not. An exception that leaves the block, or leaves a statement in it, rolls everything back.
         """
         async with self.transaction() as connection:
-            token = _joint.set((self, connection))
+            token = _joint.set((self, connection, asyncio.current_task()))
             try:
                 yield connection
             finally:
@@ -391,8 +393,11 @@ class Connector:
     @property
     def _shared(self) -> Connection | None:
         """The connection of the `joint` block that the caller is in."""
-        joint = _joint.get()
-        return joint[1] if joint is not None and joint[0] is self else None
+        if (joint := _joint.get()) is None:
+            return None
+        connector, connection, task = joint
+        # Tasks inherit the variable, and outlive the block.
+        return connection if connector is self and task is asyncio.current_task() else None
 
     def _take_idle(self) -> Connection | None:
         while self._idle:

@@ -308,3 +308,32 @@ def test_one_module_knows_the_driver() -> None:
         if "import psycopg2" in path.read_text() or "import aiopg" in path.read_text()
     }
     assert knowing == {"connector.py"}
+
+
+async def test_a_joint_transaction_is_all_or_nothing_and_not_that_of_tasks_begun_in_it(
+    empty_database_url: str,
+) -> None:
+    begun: list[asyncio.Task[object]] = []
+
+    async def later(text: str) -> object:
+        await asyncio.sleep(0)
+        return await connector.run("INSERT INTO notes VALUES (%s)", (text,))
+
+    async def write(connector: Connector) -> None:
+        async with connector.joint():
+            await connector.run("INSERT INTO notes VALUES ('in a statement')")
+            async with connector.transaction() as connection:
+                await connection.run("INSERT INTO notes VALUES ('in a transaction')")
+            begun.append(asyncio.create_task(later("in a task")))
+            await asyncio.sleep(0.05)
+            raise ZeroDivisionError
+
+    async with connected(empty_database_url) as connector:
+        await connector.run("CREATE TABLE notes (text text)")
+        with pytest.raises(ZeroDivisionError):
+            await write(connector)
+        await asyncio.gather(*begun)
+        assert await connector.run("SELECT text FROM notes") == [("in a task",)]
+        async with connector.joint():
+            await connector.run("INSERT INTO notes VALUES ('committed')")
+        assert await connector.run("SELECT count(*) FROM notes") == [(2,)]
