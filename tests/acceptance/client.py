@@ -95,7 +95,8 @@ class Client:
         self.server = server
         self.sent_at = inf
         self._session = session
-        self._headers = {"Authorization": f"Bearer {server.token(user_id, admin=admin)}"}
+        self.token = server.token(user_id, admin=admin)
+        self._headers = {"Authorization": f"Bearer {self.token}"}
 
     async def send(self, method: str, path: str, body: object = None, *, key: str | None = None) -> Answer:
         """Send a request; `key` becomes the Idempotency-Key.

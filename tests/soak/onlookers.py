@@ -9,7 +9,7 @@ import aiohttp
 from websockets.frames import Opcode
 
 from tests.acceptance.raw_socket import RawSocket, masked
-from tests.soak.crowd import FIRST_USER, SHOWN, USERS, Crowd
+from tests.soak.crowd import SHOWN, Crowd
 
 WEBHOOKS = "/api/v1/admin/webhooks"
 
@@ -37,7 +37,7 @@ class Onlooker:
         await self._crowd.repeat(deeds)
 
     def _token(self) -> str:
-        return self._crowd.server.token(FIRST_USER + 1 + self._draw.randrange(USERS))
+        return self._crowd.client().token
 
     async def _watch_seats(self) -> None:
         path = f"/ws/screenings/{self._crowd.hall().id}"

@@ -58,6 +58,8 @@ EXPLAINED = re.compile(
 SETTINGS = {
     "hold_seconds": "4",
     "offer_seconds": "10",
+    "guest_hold_minutes": "1",
+    "guest_hold_minutes_limit": "2",
     "idle_seconds": "4",
     "sweep_seconds": "1",
     "attempts_window_seconds": "2",
