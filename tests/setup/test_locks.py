@@ -111,7 +111,7 @@ def installing_commands() -> Iterator[str]:
         check=True,
     )
     shown = (path for glob in SHOWN_COMMANDS for path in ROOT.glob(glob))
-    texts = [made.stdout, *(path.read_text() for path in shown if path.is_file())]
+    texts = [made.stdout, *(path.read_text() for path in shown if path.is_file() and path.suffix != ".pyc")]
     for text in texts:
         yield from INSTALLING.findall(text.replace("\\\n", " "))
 

@@ -58,6 +58,8 @@ class DirectSession:
     idle = True
     name = ""
 
+    name = ""
+
     def __init__(self, server: Postgres) -> None:
         self._server = server
 
@@ -75,7 +77,9 @@ class DirectConnector(Connector):
         self._server = server
 
     async def _connect(self, statement_timeout_seconds: float, **options: str) -> Any:
-        return DirectSession(self._server)
+        session = DirectSession(self._server)
+        self._server.sessions.append(session)  # type: ignore[arg-type]
+        return session
 
 
 class Side:
