@@ -30,7 +30,7 @@ TURN_SECONDS = 0.02
 """Turns are measured this often. A shorter turn counts as one of this length."""
 
 PATIENCE_SECONDS = 0.3
-_FEWEST_LONG_TURNS = 3
+_FEWEST_LONG_TURNS = 2
 _BUSY_SHARE = 0.3
 """Share of a turn that the loop must have used the processor."""
 
@@ -45,11 +45,11 @@ _AGAINST_CHANGE = 0.4
 _RETRY_AFTER_SECONDS = (1, 3, 2, 4)
 """Clients are told different times, so that they do not come back together."""
 
-LONGEST_HANDSHAKE_SECONDS = 2.0
+LONGEST_HANDSHAKE_SECONDS = 4.0
 """How long a handshake waits for its turn. It costs less to let it wait than to refuse it and to be asked
 again, but clients give up some seconds later."""
 
-_SOCKET_RETRY_AFTER_SECONDS = range(2, 11)
+_SOCKET_RETRY_AFTER_SECONDS = range(2, 7)
 """After a restart far more come than can be opened in a moment. Our clients add up to as much again."""
 
 

@@ -24,7 +24,7 @@ class SocketSettings:
     socket_handshakes_per_second: Annotated[
         int,
         whole(1, 1_000_000, "handshakes"),
-        "New WebSockets per second. Further handshakes wait for their turn for up to two seconds, or are "
+        "New WebSockets per second. Further handshakes wait for their turn for up to four seconds, or are "
         "answered with 503 and `Retry-After`. So clients that all reconnect together leave time for others.",
     ] = 1000
     socket_subscriptions_limit: Annotated[
