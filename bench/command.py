@@ -93,6 +93,8 @@ def bench(
     report = Report(command, describe(placement), plan)
     names = scenarios or tuple(SCENARIOS)
     # SIGTERM ends the run as Ctrl-C does, so that servers and databases are ended.
+    # Shells start programs in the background with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     with TemporaryDirectory(prefix="frontrow-bench-", dir=data_dir) as path:
         asyncio.run(run(report, names, Path(path), placement))

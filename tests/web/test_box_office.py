@@ -264,7 +264,10 @@ async def test_a_guest_buys_tickets_of_an_event(shop: DemoHouse, browser: Browse
     await page.until("document.querySelectorAll('img.qr').length === 3")
     assert len(await page.all("button", re.compile(r"^Cancel (Standing|Balcony), ticket [123]$"))) == 3
     await checked(page, "event-tickets")
-    assert {(await inbox.next_mail())["To"] for _ in range(2)} == {EMAIL, "ada@home.example"}
+    told = set()
+    while told < {EMAIL, "ada@home.example"}:  # mails of earlier orders may come first
+        told.add((await inbox.next_mail())["To"])
+    assert told == {EMAIL, "ada@home.example"}
 
 
 async def test_a_guest_waits_for_tickets(shop: DemoHouse, browser: Browser) -> None:
