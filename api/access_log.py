@@ -6,6 +6,8 @@ from typing import Any, Protocol
 from api.json_log import log_access
 from engine.guards import DefectLog
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
 counting = DefectLog("counting a request")
 """Reports exceptions of the observer, which must not affect the request."""
 
@@ -46,7 +48,11 @@ class AccessLog:
             return lambda status, seconds: None
 
     def finished(self, *, method: str, route: str, status: int, seconds: float, **more: Any) -> None:
-        """Count and log a request; the arguments are those of `api.json_log.log_access`."""
+        """Count and log a request; the arguments are those of `api.json_log.log_access`.
+
+        Unusual methods are called OTHER, since clients can make up any number of them.
+        """
+        method = method if method in _METHODS else "OTHER"
         try:
             self._observer.http_route(route, method).finished(status, seconds)
         except Exception as defect:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from http.client import responses
 from typing import Protocol
 
+from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPOutputError, RequestStartLine, ResponseStartLine
 
 from api.http1.common_headers import FieldLines
@@ -247,3 +248,19 @@ class RequestConnection(HTTPConnection):
         elif self._chunked and chunk:
             return b"%x\r\n%b\r\n" % (len(chunk), chunk)
         return chunk
+
+
+def send_answer(
+    connection: HTTP1Connection | RequestConnection,
+    status: int,
+    shared: FieldLines,
+    fields: dict[str, str],
+    content: bytes,
+) -> None:
+    """Send a complete response on Tornado's connection or ours; see `RequestConnection.answer`."""
+    if isinstance(connection, RequestConnection):
+        connection.answer(status, shared, fields, content)
+    else:
+        line = ResponseStartLine("HTTP/1.1", status, responses.get(status, ""))
+        connection.write_headers(line, HTTPHeaders({**shared.fields, **fields}), content)
+        connection.finish()

@@ -22,7 +22,7 @@ from tornado.routing import Router
 from api.access_log import AccessLog
 from api.errors import ApiError, MethodNotAllowed, PathNotFound
 from api.http1.common_headers import REQUEST_ID_HEADER, http_date, new_request_id
-from api.http1.connection import RequestConnection
+from api.http1.connection import RequestConnection, send_answer
 from api.http1.errors import BodyTooLarge
 from api.http1.head import RequestHead
 from api.http1.http_server import DISCARDED_BODY_BYTES
@@ -50,7 +50,6 @@ _UNAUTHENTICATED_BYTES = 16_384
 """Longest body that is read before authentication. If the operation needs a token, it is verified before a
 longer or chunked body is read."""
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _ENTITY_TAG = re.compile(r'\*|(?:W/)?("[^"]*")')
 
 _PREFLIGHT_HEADERS: Mapping[str, str] = {
@@ -379,13 +378,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         shared = self._plan.shared_fields
         if answer.headers:
             shared = shared.without(answer.headers)
-        connection = self._connection
-        if isinstance(connection, RequestConnection):
-            connection.answer(status, shared, fields, content)
-        else:
-            line = httputil.ResponseStartLine("HTTP/1.1", status, responses.get(status, ""))
-            connection.write_headers(line, httputil.HTTPHeaders({**shared.fields, **fields}), content)
-            connection.finish()
+        send_answer(self._connection, status, shared, fields, content)
         self._account_for(status)
 
     async def _stream(self, answer: Answer, pieces: AsyncGenerator[bytes, None]) -> None:
@@ -445,9 +438,8 @@ class Exchange(httputil.HTTPMessageDelegate):
             span.end("server_error" if status >= 500 else None, status)
         seconds = time.perf_counter() - self._started_at
         plan = self._plan
-        method = plan.method if plan.method in _METHODS else "OTHER"
         self._router.access_log.finished(
-            method=method,
+            method=plan.method,
             route=plan.route,
             path=plan.path,
             status=status,

@@ -6,6 +6,7 @@ server the socket is handed over to a new transport. Nothing of the request stay
 """
 
 import asyncio
+import logging
 import os
 import socket
 from base64 import b64encode
@@ -13,7 +14,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from hashlib import sha1
 from http.client import responses
-from time import monotonic
+from time import monotonic, time
 from typing import Any, cast
 
 import orjson
@@ -24,8 +25,14 @@ from tornado.routing import Router
 
 from api.bodies import MEDIA_TYPE
 from api.errors import ApiError, MethodNotAllowed
-from api.http1.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, new_request_id, request_id_given
-from api.http1.connection import RequestConnection
+from api.http1.common_headers import (
+    COMMON_HEADERS,
+    REQUEST_ID_HEADER,
+    http_date,
+    new_request_id,
+    request_id_given,
+)
+from api.http1.connection import RequestConnection, send_answer
 from api.http1.errors import MalformedRequest
 from api.identity.errors import OriginRefused
 from api.json_log import log_refused_caller
@@ -35,6 +42,8 @@ from api.ws.connection import SocketConnection
 from api.ws.frames import FrameReader
 from api.ws.heartbeat import Heartbeat
 from api.ws.socket import ClientSocket, HandshakeRequest, SocketServices
+
+log = logging.getLogger("frontrow.api")
 
 _READ_BYTES = 65_536
 _VERSION = "13"
@@ -159,10 +168,22 @@ class Handshake(HTTPMessageDelegate):
     # Answering
 
     def _open(self) -> None:
+        try:
+            self._accept()
+        except Exception:
+            # Nobody else would answer, or end the connection.
+            log.exception("handshake %s failed", self._request_id)
+            connection = cast(Any, self._request.connection)
+            if isinstance(connection, RequestConnection):
+                connection.break_off()
+            else:
+                connection.close()
+
+    def _accept(self) -> None:
         headers, connection = self._request.headers, cast(Any, self._request.connection)
         self._deflates = compression.agreed(headers.get("Sec-Websocket-Extensions", ""))
         fields = {
-            REQUEST_ID_HEADER: self._request_id,
+            **self._usual_fields,
             "Upgrade": "websocket",
             "Connection": "Upgrade",
             "Sec-WebSocket-Accept": _accept_value(headers["Sec-Websocket-Key"]),
@@ -216,25 +237,23 @@ class Handshake(HTTPMessageDelegate):
         content = orjson.dumps(document)
         fields = {
             **headers,
-            REQUEST_ID_HEADER: self._request_id,
+            **self._usual_fields,
             "Content-Type": MEDIA_TYPE,
             "Content-Length": str(len(content)),
         }
         if self._request.method == "HEAD":
             content = b""
-        connection = cast(Any, self._request.connection)
-        if isinstance(connection, RequestConnection):
-            connection.answer(status, COMMON_HEADERS, fields, content)
-        else:
-            line = ResponseStartLine("HTTP/1.1", status, responses[status])
-            connection.write_headers(line, HTTPHeaders({**COMMON_HEADERS.fields, **fields}), content)
-            connection.finish()
+        send_answer(cast(Any, self._request.connection), status, COMMON_HEADERS, fields, content)
         self._log(status)
+
+    @property
+    def _usual_fields(self) -> dict[str, str]:
+        return {"Date": http_date(int(time())), REQUEST_ID_HEADER: self._request_id}
 
     def _log(self, status: int) -> None:
         request = self._request
         self._endpoint.services.access_log.finished(
-            method=request.method if request.method == "GET" else "OTHER",
+            method=request.method or "",
             route=self._endpoint.route,
             path=request.path,
             status=status,

@@ -175,6 +175,11 @@ class Echoing:
         """Nothing to do."""
 
 
+def defective() -> Echoing:
+    """Make no handler of a socket."""
+    raise ZeroDivisionError
+
+
 @dataclass
 class Sockets:
     """The services that a handshake needs."""
@@ -304,7 +309,9 @@ class Stage:
     ) -> None:
         self.refusals: list[RejectedRequest] = []
         heartbeat = Heartbeat(ManualClock(), 20.0)
-        sockets = SocketEndpoint("/socket", cast(Any, Sockets()), heartbeat, cast(Any, Echoing))
+        services = cast(Any, Sockets())
+        sockets = SocketEndpoint("/socket", services, heartbeat, cast(Any, Echoing))
+        no_sockets = SocketEndpoint("/no-socket", services, heartbeat, cast(Any, defective))
         application = Application(
             [
                 ("/status/([0-9]+)", Status),
@@ -316,6 +323,7 @@ class Stage:
                 ("/upload", Upload),
                 ("/hasty", Hasty),
                 ("/socket", sockets),
+                ("/no-socket", no_sockets),
                 (".*", Echo),
             ]
         )

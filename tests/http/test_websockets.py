@@ -8,7 +8,7 @@ from websockets.frames import Frame, Opcode
 
 from tests.http.conftest import OpenStage
 from tests.http.conversation import GET, get, post
-from tests.http.stage import Connection, on_both_loops
+from tests.http.stage import Connection, Sockets, on_both_loops
 
 pytestmark = [pytest.mark.gen_test, on_both_loops]
 
@@ -95,7 +95,7 @@ async def test_a_refused_upgrade_leaves_the_connection_as_it_was(open_stage: Ope
         (UPGRADE.replace(b"Version: 13", b"Version: 12"), 426, ("sec-websocket-version", "13")),
         (UPGRADE.replace(b"Sec-WebSocket-Version: 13\r\n", b""), 426, ("sec-websocket-version", "13")),
         (UPGRADE.replace(b"GET", b"PUT"), 405, ("allow", "GET")),
-        (UPGRADE + b"", 101, ("sec-websocket-accept", "ICX+Yqv66kxgM0FcWaLWlFLwTAI=")),
+        (UPGRADE, 101, ("sec-websocket-accept", "ICX+Yqv66kxgM0FcWaLWlFLwTAI=")),
     ],
 )
 async def test_a_handshake_is_answered_as_the_standard_says(
@@ -106,8 +106,20 @@ async def test_a_handshake_is_answered_as_the_standard_says(
         answer = await connection.answer()
         assert (answer.status, answer.fields[field[0]]) == (status, field[1])
         assert answer.fields["x-request-id"]
+        assert answer.fields["date"].endswith(" GMT")
         if status >= 400:
             assert set(answer.json) >= {"detail", "code", "retryable"}
+
+
+async def test_a_defect_ends_the_connection(
+    open_stage: OpenStage, layer: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for wait_seconds in (0.0, 0.01):
+        monkeypatch.setattr(Sockets.overload, "handshake_wait_seconds", lambda wait=wait_seconds: wait)
+        async with open_stage(layer).connected() as connection:
+            await connection.send(UPGRADE.replace(b"/socket", b"/no-socket"))
+            assert await connection.ended()
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError] * 2
 
 
 async def test_sockets_outlive_the_server_that_accepted_them(open_stage: OpenStage, layer: str) -> None:
