@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 
 CODES = {"reserved": 1, "booked": 2}
-"""What counts. Seats that are free or kept back do not."""
+"""Numbers of the statuses that enter the hash. Seats that are free or kept back do not enter it."""
 
 
 def hash_of(picture: Mapping[int, str]) -> str:

@@ -1,4 +1,4 @@
-"""What a node knows from its own beats that come back, compared with a plain model over random histories."""
+"""`Echoes`, the own beats of a node that NATS returns, compared with a plain model over random histories."""
 
 from math import inf
 from random import Random

@@ -98,7 +98,11 @@ class Granting:
         self.claims.announced(node, [1, [], True, [], list(nodes)])
 
     def ready(self, *, moved: bool) -> bool:
-        """Whether a key can be granted: one that is `b`'s if `a`, `b` and `c` serve, or one of `a`."""
+        """Tell whether `a` may grant a key that is its own now.
+
+        Args:
+            moved: whether the key belonged to `b` while `a`, `b` and `c` served.
+        """
         was = Ring(["a", "b", "c"])
         keys = (f"key-{number}" for number in range(1000))
         key = next(

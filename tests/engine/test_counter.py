@@ -1,4 +1,4 @@
-"""What an administrator holds for a customer: places, seats of blocks, and holds of somebody else."""
+"""Administrators hold places, seats of blocks and seats of somebody else for a customer."""
 
 from collections.abc import Sequence
 

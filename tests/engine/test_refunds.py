@@ -1,4 +1,4 @@
-"""What is owed once, whoever names a payment again."""
+"""A payment that comes again is not owed a second time."""
 
 import pytest
 

@@ -1,7 +1,10 @@
 """Handing out the events of webhooks while others are being published."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import closing
+from functools import partial
+from typing import Any
 
 import psycopg2
 import pytest
@@ -31,6 +34,19 @@ VALUES (%s, %s, %s, %s, now())
 """
 
 ONE_WAITS = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+
+async def before_deletion(database_url: str, webhook_id: int, change: Coroutine[Any, Any, object]) -> None:
+    """Carry out a change and then the deletion of a webhook, where both have to wait for its lanes."""
+    with locked(database_url, "SELECT 1 FROM webhook_lanes FOR UPDATE"):
+        changing = asyncio.create_task(change)
+        while len(execute(database_url, ONE_WAITS)) < 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        delete = "DELETE FROM webhooks WHERE id = %s"
+        deleting = asyncio.create_task(asyncio.to_thread(execute, database_url, delete, webhook_id))
+        while len(execute(database_url, ONE_WAITS)) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await asyncio.gather(changing, deleting)
 
 
 @pytest.mark.gen_test
@@ -79,19 +95,9 @@ async def test_a_webhook_is_changed_while_it_is_being_deleted(database_url: str,
     execute(database_url, "UPDATE webhook_lanes SET attempts = 1; UPDATE webhooks SET failing_since = now()")
     with closing(Connector(database_url)) as connector:
         rows = WebhookRows(connector)
-        with locked(database_url, "SELECT 1 FROM webhook_lanes FOR UPDATE"):
-            changing = asyncio.create_task(
-                rows.replay(webhook_id, 0)
-                if change == "replay"
-                else connector.run(ENABLE, {"id_": webhook_id})
-            )
-            while len(execute(database_url, ONE_WAITS)) < 1:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-            delete = "DELETE FROM webhooks WHERE id = %s"
-            deleting = asyncio.create_task(asyncio.to_thread(execute, database_url, delete, webhook_id))
-            while len(execute(database_url, ONE_WAITS)) < 2:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        await asyncio.gather(changing, deleting)
+        replayed = change == "replay"
+        changing = rows.replay(webhook_id, 0) if replayed else connector.run(ENABLE, {"id_": webhook_id})
+        await before_deletion(database_url, webhook_id, changing)
         with pytest.raises(NotFound):
             await rows.replay(webhook_id, 0)
     assert execute(database_url, "SELECT 1 FROM webhooks, webhook_lanes") == []
@@ -111,16 +117,6 @@ async def test_results_are_recorded_while_the_webhook_is_being_deleted(
         (lane,) = await lanes.claim({}, at_once=1)
         sending = await lanes.next(lane)
         assert sending is not None
-        with locked(database_url, "SELECT 1 FROM webhook_lanes FOR UPDATE"):
-            record = (
-                lanes.failed(lane, sending, attempt, 1.0) if error else lanes.finished(lane, sending, attempt)
-            )
-            recording = asyncio.create_task(record)
-            while len(execute(database_url, ONE_WAITS)) < 1:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-            delete = "DELETE FROM webhooks WHERE id = %s"
-            deleting = asyncio.create_task(asyncio.to_thread(execute, database_url, delete, webhook_id))
-            while len(execute(database_url, ONE_WAITS)) < 2:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        await asyncio.gather(recording, deleting)
+        finished = lanes.finished if error is None else partial(lanes.failed, pause_seconds=1.0)
+        await before_deletion(database_url, webhook_id, finished(lane, sending, attempt))
     assert execute(database_url, "SELECT 1 FROM webhooks, webhook_lanes") == []

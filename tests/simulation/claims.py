@@ -14,7 +14,7 @@ from tests.simulation.tables import Row, Tables
 
 @dataclass
 class _Transaction:
-    """What a session has done since BEGIN.
+    """The changes of a session since BEGIN.
 
     Attributes:
         used_at: when it has sent its last statement.
@@ -66,7 +66,7 @@ class Claims:
             self._undone.add(session)
 
     def blocks(self, session: Hashable, sql: str, parameters: Any) -> bool:
-        """Whether a statement has to wait for another session."""
+        """Tell whether a statement has to wait for the transaction of another session."""
         others = [each.payments for other, each in self._open.items() if other is not session]
         return any(others) and any(map(payments_in(sql, parameters).intersection, others))
 

@@ -1,4 +1,4 @@
-"""What clients can ask for, what they have, and what an answer gives them."""
+"""The requests of simulated clients, and the tickets and holds that the answers give them."""
 
 import random
 from collections import defaultdict
@@ -29,7 +29,7 @@ from tests.simulation.plan import EVENT, OF_EVENTS, PRICES_CENTS, SEATS, TICKET_
 from tests.simulation.server import POLICY, WALL
 
 _SEVERAL_TIMES = ("book", "book_held", "pay_twice", "reuse", "cancel")
-"""What clients send until they know the outcome."""
+"""Kinds of requests that clients repeat until they know the outcome."""
 
 REPEATS = 12
 

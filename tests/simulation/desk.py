@@ -1,4 +1,4 @@
-"""What endpoints of a simulated server do: once for each idempotency key, and for each payment."""
+"""The endpoints of a simulated server, which execute a request once per idempotency key and per payment."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""What is kept of each seat takes little memory, also what the allocator cannot give to others."""
+"""The memory that cached seat maps and snapshots take per seat, measured as growth of a process."""
 
 import subprocess
 import sys
