@@ -403,6 +403,18 @@ def socket_shows_an_early_expiry(story: Story) -> None:
     story.seen("w1", 200, (1, 6), (1, "available"))
 
 
+@breaks("no order")
+def reserved_after_the_purchase_was_refused(story: Story) -> None:
+    story.ask("book", "ada", (0, 1), [1], status=503, code="ownership_lost", payment_id="p1")
+    story.look((4, 5), 1, "reserved", "ada")
+
+
+@breaks("no order")
+def reserved_after_the_order_was_refused(story: Story) -> None:
+    story.ask("order", "ada", (0, 1), [1], status=409, key="k1", code="person_limit_exceeded")
+    story.look((4, 5), 1, "reserved", "ada")
+
+
 @breaks("lie believed")
 def foreign_ticket_is_cancelled(story: Story) -> None:
     lie = {"kind": "lie", "user": "mallory", "what": "cancels a foreign ticket"}

@@ -25,6 +25,9 @@ Seat = tuple[Id, Id]
 _AFTERWARDS_SECONDS = 1e-6
 """Between the last request and the look at the end, so that the two are not concurrent."""
 
+_REFUSED_LATE = frozenset({409, 503})
+"""Statuses of purchases that may have been shown to others before they were refused."""
+
 
 @dataclass
 class Projection:
@@ -111,6 +114,8 @@ class _Projecting:
                 for seen in operation.data.get("seats", ()):
                     lag = self._history.settings.look_lag_seconds
                     yield seen["seat"], self._saw(seen, operation.invoked_at - lag, operation)
+            case "order" if operation.refused:
+                yield from self._refused_purchase(operation)
             case other:
                 if not operation.refused:
                     for seat in operation.seats or ():
@@ -158,16 +163,7 @@ class _Projecting:
 
     def _book(self, operation: Operation) -> Iterator[tuple[Id, Call]]:
         if operation.refused:
-            said = list(self._refusals(operation))
-            yield from said
-            if not said and operation.status == 409:
-                for seat in operation.seats or ():
-                    yield (
-                        seat,
-                        self._seat_call(
-                            SeatCall.ATTEMPTED, operation, claims_until=self._claims_until(operation)
-                        ),
-                    )
+            yield from self._refused_purchase(operation)
             return
         kind = SeatCall.BOOKED_HELD if operation.action == "book_held" else SeatCall.BOOKED
         tickets = [ticket["seat"] for ticket in operation.data.get("tickets", ())]
@@ -196,6 +192,15 @@ class _Projecting:
         waiting = replace(operation, returned_at=max(known_at, operation.invoked_at))
         for calls in (here, there):
             calls.append(self._seat_call(SeatCall.ATTEMPTED, waiting, claims_until=known_at))
+
+    def _refused_purchase(self, operation: Operation) -> Iterator[tuple[Id, Call]]:
+        """Until the database has refused it, or the owner finds that it is none any more, it shows."""
+        said = list(self._refusals(operation))
+        yield from said
+        if not said and operation.status in _REFUSED_LATE:
+            until = self._claims_until(operation)
+            for seat in operation.seats or ():
+                yield seat, self._seat_call(SeatCall.ATTEMPTED, operation, claims_until=until)
 
     def _refusals(self, operation: Operation) -> Iterator[tuple[Id, Call]]:
         """What a refusal says about seats."""

@@ -207,6 +207,28 @@ def test_the_server_may_choose_seats_that_only_sockets_show() -> None:
     assert story.judged().clean
 
 
+@pytest.mark.parametrize(
+    ("action", "status", "code"),
+    [
+        ("book", 503, "ownership_lost"),
+        ("book", 409, "payment_already_used"),
+        ("order", 503, "ownership_lost"),
+        ("order", 409, "person_limit_exceeded"),
+    ],
+)
+def test_sockets_show_seats_reserved_until_their_purchase_is_refused(
+    action: str, status: int, code: str
+) -> None:
+    story = Story()
+    story.seen("w1", 0, (1, 1), (1, "available"), (2, "available"), whole=True)
+    story.ask(action, "ada", (1, 4), [1, 2], status=status, code=code, key="k1")
+    story.seen("w1", 2, (1, 2), (1, "reserved", "ada"), (2, "reserved", "ada"))
+    story.seen("w1", 5, (1, 3), (1, "available"), (2, "available"))
+    story.look((6, 7), 1, "available")
+    story.look((6, 7), 2, "available")
+    accepted(story)
+
+
 def test_a_toggle_holds_and_releases() -> None:
     story = Story()
     story.hold("ada", 1, (0, 1))
