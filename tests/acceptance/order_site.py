@@ -58,8 +58,8 @@ class Site:
         AsyncHTTPClient(max_clients=2 * walks_at_a_time)
 
     async def crash(self) -> None:
-        """Kill the server while others use it, and start it again, unless it has just been killed."""
-        if self._walks_since_crash >= self._walks_per_crash:
+        """Kill the server while others use it, and start it again, unless it was killed a short while ago."""
+        if self._is_up.is_set() and self._walks_since_crash >= self._walks_per_crash:
             self._walks_since_crash = 0
             self.crashes += 1
             self._is_up.clear()
