@@ -63,7 +63,8 @@ async def test_a_booking_is_one_tree(database_url: str, tmp_path: Path, collecto
             booked = await house.user().send("POST", f"{TICKETS}/book", body, headers=TRACED)
             assert booked.status == 201, booked.body
             # The first update may show a purchase that has begun; the traced one comes with its commit.
-            await collector.until(lambda: collector.named("POST webhook") and collector.named("socket update"))
+            wanted = {"socket update", "POST webhook"}
+            await collector.until(lambda: wanted <= {span.name for span in collector.spans})
         await receiver.until(lambda: receiver.of("booking.created"))
 
     (request,) = collector.named("POST /api/v1/tickets/book")
