@@ -28,7 +28,7 @@ def _arguments() -> argparse.Namespace:
         prog="python -m tests.mutants",
         description="Changes code in single places and runs the tests of its room. Exit status 0: they have "
         f"noticed at least {LEAST_SHARE:.0%} of the changes; 1: they have not; 2: the tests fail without any "
-        "change, or a wrong call.",
+        "change, nothing was tried, or a wrong call.",
     )
     add = parser.add_argument
     add("files", nargs="*", help="files to change (all of tests/mutants/rooms.py)")
@@ -75,7 +75,7 @@ def _try(room: Room, arguments: argparse.Namespace) -> int:
     ]
     options = ["-q", "-x", "-n", "0", "--timeout=0", "-p", "no:cacheprovider", "--no-header", "--capture=no"]
     plugin = trials.Trials(tried, room.is_slow, arguments.thorough, report)
-    if pytest.main([*options, *tests], plugins=[plugin]) != pytest.ExitCode.OK:
+    if tried and pytest.main([*options, *tests], plugins=[plugin]) != pytest.ExitCode.OK:
         return 2
     return _summary(results)
 
@@ -90,6 +90,9 @@ def _summary(results: dict[str, Counter[str]]) -> int:
             f"{name}: {noticed + not_noticed} mutations, {noticed} noticed ({share:.1%}), "
             f"{counts[_EQUIVALENT]} equivalent"
         )
+    if not any(total[result] for result in (trials.KILLED, *_NOT_NOTICED)):
+        print("No mutation was tried: these files have none, or none that --only selects.", file=sys.stderr)
+        return 2
     return int(share < LEAST_SHARE)
 
 

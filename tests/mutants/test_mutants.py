@@ -77,6 +77,12 @@ def test_files_outside_the_rooms_are_a_wrong_call() -> None:
     assert _run("api/errors.py").returncode == 2
 
 
+def test_a_call_that_tries_nothing_says_so() -> None:
+    tried = _run("engine/prices.py", "--only", "no such line")
+    assert tried.returncode == 2
+    assert "No mutation was tried" in tried.stderr
+
+
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.mutants", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)  # noqa: S603
