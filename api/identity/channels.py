@@ -89,8 +89,10 @@ class Channels:
             NotFound: there is no such channel.
             AlreadyExists: another channel has this access code.
         """
-        self._remembered.clear()
-        return await self._rows.change(name, self._hash_or_none(code))
+        try:
+            return await self._rows.change(name, self._hash_or_none(code))
+        finally:
+            self._forget()
 
     async def remove(self, name: str) -> None:
         """Remove a channel.
@@ -99,8 +101,10 @@ class Channels:
             NotFound: there is no such channel.
             InUse: seats are kept back for it.
         """
-        self._remembered.clear()
-        await self._rows.remove(name)
+        try:
+            await self._rows.remove(name)
+        finally:
+            self._forget()
 
     async def access_by(self, code: str, address: str) -> tuple[str, ...]:
         """Return the keys of the blocks that an access code opens (`Block.key`).
@@ -114,13 +118,13 @@ class Channels:
             TooManyAttempts: too many wrong codes have come from the client's network.
             Unavailable: the node that counts the attempts cannot be reached.
         """
-        digest, now = self._hash(code), self._now()
-        name, until = self._remembered.get(digest, ("", 0.0))
+        digest, now, remembered = self._hash(code), self._now(), self._remembered
+        name, until = remembered.get(digest, ("", 0.0))
         if until <= now:
             name = await self._found(digest, network_of(address))
-            if len(self._remembered) >= REMEMBERED_LIMIT:
-                self._remembered.clear()
-            self._remembered[digest] = (name, now + REMEMBERED_SECONDS)
+            if len(remembered) >= REMEMBERED_LIMIT:
+                remembered.clear()
+            remembered[digest] = (name, now + REMEMBERED_SECONDS)
         return (channel_key(name),)
 
     async def _found(self, digest: bytes, network: str) -> str:
@@ -132,6 +136,10 @@ class Channels:
         if (told := self._attempts.retract(network)) is not None:
             await told
         return found[0]
+
+    def _forget(self) -> None:
+        """Forget all codes, also those that are being looked up: they may be found as they were before."""
+        self._remembered = {}
 
     def _hash(self, code: str) -> bytes:
         return code_hash(self._key, code)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -12,13 +13,18 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.api.caller import Caller, Response
+from tests.api.cinema import eventually
 from tests.api.ops.conftest import Desk
 from tests.box_office import Guest, data, make_event, make_type
+from tests.database import execute, locked
+from tests.house import House
 
 pytestmark = pytest.mark.gen_test
 
 CODE = "ink-and-paper-2026"
 BODY = {"access_code": CODE}
+
+ONE_WAITS = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
 async def make_channel(desk: Desk) -> None:
@@ -136,6 +142,41 @@ async def test_guests_give_codes_for_tickets_by_quantity(desk: Desk) -> None:
     held = await guest.send("POST", "/api/public/reservations", {**order, "accessCode": CODE})
     assert held.status == 201, held.body
     assert data(await guest.send("GET", f"{shown}?accessCode={CODE}"))["available"] == 7
+
+
+async def replaced(desk: Desk) -> Response:
+    body = {"code": "another-code-2026"}
+    return await desk.house.admin.send("PUT", "/api/v1/admin/channels/press", body)
+
+
+async def test_a_code_that_is_used_while_it_is_replaced_ends_at_once(press: Desk) -> None:
+    url = press.house.database_url
+    path = f"/api/v1/seat-reservations/screening/{press.screening_id}/availability?access_code={CODE}"
+    with locked(url, "SELECT FROM channels FOR UPDATE"):
+        replacing = asyncio.ensure_future(replaced(press))
+        await eventually(lambda: bool(execute(url, ONE_WAITS)))
+        assert (await states(press.house.guest, path))[press.seat_ids[0]] == ("available", False)
+    assert (await replacing).status == 200
+    assert (await press.house.guest.send("GET", path)).code == "access_code_refused"
+
+
+async def test_a_replaced_code_ends_within_seconds_on_other_servers(
+    press: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = [0.0]
+    monkeypatch.setattr("frontrow.server.monotonic", lambda: monotonic() + ahead[0])
+    other = House(press.house.database_url, press.house.data_dir)
+    await other.open()
+    try:
+        path = f"/api/v1/screenings/{press.screening_id}/channel-seats?access_code={CODE}"
+        assert (await other.guest.send("GET", path)).json["seat_ids"] == press.seat_ids[:3]
+        assert (await replaced(press)).status == 200
+        ahead[0] = 5.0
+        assert (await other.guest.send("GET", path)).code == "access_code_refused"
+        renewed = await other.guest.send("GET", path.replace(CODE, "another-code-2026"))
+        assert renewed.json["seat_ids"] == press.seat_ids[:3]
+    finally:
+        await other.close()
 
 
 async def test_bad_codes_name_the_field_and_wrong_ones_are_limited(press: Desk) -> None:

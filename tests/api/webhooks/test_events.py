@@ -175,6 +175,27 @@ async def test_sold_out_is_sent_each_time_however_late_it_is_published(integrati
     assert webhook["events"] == ["hold.expired", "screening.sold_out"]
 
 
+async def test_sold_out_is_not_sent_while_a_seat_is_held_or_was_given_back(integration: Integration) -> None:
+    house, screening, (last, *others) = integration.house, integration.screening_id, integration.seat_ids
+    await house.restart(hold_seconds=600.0, hold_life_seconds=600.0)
+    await integration.add("screening.sold_out", "booking.created", "booking.cancelled")
+    receiver = integration.receiver
+
+    async def told(*kinds: str) -> None:
+        await receiver.until(lambda: len(receiver.accepted) >= len(kinds))
+        assert tuple([got.type for got in receiver.accepted]) == kinds
+
+    assert (await house.user(8).reserve(screening, [last])).status == 201
+    ticket, *_ = await integration.buy(*others)
+    await told("booking.created")
+    assert (await house.user().cancel_ticket(ticket["id"])).status == 204
+    await integration.buy(last, user_id=8)
+    before = ("booking.created", "booking.cancelled", "booking.created")
+    await told(*before)
+    await integration.buy(ticket["seat_id"])
+    await told(*before, "booking.created", "screening.sold_out")
+
+
 async def test_a_settled_refund_is_sent(integration: Integration) -> None:
     await integration.add("refund.owed", "refund.settled")
     (ticket,) = await integration.buy(integration.seat_ids[0], payment_id="pay-1")
