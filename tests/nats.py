@@ -97,7 +97,7 @@ async def nats_server_with(directory: Path, configuration: str, port: int = -1) 
     )
     try:
         ports = directory / f"nats-server_{process.pid}.ports"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not ports.exists() or not ports.read_text():
                 assert process.returncode is None, f"nats-server has ended: {path}"
                 await asyncio.sleep(0.01)

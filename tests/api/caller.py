@@ -63,7 +63,7 @@ class Caller:
             allow_nonstandard_methods=True,
             follow_redirects=False,
             decompress_response=False,
-            request_timeout=20,
+            request_timeout=60,
         )
         response = await self._http.fetch(request, raise_error=False)
         return Response(response.code, response.headers, response.body or b"")

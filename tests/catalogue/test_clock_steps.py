@@ -46,7 +46,7 @@ async def test_holds_keep_their_remaining_time_in_memory_and_in_the_database(
     await house.restart()  # so that none of them is in memory
     before = execute(house.database_url, STORED)
     house.server._clock._wall = lambda: time.time() + step
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while execute(house.database_url, STORED) == before:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         await house.server._journal.flushed()

@@ -234,7 +234,7 @@ async def test_it_ends_where_reconnecting_is_useless(box: Box) -> None:
         network.upgradable = False
         with pytest.raises(ConnectionFailed, match=r"within 0.2 seconds"):
             await anext(frontrow.watch_seats(1, give_up_seconds=0.2))
-        assert network.refused > 1
+        assert network.refused
 
 
 async def test_a_silent_network_is_noticed(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:

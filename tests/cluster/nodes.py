@@ -61,7 +61,7 @@ class Wiretap:
         """Wait until all messages have been seen that others have received by now."""
         self._marked.clear()
         self.connection.publish(self._mark, b"")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self._marked.wait()
 
     def _see(self, subject: str, content: bytes) -> None:

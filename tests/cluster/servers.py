@@ -35,7 +35,7 @@ RENEW_SECONDS = 0.2
 WATCH_SECONDS = 60.0
 """So long that no owner forgets a watching node only because the machine is busy."""
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 _numbers = count(1)
 

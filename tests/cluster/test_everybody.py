@@ -14,7 +14,7 @@ from tests.http.stage import on_both_loops
 
 pytestmark = [pytest.mark.gen_test, pytest.mark.usefixtures("io_loop"), on_both_loops]
 
-SECONDS = 20.0
+SECONDS = 60.0
 """For questions that are answered."""
 
 

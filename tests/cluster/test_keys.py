@@ -53,5 +53,5 @@ async def test_an_impatient_caller_does_not_wait_for_another_node(nats_server: N
         await second.connection.stop()
         with pytest.raises(NodeUnreachable):
             await asyncio.wait_for(
-                first.calls.call("letter", "write", key, None, Patience(3600.0, retries=False)), 20
+                first.calls.call("letter", "write", key, None, Patience(3600.0, retries=False)), 60
             )

@@ -54,7 +54,7 @@ async def connects(url: str) -> None:
 
 
 async def connects_again(url: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await connects(url)

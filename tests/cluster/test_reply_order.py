@@ -108,7 +108,7 @@ async def test_a_socket_gets_its_reply_before_a_change_of_the_same_message(
 
         async def ask() -> None:
             # Like a socket: in a task of its own, with a time limit.
-            await asyncio.wait_for(gateway.ask(ReadStock(1)), 5)
+            await asyncio.wait_for(gateway.ask(ReadStock(1)), 60)
             seen.append(len(viewer.changes))
 
         await clear(tap, owner, gateway)

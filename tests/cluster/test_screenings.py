@@ -60,7 +60,7 @@ async def test_an_owner_that_drains_hands_over_while_it_is_asked(nats_server: Na
 async def test_without_nats_a_node_answers_for_its_own_screenings_and_503_for_others(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(screenings, "_SHARE_FOR_LOOKING_AGAIN", 0.01)
+    monkeypatch.setattr(screenings, "_SHARE_FOR_LOOKING_AGAIN", 0.003)
     async with own_nats_server(tmp_path) as nats, fleet(nats.url) as house:
         owner, (gateway,) = house.owner_of(), house.others()
         await owner.hold_at("user:1", 1)
@@ -76,7 +76,7 @@ async def test_without_nats_a_node_answers_for_its_own_screenings_and_503_for_ot
 async def test_without_any_owner_a_command_is_refused_within_its_time(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(screenings, "_SHARE_FOR_LOOKING_AGAIN", 0.01)
+    monkeypatch.setattr(screenings, "_SHARE_FOR_LOOKING_AGAIN", 0.003)
     async with fleet(nats_server.url) as house:
         gateway = house.others()[0]
         house.members.become({})

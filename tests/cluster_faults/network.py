@@ -21,8 +21,8 @@ from typing import Self
 from tests.processes import end
 from tests.relay import Relay, Stream
 
-STARTED_SECONDS = 30.0
-_PATIENCE_SECONDS = 5.0
+STARTED_SECONDS = 60.0
+_PATIENCE_SECONDS = 60.0
 _ROOT = Path(__file__).parents[2]
 _NOBODY = "02:00:00:00:00:fe"
 _SUBNET = "10.77.0"

@@ -69,7 +69,7 @@ class GuideCinema(House):
         )
         assert process.stdout is not None
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 yield process.stdout
                 assert await process.wait() == 0
         finally:

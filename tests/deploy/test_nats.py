@@ -151,7 +151,7 @@ async def are_one(urls: list[str], ca: Path | None = None) -> None:
     try:
         for connection in connections:
             await connection.start()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while any(own != everybody for own in heard):
                 for number, connection in enumerate(connections):
                     connection.publish("hello", str(number).encode())
@@ -182,7 +182,7 @@ def route_without_certificate(port: int, ca: Path) -> None:
     """Do what another server does, but without a certificate of the authority."""
     context = ssl.create_default_context(cafile=str(ca))
     with (
-        socket.create_connection(("localhost", port), timeout=30) as plain,
+        socket.create_connection(("localhost", port), timeout=60) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as encrypted,
     ):
         encrypted.sendall(b"CONNECT {}\r\nPING\r\n")
@@ -201,7 +201,7 @@ async def test_servers_in_kubernetes_admit_nobody_else(tmp_path: Path) -> None:
         reader, writer = await asyncio.open_connection("localhost", servers.routes[0])
         writer.write(b'CONNECT {"user": "route", "pass": "wrong"}\r\nPING\r\n')
         await writer.drain()
-        assert b"Authorization Violation" in await asyncio.wait_for(reader.read(), 30)
+        assert b"Authorization Violation" in await asyncio.wait_for(reader.read(), 60)
         writer.close()
 
 

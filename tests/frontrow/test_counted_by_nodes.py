@@ -114,7 +114,7 @@ async def test_sockets_count_at_all_nodes(database_url: str, tmp_path: Path) -> 
                         await nodes.seats_at(node, user).__aenter__()
                     assert closed.value.rcvd is not None
                     assert closed.value.rcvd.code == 4429
-            async with asyncio.timeout(20), nodes.seats_at(0, user):
+            async with asyncio.timeout(60), nodes.seats_at(0, user):
                 await once_admitted(nodes.seats_at(0, user))
 
 
@@ -159,6 +159,6 @@ async def test_selections_of_guests_count_at_all_nodes(database_url: str, tmp_pa
 
 
 async def eventually_selected(client: RoomClient, seat: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await client.select(seat))["type"] != "seat_selected":
             pass

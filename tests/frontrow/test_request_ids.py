@@ -48,7 +48,7 @@ class Sale:
 
     async def last_event(self, kind: str) -> str | None:
         """Return the request of the last event, once it is of a kind."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (  # noqa: ASYNC110
                 found := execute(self.house.database_url, LAST_EVENT)
             ) == [] or found[0][0] != kind:

@@ -254,7 +254,7 @@ async def test_a_client_that_changes_nodes_waits_until_its_last_socket_is_known_
 
 async def admitted(connect: Callable[[], Awaitable[None]]) -> None:
     """Connect, until the end of another socket is known."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await connect()

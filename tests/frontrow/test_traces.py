@@ -58,7 +58,7 @@ async def test_a_booking_is_one_tree(database_url: str, tmp_path: Path, collecto
         assert hook.status == 201, hook.body
         socket_path = f"/ws/screenings/{screening}?token={house.token(9)}"
         async with connect(house.base_url.replace("http", "ws") + socket_path) as socket:
-            await asyncio.wait_for(socket.recv(), 30)
+            await asyncio.wait_for(socket.recv(), 60)
             body = {"screening_id": screening, "seat_ids": seats[:2], "payment_id": "pay-1"}
             booked = await house.user().send("POST", f"{TICKETS}/book", body, headers=TRACED)
             assert booked.status == 201, booked.body

@@ -32,6 +32,7 @@ SETTINGS: dict[str, object] = {
     "jwt_secret": STRONG_SECRET,
     "password_memory_kib": 64,
     "password_passes": 1,
+    "ask_timeout_seconds": 30.0,
     "sweep_seconds": 3600.0,
     "revocation_refresh_seconds": 300.0,
 }
@@ -72,7 +73,7 @@ class Nodes:
         )
         self.both = (self.here, self.there)
         for node in self.both:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while b'frontrow_cluster_nodes{state="serving"} 2.0' not in await metrics_of(node):
                     pass
 
@@ -132,7 +133,7 @@ async def test_a_revoked_token_is_rejected_by_the_other_node(nodes: Nodes) -> No
     assert (await ada.log_out()).status == 204
     ada.base_url = nodes.there.base_url
     assert (await eve.change_password("another horse battery")).status == 200
-    async with asyncio.timeout(20):  # far less than until the next refresh
+    async with asyncio.timeout(60):  # far less than until the next refresh
         while (await ada.who_am_i()).status != 401:
             pass
         while (await old_eve.send("GET", "/api/v1/auth/me")).status != 401:
@@ -220,7 +221,7 @@ async def test_operators_see_the_load_of_a_node_and_drain_it(nodes: Nodes) -> No
     try:
         async with nodes.there.watch():
             loads: dict[str, Load] = {}
-            async with asyncio.timeout(20):  # a load is told with the next heartbeat
+            async with asyncio.timeout(60):  # a load is told with the next heartbeat
                 while sum(load.screenings for load in loads.values()) < EVENTS or not loads["node-2"].sockets:
                     loads = {beat.facts.name: beat.load for beat in await roster.nodes()}
         assert (await nodes.there.guest.send("GET", "/readyz")).status == 200
@@ -249,14 +250,14 @@ async def test_without_nats_a_node_answers_for_itself_and_says_so(
             listed = await guest.reservations()
             assert (listed.status, listed.code) == (503, "store_unavailable")
             assert listed.headers["Retry-After"]
-            async with owner.watch(), asyncio.timeout(30):
+            async with owner.watch(), asyncio.timeout(60):
                 assert (await owner.guest.send("GET", "/ws/stats")).json["total_connections"] == 1
                 while not (ready := await owner.guest.send("GET", "/readyz")).json["degraded"]:
                     assert (ready.status, ready.json["reasons"]) == (200, {})
                 assert ready.status == 200, "a proxy would have no node left"
                 assert "it only serves the screenings that it owns" in ready.json["degraded"]["nats"]
             await nats.start()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while (await owner.guest.send("GET", "/readyz")).json["degraded"]:
                     pass
                 while (await guest.reservations()).status != 200:

@@ -179,7 +179,7 @@ async def test_all_changes_of_a_hold_within_a_batch_are_one_row(database_url: st
         ):
             journal.append(Entry((event,)))
         await journal.start()
-        assert await journal.stop(timeout_seconds=5) == 0
+        assert await journal.stop(timeout_seconds=60) == 0
         assert observer.batches == [8] and observer.failures == []
         # xmax is 0 in a row that was never updated.
         rows = execute(
@@ -234,7 +234,7 @@ async def test_rows_written_before_are_left_unchanged(database_url: str) -> None
         settlements = [submit(journal, event._replace(epoch=stored.epoch)) for event in events]
         await journal.start()
         assert [await settlement.outcome() for settlement in settlements] == [None] * 7
-        assert await journal.stop(timeout_seconds=5) == 0
+        assert await journal.stop(timeout_seconds=60) == 0
         assert (observer.batches, observer.failures) == ([7], [])
         loaded = await reload(world, story.hall)
         assert sorted(loaded.holds) == sorted((*stored.holds, *later[0].holds))
@@ -254,7 +254,7 @@ async def test_changes_of_a_ticket_in_one_batch_are_written_in_order(database_ur
         settlements = [submit(journal, event) for event in events]
         await journal.start()
         assert [await settlement.outcome() for settlement in settlements] == [None] * 3
-        assert await journal.stop(timeout_seconds=5) == 0
+        assert await journal.stop(timeout_seconds=60) == 0
         assert observer.batches == [3]
         assert execute(database_url, "SELECT holder, status FROM tickets ORDER BY id") == [
             (ALICE, "cancelled"),
@@ -318,9 +318,9 @@ async def test_the_limit_refuses_clients_but_drops_no_entries(database_url: str)
         now = 53.5
         assert (journal.depth, journal.lag_seconds) == (4, 3.5)
         await journal.start()
-        assert await journal.stop(timeout_seconds=5) == 0
+        assert await journal.stop(timeout_seconds=60) == 0
         assert [settlement.calls for settlement in settlements] == [[None]] * 4
-        assert await journal.stop(timeout_seconds=5) == 0
+        assert await journal.stop(timeout_seconds=60) == 0
         assert not journal.full and journal.lag_seconds == 0.0
         assert rows_of(world, "idempotency_keys") == 0
 

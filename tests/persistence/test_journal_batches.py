@@ -36,7 +36,7 @@ async def test_entries_during_a_commit_go_into_the_next_batch(database_url: str)
         assert await first.outcome() is None
         await journal.flushed()
         assert observer.batches == [1, BATCH_LIMIT, 500]
-        assert await journal.stop(timeout_seconds=1) == 0
+        assert await journal.stop(timeout_seconds=60) == 0
 
 
 @pytest.mark.usefixtures("long_lock_timeout")
@@ -79,7 +79,7 @@ async def test_callers_of_a_large_batch_leave_the_event_loop_to_others(database_
         assert order.count("a caller") == 3 * CALLERS_PER_TURN
         assert order.index("others") <= CALLERS_PER_TURN
         assert observer.batches == [3 * CALLERS_PER_TURN]
-        assert await journal.stop(timeout_seconds=5) == 0
+        assert await journal.stop(timeout_seconds=60) == 0
 
 
 async def test_entries_without_waiting_callers_are_written_at_intervals(
@@ -111,7 +111,7 @@ async def test_entries_without_waiting_callers_are_written_at_intervals(
         await hold(BATCH_LIMIT)
         await drained(journal)
         assert observer.batches == [1, 4, 2, BATCH_LIMIT], "a full batch does not wait"
-        assert await journal.stop(timeout_seconds=5) == 0
+        assert await journal.stop(timeout_seconds=60) == 0
 
 
 async def test_waiting_entries_are_written_after_the_interval(

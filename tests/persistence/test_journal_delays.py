@@ -59,7 +59,7 @@ async def test_a_batch_that_takes_too_long_shrinks_until_it_passes_and_grows_aga
         async with asyncio.timeout(120):
             await journal.flushed()
         assert max(observer.batches) == BATCH_LIMIT
-        assert await journal.stop(timeout_seconds=20) == 0
+        assert await journal.stop(timeout_seconds=60) == 0
         for story in stories:
             assert len((await reload(world, story.hall)).holds) == 70 + 2 * BATCH_LIMIT
 
@@ -159,7 +159,7 @@ async def test_everything_is_locked_for_a_while(database_url: str, monkeypatch: 
                 await asyncio.sleep(0.01)
             assert [settlement.calls for settlement in settlements] == [[]] * 24
         assert {await settlement.outcome() for settlement in settlements} == {None}
-        assert await journal.stop(timeout_seconds=5) == 0
+        assert await journal.stop(timeout_seconds=60) == 0
         for story in stories[1:]:
             assert len((await reload(world, story.hall)).holds) == 4
 

@@ -184,7 +184,7 @@ async def test_stopping_flushes_the_queue(database_url: str) -> None:
         story = await begin(world)
         for _ in range(5000):
             world.journal.append(Entry((story.held(story.hold(0)),)))
-        assert await world.journal.stop(timeout_seconds=10) == 0
+        assert await world.journal.stop(timeout_seconds=60) == 0
         assert len((await reload(world, story.hall)).holds) == 5000
 
 

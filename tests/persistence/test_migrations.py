@@ -210,7 +210,7 @@ def test_the_second_transaction_with_a_payment_is_refused(database_url: str) -> 
         # It waits for the first transaction to end.
         paying = threads.submit(second.cursor().execute, PAYMENT, (2,))
         first.commit()
-        paying.result(timeout=20)
+        paying.result(timeout=60)
     with pytest.raises(psycopg2.errors.ForeignKeyViolation, match="payment P"):
         second.cursor().execute(PAID_TICKETS, ([2], [2], ["P"]))
     first.close()

@@ -147,7 +147,7 @@ async def test_opening_one_of_ten_thousand_screenings_reads_no_other(database_ur
             store = PostgresStore(world.connector, "without a cached layout")
             assert len((await store.activate(screening_id)).layout.seats) == 300
     # PostgreSQL counts a session's reads when the session has ended.
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (counted := execute(database_url, READS_OF_SCREENINGS)[0])[1] < 5:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     assert counted[0] < 10_000

@@ -50,7 +50,7 @@ async def kept(lock: ServerLock) -> AsyncIterator["asyncio.Task[None]"]:
 
 async def held_by(database_url: str, lock: ServerLock, other_than: int = 0) -> int:
     """Wait until a session of the server exists. Returns its process id."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             for (pid,) in execute(database_url, SESSION, str(lock.name)):
                 if pid != other_than:
@@ -60,7 +60,7 @@ async def held_by(database_url: str, lock: ServerLock, other_than: int = 0) -> i
 
 async def refused_by_another(lock: ServerLock, holder: ServerName) -> ServerName | None:
     """Try to take the lock until PostgreSQL has noticed that `holder` is gone. Returns who holds it then."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             with pytest.raises(DatabaseInUse) as refused:
                 await lock.take()
@@ -86,7 +86,7 @@ async def test_the_lock_is_exclusive_and_names_its_holder(database_url: str) -> 
             await other.take()
         assert refused.value.holder == one.name
         one.release()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await other.wait()
         assert other.name.since >= one.name.since
 
@@ -102,7 +102,7 @@ async def test_nodes_of_a_cluster_share_the_lock_and_keep_single_servers_out(dat
         node.release()
         assert await refused_by_another(single, node.name) == other.name
         other.release()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await single.wait()
 
 

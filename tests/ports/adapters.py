@@ -138,7 +138,7 @@ class PostgresWorld:
         await self.hold_ids.start()
 
     async def stop(self) -> None:
-        await self.journal.stop(timeout_seconds=5)
+        await self.journal.stop(timeout_seconds=60)
         await self.hold_ids.stop()
         self.connector.close()
 
@@ -211,7 +211,7 @@ class Settlement:
         self._settled.set()
 
     async def outcome(self) -> EngineError | None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self._settled.wait()
         return self.calls[0]
 

@@ -24,7 +24,7 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 ACCESS_LOG = "access.log"
 CADDY = Path(sys.prefix) / "bin" / "caddy"
 START_SECONDS = 60.0
-STOP_SECONDS = 10.0
+STOP_SECONDS = 60.0
 _POLL_SECONDS = 0.02
 
 # The configuration around a site in an nginx installation, without what needs root.

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 from websockets.asyncio.client import ClientConnection, connect
 
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 @asynccontextmanager

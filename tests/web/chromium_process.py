@@ -14,7 +14,7 @@ from tests.web.browser_install import VARIABLE, installed_chromium
 from tests.web.devtools import DevToolsError
 
 START_SECONDS = 120.0
-STOP_SECONDS = 10.0
+STOP_SECONDS = 60.0
 
 _POLL_SECONDS = 0.02
 _SWITCHES = (

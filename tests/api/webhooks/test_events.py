@@ -105,10 +105,11 @@ async def test_an_offer_of_the_waiting_list_is_sent(integration: Integration) ->
     await integration.add("waitlist.offered")
     first, waiting = integration.house.user(7), integration.house.user(8)
     screening, seats = integration.screening_id, integration.seat_ids
-    assert (await first.reserve(screening, seats)).status == 201
+    tickets = await integration.buy(*seats)
     joined = await waiting.send("POST", "/api/v1/waitlist", {"screening_id": screening, "quantity": 2})
     assert joined.status == 201, joined.body
-    await first.cancel_reservations(screening)
+    for ticket in tickets[:2]:
+        assert (await first.cancel_ticket(ticket["id"])).status == 204
 
     receiver = integration.receiver
     await receiver.until(lambda: receiver.got)
