@@ -1,6 +1,6 @@
-"""Nodes with heartbeats over a real NATS server, for tests."""
+"""Nodes with heartbeats, for tests: over a real NATS server, or in virtual time."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 
@@ -11,6 +11,8 @@ from cluster.links import Links
 from cluster.membership import Membership
 from engine.clock import since_boot
 from engine.errors import StoreUnavailable
+from tests.cluster.virtual import connection
+from tests.simulation.network import Nats
 
 PATIENT = Timing(node_heartbeat_seconds=0.2, node_gone_seconds=60.0)
 """So patient that no node takes another one for gone only because the machine is busy."""
@@ -25,16 +27,25 @@ _numbers = count(1)
 class Member:
     """A node. `postgres` says whether PostgreSQL answers; `load` is what it tells about itself."""
 
-    def __init__(self, url: str, cluster: str, name: str, rules: Rules, timing: Timing) -> None:
-        self.connection = Connection([url], name)
-        self.links = Links(self.connection, cluster, f"{next(_numbers):08x}")
+    def __init__(
+        self,
+        connection: Connection,
+        cluster: str,
+        name: str,
+        rules: Rules,
+        timing: Timing,
+        now: Callable[[], float] = since_boot,
+    ) -> None:
+        self.connection = connection
+        self.links = Links(connection, cluster, f"{next(_numbers):08x}", now)
         self.mark = self.links.node
         self.load = Load(3, 2, 0.01)
         self.postgres = True
         self.confirmations = 0
+        self._now = now
         facts = Facts(self.mark, name, "127.0.0.1:8000", "host", "1.0", 1, next(_numbers))
-        self.membership = Membership(facts, rules, timing, since_boot, lambda: self.load)
-        self.heartbeat = Heartbeat(self.links, self.membership, self._confirm, since_boot)
+        self.membership = Membership(facts, rules, timing, now, lambda: self.load)
+        self.heartbeat = Heartbeat(self.links, self.membership, self._confirm, now)
         self.connection.on_regained(self.heartbeat.interrupted)
 
     @property
@@ -43,7 +54,7 @@ class Member:
 
     @property
     def answers(self) -> bool:
-        return since_boot() < self.membership.lease_until
+        return self._now() < self.membership.lease_until
 
     def sees(self, other: "Member") -> str | None:
         return self.membership.view.states.get(other.mark)
@@ -73,17 +84,30 @@ class Member:
 
 
 class Fleet:
-    """Starts nodes of one cluster on a NATS server; all are stopped at the end of the test."""
+    """Starts nodes of one cluster; all are stopped at the end of the test.
 
-    def __init__(self, url: str, stack: AsyncExitStack, timing: Timing = PATIENT) -> None:
-        self.url = url
+    Args:
+        connect: returns a connection that has not been started, for the node of a name.
+        now: the nodes' clock.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[str], Connection],
+        stack: AsyncExitStack,
+        timing: Timing,
+        now: Callable[[], float] = since_boot,
+    ) -> None:
+        self.connect = connect
         self.timing = timing
         self.cluster = f"fleet-{next(_numbers)}"
         self._stack = stack
+        self._now = now
 
     def make(self, name: str = "", rules: Rules = RULES) -> Member:
         """Return a node that has yet to join."""
-        member = Member(self.url, self.cluster, name or f"node-{next(_numbers)}", rules, self.timing)
+        name = name or f"node-{next(_numbers)}"
+        member = Member(self.connect(name), self.cluster, name, rules, self.timing, self._now)
         self._stack.push_async_callback(member.stop)
         return member
 
@@ -95,5 +119,13 @@ class Fleet:
 
 @asynccontextmanager
 async def fleet(url: str, timing: Timing = PATIENT) -> AsyncIterator[Fleet]:
+    """A cluster over a real NATS server."""
     async with AsyncExitStack() as stack:
-        yield Fleet(url, stack, timing)
+        yield Fleet(lambda name: Connection([url], name), stack, timing)
+
+
+@asynccontextmanager
+async def virtual_fleet(nats: Nats, timing: Timing = PATIENT) -> AsyncIterator[Fleet]:
+    """A cluster in virtual time (`tests.cluster.virtual`)."""
+    async with AsyncExitStack() as stack:
+        yield Fleet(lambda name: connection(nats, name), stack, timing, nats.loop.time)

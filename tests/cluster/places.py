@@ -1,5 +1,9 @@
-"""Nodes with calls about keys and claims of keys, for tests: each believes in the members that it is told."""
+"""Nodes with calls about keys and claims of keys, for tests: each believes in the members that it is told.
 
+They are in virtual time (`tests.cluster.virtual`).
+"""
+
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import MappingProxyType
@@ -10,8 +14,7 @@ from cluster.claims import Claim, Claims
 from cluster.hashing import Ring
 from cluster.keys import KeyedCalls, Patience
 from cluster.membership import View
-from cluster.nats_server import NatsServer
-from tests.cluster.nodes import Node, nodes
+from tests.cluster.virtual import Node, nodes
 
 PATIENT = Patience(20.0, retries=True)
 
@@ -58,19 +61,25 @@ class OneEach:
 
 
 class Place:
-    """A node, and the members that it believes in."""
+    """A node, and the members that it believes in.
+
+    `hashed` counts how often it has looked for a key's node.
+    """
 
     def __init__(self, node: Node) -> None:
         self.links = node.links
         self.connection = node.connection
+        self.cable = node.connection.cable
         self.name = node.name
         self.view = View(0, MappingProxyType({node.name: NodeState.SERVING}), Ring([node.name]))
+        self.hashed = 0
         self._handlers: list[Callable[[View, View], None]] = []
         self.calls = KeyedCalls(node.links, self)
         self.asked: list[tuple[str, str, Any]] = []
         self.calls.on("letter", {"write": self._write})
         self.keeper = OneEach()
-        self.claims = Claims(self.calls, "box", self.keeper, (Taken, Full), PATIENT)
+        now = asyncio.get_running_loop().time
+        self.claims = Claims(self.calls, "box", self.keeper, (Taken, Full), PATIENT, now)
 
     def _write(self, sender: str, key: str, value: Any) -> str:
         self.asked.append((sender, key, value))
@@ -79,13 +88,17 @@ class Place:
     # What `Membership` does
 
     def node_of(self, key: str) -> str | None:
+        self.hashed += 1
         return self.view.ring.node_of(key)
 
     def on_change(self, handler: Callable[[View, View], None]) -> None:
         self._handlers.append(handler)
 
-    def believe_in(self, *places: "Place", gone: tuple["Place", ...] = ()) -> None:
-        states = {place.name: NodeState.SERVING for place in places}
+    def believe_in(
+        self, *places: "Place", gone: tuple["Place", ...] = (), joining: tuple[str, ...] = ()
+    ) -> None:
+        states = dict.fromkeys(joining, NodeState.JOINING)
+        states |= {place.name: NodeState.SERVING for place in places}
         states.update({place.name: NodeState.GONE for place in gone})
         states.setdefault(self.name, NodeState.JOINING)
         serving = [name for name in states if states[name] is NodeState.SERVING]
@@ -107,9 +120,9 @@ class Place:
 
 
 @asynccontextmanager
-async def places(server: NatsServer, number: int = 2) -> AsyncIterator[list[Place]]:
+async def places(number: int = 2) -> AsyncIterator[list[Place]]:
     """Nodes that believe in each other."""
-    async with nodes(server.url, number) as made:
+    async with nodes(number) as made:
         theirs = [Place(node) for node in made]
         for place in theirs:
             place.believe_in(*theirs)

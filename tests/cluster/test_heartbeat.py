@@ -115,7 +115,7 @@ async def test_a_node_that_was_paused_answers_only_after_asking_postgres(nats_se
         thread.start()
 
         async def start() -> Member:
-            third = Member(nodes.url, nodes.cluster, "third", RULES, BRISK)
+            third = Member(nodes.connect("third"), nodes.cluster, "third", RULES, BRISK)
             await third.join()
             return third
 

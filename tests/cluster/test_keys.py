@@ -1,4 +1,4 @@
-"""Calls about keys, over real connections, with members that need not agree."""
+"""Calls about keys, in virtual time, with members that need not agree."""
 
 import asyncio
 
@@ -6,14 +6,13 @@ import pytest
 
 from cluster.errors import NodeUnreachable
 from cluster.keys import Patience
-from cluster.nats_server import NatsServer
 from tests.cluster.places import PATIENT, places
+from tests.cluster.virtual import in_virtual_time
 
-pytestmark = [pytest.mark.gen_test, pytest.mark.usefixtures("io_loop")]
 
-
-async def test_the_node_of_a_key_answers(nats_server: NatsServer) -> None:
-    async with places(nats_server, 3) as everybody:
+@in_virtual_time
+async def test_the_node_of_a_key_answers() -> None:
+    async with places(3) as everybody:
         for asking in everybody:
             for answering in everybody:
                 key = asking.key_of("letter", answering)
@@ -27,10 +26,9 @@ async def test_the_node_of_a_key_answers(nats_server: NatsServer) -> None:
                 assert answering.asked[-1] == (asking.name, key, "told")
 
 
-async def test_a_node_that_does_not_believe_that_a_key_is_its_own_does_not_answer(
-    nats_server: NatsServer,
-) -> None:
-    async with places(nats_server) as (first, second):
+@in_virtual_time
+async def test_a_node_that_does_not_believe_that_a_key_is_its_own_does_not_answer() -> None:
+    async with places() as (first, second):
         key = first.key_of("letter", second)
         second.believe_in(first)
         with pytest.raises(NodeUnreachable):
@@ -47,10 +45,12 @@ async def test_a_node_that_does_not_believe_that_a_key_is_its_own_does_not_answe
         assert await answer == f"{first.name} has {key}"
 
 
-async def test_an_impatient_caller_does_not_wait_for_another_node(nats_server: NatsServer) -> None:
-    async with places(nats_server) as (first, second):
+@in_virtual_time
+async def test_an_impatient_caller_does_not_wait_for_another_node() -> None:
+    async with places() as (first, second):
         key = first.key_of("letter", second)
         await second.connection.stop()
+        await asyncio.sleep(1.0)  # until NATS has noticed
         with pytest.raises(NodeUnreachable):
             await asyncio.wait_for(
                 first.calls.call("letter", "write", key, None, Patience(3600.0, retries=False)), 60

@@ -288,7 +288,7 @@ def test_the_number_of_nodes_is_limited(serving: Subject, monkeypatch: pytest.Mo
 
 def test_a_beat_that_was_overtaken_is_ignored_and_a_reply_is_not(serving: Subject) -> None:
     serving.hear("other", 5)
-    serving.hear("other", 4, DRAINING, at=110.0)
+    assert not serving.hear("other", 4, DRAINING, at=110.0), "it needs no reply either"
     assert serving.seen["other"] == "serving"
     serving.beat(at=133.0)
     assert serving.seen["other"] == "gone"
@@ -315,7 +315,7 @@ def test_a_silent_node_is_gone_after_its_time_and_may_join_again(serving: Subjec
     assert (serving.seen["other"], serving.node.reply().silent) == ("joining", ())
     assert serving.hear("other", 4, GONE) is False
     assert (serving.seen["other"], serving.node.reply().silent) == ("gone", ()), "it said so itself"
-    serving.hear("other", 5, JOINING)
+    assert not serving.hear("other", 5, JOINING), "nobody is there to read a reply"
     assert serving.seen["other"] == "gone"
 
 

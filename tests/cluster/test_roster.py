@@ -1,4 +1,4 @@
-"""Operators list the nodes of a cluster, and drain one, over a real NATS server."""
+"""Operators list the nodes of a cluster, and drain one, in virtual time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,26 +7,24 @@ from contextlib import asynccontextmanager
 import pytest
 
 from cluster.beats import Load, NodeState
-from cluster.connection import Connection
 from cluster.errors import NodeNotDrained, NodesNotFound
-from cluster.nats_server import NatsServer
 from cluster.roster import Roster
 from tests.api.cinema import eventually
-from tests.cluster.heartbeats import PATIENT, Fleet, Member, fleet
-
-pytestmark = [pytest.mark.gen_test, pytest.mark.usefixtures("io_loop")]
+from tests.cluster.heartbeats import PATIENT, Fleet, Member, virtual_fleet
+from tests.cluster.virtual import connection, in_virtual_time, virtual_nats
+from tests.simulation.network import Nats
 
 
 @asynccontextmanager
-async def roster(server: NatsServer) -> AsyncIterator[Roster]:
-    connection = Connection([server.url], "operator")
-    opened = Roster(connection, PATIENT)
-    await connection.start()
+async def roster(nats: Nats) -> AsyncIterator[Roster]:
+    operator = connection(nats, "operator")
+    opened = Roster(operator, PATIENT)
+    await operator.start()
     try:
         yield opened
     finally:
         opened.stop()
-        await connection.stop()
+        await operator.stop()
 
 
 async def two_nodes(nodes: Fleet) -> tuple[Member, Member]:
@@ -37,12 +35,12 @@ async def two_nodes(nodes: Fleet) -> tuple[Member, Member]:
     return first, second
 
 
-async def test_all_nodes_are_listed_by_name(
-    nats_server: NatsServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with fleet(nats_server.url) as nodes:
+@in_virtual_time
+async def test_all_nodes_are_listed_by_name(caplog: pytest.LogCaptureFixture) -> None:
+    nats = virtual_nats()
+    async with virtual_fleet(nats) as nodes:
         first, second = await two_nodes(nodes)
-        async with roster(nats_server) as operator:
+        async with roster(nats) as operator:
             for _ in range(2):
                 listed = await operator.nodes()
                 assert [(beat.facts.name, beat.facts.mark, beat.state) for beat in listed] == [
@@ -55,29 +53,33 @@ async def test_all_nodes_are_listed_by_name(
         assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-async def test_exactly_one_cluster_must_use_nats(nats_server: NatsServer) -> None:
-    async with roster(nats_server) as operator:
+@in_virtual_time
+async def test_exactly_one_cluster_must_use_nats() -> None:
+    nats = virtual_nats()
+    async with roster(nats) as operator:
         with pytest.raises(NodesNotFound, match="No node of a cluster uses these NATS servers"):
             await operator.nodes()
-    async with fleet(nats_server.url) as one, fleet(nats_server.url) as other:
-        async with roster(nats_server) as operator:
+    async with virtual_fleet(nats) as one, virtual_fleet(nats) as other:
+        async with roster(nats) as operator:
             await asyncio.gather(one.join(), other.join())
             with pytest.raises(NodesNotFound, match="More than one cluster uses these NATS servers"):
                 await operator.nodes()
 
 
-async def test_nodes_that_do_not_answer_are_not_waited_for_long(
-    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@in_virtual_time
+async def test_nodes_that_do_not_answer_are_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    nats = virtual_nats()
     monkeypatch.setattr("cluster.roster.ANSWER_SECONDS", 0.25)
-    async with fleet(nats_server.url) as nodes, roster(nats_server) as operator:
+    async with virtual_fleet(nats) as nodes, roster(nats) as operator:
         await (await nodes.join()).stop()
         with pytest.raises(NodesNotFound, match=r"No node answered within 0\.25 s; try again"):
             await operator.nodes()
 
 
-async def test_a_node_is_drained_and_its_progress_told(nats_server: NatsServer) -> None:
-    async with fleet(nats_server.url) as nodes, roster(nats_server) as operator:
+@in_virtual_time
+async def test_a_node_is_drained_and_its_progress_told() -> None:
+    nats = virtual_nats()
+    async with virtual_fleet(nats) as nodes, roster(nats) as operator:
         first, second = await two_nodes(nodes)
         first.load = Load(2)
         told: list[int] = []
@@ -97,11 +99,11 @@ async def test_a_node_is_drained_and_its_progress_told(nats_server: NatsServer) 
         assert (told, second.state, third.state) == ([0], NodeState.DRAINING, NodeState.SERVING)
 
 
-async def test_a_node_that_stops_or_goes_on_owning_ends_the_wait(
-    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@in_virtual_time
+async def test_a_node_that_stops_or_goes_on_owning_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    nats = virtual_nats()
     monkeypatch.setattr("cluster.roster.DRAIN_SECONDS", 1.0)
-    async with fleet(nats_server.url) as nodes, roster(nats_server) as operator:
+    async with virtual_fleet(nats) as nodes, roster(nats) as operator:
         first, second = await two_nodes(nodes)
         await nodes.join("third")
         told: list[int] = []
@@ -117,10 +119,10 @@ async def test_a_node_that_stops_or_goes_on_owning_ends_the_wait(
         await draining
 
 
-async def test_the_node_to_be_drained_must_be_known_and_the_only_one_of_its_name(
-    nats_server: NatsServer,
-) -> None:
-    async with fleet(nats_server.url) as nodes, roster(nats_server) as operator:
+@in_virtual_time
+async def test_the_node_to_be_drained_must_be_known_and_the_only_one_of_its_name() -> None:
+    nats = virtual_nats()
+    async with virtual_fleet(nats) as nodes, roster(nats) as operator:
         first, second = await two_nodes(nodes)
         with pytest.raises(NodesNotFound, match="There is no node bx; `frontrow nodes` lists all"):
             await operator.drain("bx", lambda beat: None)

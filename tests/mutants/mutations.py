@@ -58,7 +58,6 @@ OPERATORS: tuple[Operator, ...] = tuple(
                 "ReplaceOrWithAnd",
                 "ReplaceBreakWithContinue",
                 "ReplaceContinueWithBreak",
-                "ExceptionReplacer",
                 "NumberReplacer",
                 "ZeroIterationForLoop",
             )

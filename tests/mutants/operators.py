@@ -1,11 +1,13 @@
-"""Operators that Cosmic Ray lacks: drop a call, turn a membership test, count in the other direction."""
+"""Operators that Cosmic Ray lacks, or whose own fail: drop a call, turn a membership test, count in the other
+direction, let an exception pass.
+"""
 
 from collections.abc import Iterator
 from typing import Any
 
 import parso
 from cosmic_ray.operators.operator import Example, Operator
-from parso.python.tree import ExprStmt, Keyword, PythonNode
+from parso.python.tree import ExprStmt, Keyword, Name, PythonNode
 
 Position = tuple[tuple[int, int], tuple[int, int]]
 
@@ -87,4 +89,40 @@ class TurnUpdate(Operator):
         return (Example("x += 1", "x -= 1"), Example("x |= y", "x &= y"))
 
 
-OWN_OPERATORS = (DropCall, TurnMembership, TurnUpdate)
+class CatchNothing(Operator):
+    """Replaces one of the exceptions that are caught by one that is never raised."""
+
+    def mutation_positions(self, node: Any) -> Iterator[Position]:
+        if node.type == "except_clause":
+            yield from ((caught.start_pos, caught.end_pos) for caught in self._caught(node))
+
+    def mutate(self, node: Any, index: int) -> Any:
+        caught = self._caught(node)[index]
+        siblings = caught.parent.children
+        never = Name("StopAsyncIteration", caught.start_pos, prefix=caught.get_first_leaf().prefix)
+        siblings[siblings.index(caught)] = never
+        return node
+
+    @staticmethod
+    def _caught(node: Any) -> list[Any]:
+        caught = node.children[1]
+        if caught.type != "atom":
+            return [caught]
+        inside = caught.children[1]
+        return inside.children[::2] if inside.type == "testlist_comp" else [inside]
+
+    @classmethod
+    def examples(cls) -> tuple[Example, ...]:
+        def example(old: str, new: str, occurrence: int = 0) -> Example:
+            head = "try: f()\nexcept"
+            return Example(f"{head} {old}: g()\n", f"{head} {new}: g()\n", occurrence)
+
+        return (
+            example("OSError as error", "StopAsyncIteration as error"),
+            example("http.Refused", "StopAsyncIteration"),
+            example("(OSError)", "(StopAsyncIteration)"),
+            example("(OSError, http.Refused)", "(OSError, StopAsyncIteration)", 1),
+        )
+
+
+OWN_OPERATORS = (CatchNothing, DropCall, TurnMembership, TurnUpdate)

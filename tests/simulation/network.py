@@ -11,6 +11,7 @@ built to find that out.
 import asyncio
 import random
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
@@ -139,11 +140,17 @@ class Nats:
         received = False
         for client in self._clients:
             for wanted, handler in client.subscribed.items():
-                if subject == wanted or (wanted.endswith(">") and subject.startswith(wanted[:-1])):
+                if subject == wanted or _matches(wanted, subject):
                     received = True
                     if not (self.losing and self.rng.random() < self.losing and _only_changes(content)):
                         client.cable.back.carry(client.process, client.receive, handler, subject, content)
         return received
+
+
+def _matches(wanted: str, subject: str) -> bool:
+    if wanted.endswith(">"):
+        return subject.startswith(wanted[:-1])
+    return "*" in wanted and fnmatchcase(subject, wanted)
 
 
 def _only_changes(content: bytes) -> bool:
