@@ -4,7 +4,6 @@ Events are grouped by kind, and whole groups are transposed by `zip`, so hardly 
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from itertools import accumulate, chain, repeat
 from typing import Any
 
@@ -395,7 +394,7 @@ class Batch:
                 from_statuses = list(map(_repeated, repeat(from_status.value), counts))
                 to_statuses = [to_status.value] * len(events)
                 holders = [None] * len(events)
-                self._extend(columns, events, events[0].kind, from_statuses, to_statuses, holders)
+                self._extend(columns, events, block_kind.kind, from_statuses, to_statuses, holders)
         return [*columns, *_parts(sizes), seat_ids, ids]
 
     def _extend(
@@ -463,7 +462,6 @@ def _is_without_papers(event: TicketsIssued) -> bool:
     return first.code is None and first.paper is None
 
 
-@lru_cache(maxsize=256)
 def _repeated(status: str, count: int) -> str:
     """Return an array literal with `count` times the same status."""
     return "{" + ",".join([status] * count) + "}"

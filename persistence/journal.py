@@ -106,7 +106,6 @@ class _HeldUp(Exception):
     """A batch was not written within its time limit; none of its entries is settled."""
 
     def __init__(self, batch: Sequence[Queued], failure: StoreUnavailable) -> None:
-        super().__init__(str(failure))
         self.batch = batch
         self.failure = failure
 
@@ -276,8 +275,6 @@ class PostgresJournal:
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
-        if self._due_later is not None:
-            self._due_later.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         while self._outcomes:
             self._tell_outcomes()

@@ -25,7 +25,7 @@ class Room(NamedTuple):
 
 ROOMS = (
     Room(("engine/*.py",), ("tests/engine",), ("simulation", "machine.py", "brute_force")),
-    Room(("persistence/journal*.py",), ("tests/persistence/test_journal*.py",)),
+    Room(("persistence/batch.py", "persistence/journal*.py"), ("tests/persistence/test_journal*.py",)),
     Room(
         (
             "cluster/claims.py",

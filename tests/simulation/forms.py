@@ -17,6 +17,8 @@ _BLOCKS = (
     statements.SALES,
     statements.HOLDS,
     statements.HELD,
+    statements.BLOCKS,
+    statements.WAITLIST,
     statements.STATE_HASHES,
     statements.ANSWERS,
     statements.EVENTS,
