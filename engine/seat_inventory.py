@@ -297,7 +297,8 @@ class SeatInventory:
                 by_holder[holder] = [seat_id]
             del records[seat_id]
             if seat_id > 0:
-                view = make(SeatView, (seat_id, "available", None, None, holder, None, None, None, False))
+                row = (seat_id, "available", None, None, holder, None, None, None, False, None)
+                view = make(SeatView, row)
                 vacated[seat_id] = view
                 seats.append(view)
             elif places := self.places.get(ticket_type_of(seat_id)):

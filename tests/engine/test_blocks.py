@@ -334,6 +334,14 @@ class TestPlaces:
         level = stock_of(event).ticket_types[STANDING]
         assert (level.blocked, level.reserved, level.available) == (1, 4, 5)
 
+    @pytest.mark.parametrize("quantities", [(1,), (1, 2), (4,)])
+    def test_watchers_are_told_how_many_are_left(self, event: Hall, quantities: tuple[int, ...]) -> None:
+        event.block(kind=CHANNEL, channel="press", ticket_type_id=STANDING, quantity=2)
+        event.block(kind=CHANNEL, channel="press", ticket_type_id=STANDING, quantity=3)
+        orders = tuple(PlaceOrder(STANDING, quantity) for quantity in quantities)
+        held = event.do(HoldPlaces(1, "user:7", orders, 300.0, access=(PRESS,)))
+        assert held.changes[0].available == stock_of(event).available == 5
+
     def test_an_order_may_be_larger_than_the_block(self, event: Hall) -> None:
         block = event.block(kind=CHANNEL, channel="press", ticket_type_id=STANDING, quantity=2)
         assert set(block.seat_ids) < set(self.order(event, 5, PRESS))

@@ -75,6 +75,12 @@ def test_every_cell(status: SeatStatus, action: SeatAction) -> None:
         assert seats.status(SEAT) is status
 
 
+@pytest.mark.parametrize("status", [status for status in SeatStatus if status is not SeatStatus.AVAILABLE])
+def test_only_available_seats_get_a_hold_each(status: SeatStatus) -> None:
+    with pytest.raises(IllegalTransition):
+        brought_to(status).hold_each([HOLD])
+
+
 @pytest.mark.parametrize(
     ("before", "action", "after"),
     [
