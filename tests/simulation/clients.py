@@ -18,7 +18,7 @@ from engine.movers import MoveOrder
 from engine.selling_errors import NotEnoughTickets
 from tests.simulation.deeds import Deeds
 from tests.simulation.desk import taken_by_others
-from tests.simulation.plan import NODES
+from tests.simulation.plan import HALL, NODES
 from tests.simulation.server import ASK_SECONDS, Server
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Clients:
 
     Attributes:
         records: what they asked and were told.
+        of_hall: the same of the hall.
         deeds: what they have.
         running: what they wait for.
     """
@@ -41,6 +42,7 @@ class Clients:
     def __init__(self, world: "World", seed: int) -> None:
         self.world = world
         self.records: list[dict[str, Any]] = []
+        self.of_hall: list[dict[str, Any]] = []
         self.deeds = Deeds()
         self.running: set[asyncio.Task[None]] = set()
         self._rng = random.Random(f"clients {seed}")
@@ -91,7 +93,7 @@ class Clients:
         op = self._ops
         first_at = record.setdefault("first_at", self._now())
         invoked = {"kind": "invoke", "op": op, "time": self._now(), "node": where, **record}
-        self.records.append(invoked)
+        self._records(record).append(invoked)
         answer: asyncio.Future[Any] = self.world.loop.create_future()
         await asyncio.sleep(self._rng.uniform(*NETWORK_SECONDS))
         server.process.spawn(self._serve(server, request, answer, self._rng.uniform(*NETWORK_SECONDS)))
@@ -143,7 +145,7 @@ class Clients:
             data: dict[str, Any] = {**taken_by_others(outcome)}
             if isinstance(outcome, NotEnoughTickets):
                 data = {"left": outcome.available}
-            self.records.append({**returned, "status": status, "code": code, "data": data})
+            self._records(record).append({**returned, "status": status, "code": code, "data": data})
             return status == 409 and self._is_known(request)
         if isinstance(outcome, Exception):
             self.world.violate(f"{request} was answered with {outcome!r}")
@@ -155,8 +157,11 @@ class Clients:
             return self._is_known(request)
         self.world.outcomes["ok"] += 1
         data = self.deeds.said(request, record, outcome)
-        self.records.append({**returned, "status": 200, "data": data})
+        self._records(record).append({**returned, "status": 200, "data": data})
         return self._is_known(request)
+
+    def _records(self, record: dict[str, Any]) -> list[dict[str, Any]]:
+        return self.of_hall if record["screening"] == HALL else self.records
 
     def _is_known(self, request: Any) -> bool:
         """Note that a client knows what has become of its payment."""

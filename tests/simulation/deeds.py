@@ -25,11 +25,14 @@ from engine.records import Paper, Receipt
 from engine.replies import Stock
 from engine.views import SeatMap
 from tests.simulation.desk import BuyReservation, Request
-from tests.simulation.plan import EVENT, OF_EVENTS, PRICES_CENTS, SEATS, TICKET_TYPES
+from tests.simulation.hall import Hall
+from tests.simulation.plan import EVENT, HALL, OF_EVENTS, PRICES_CENTS, SEATS, TICKET_TYPES
 from tests.simulation.server import POLICY, WALL
 
 _SEVERAL_TIMES = ("book", "book_held", "pay_twice", "reuse", "cancel")
 """Kinds of requests that clients repeat until they know the outcome."""
+
+_SEVERAL_TIMES_IN_HALL = ("buy", "return")
 
 REPEATS = 12
 
@@ -84,6 +87,7 @@ class Deeds:
         self.keys: set[tuple[str, str]] = set()
         self.paid: dict[str, int] = {}
         self.answered: set[str] = set()
+        self.hall = Hall(self.paid)
         self._known: set[int] = set()
 
     def wish(self, client: int, action: str, screening: int, rng: random.Random, number: int) -> Deed | None:
@@ -96,6 +100,9 @@ class Deeds:
             rng: decides which seats.
             number: of the step, unique in the history.
         """
+        if screening == HALL:
+            wish = self.hall.wish(client, action, rng, number)
+            return None if wish is None else Deed(*wish, REPEATS if action in _SEVERAL_TIMES_IN_HALL else 1)
         seats = tuple(sorted(rng.sample(range(1, SEATS + 1), rng.choice((1, 1, 2, 3)))))
         if action in OF_EVENTS:
             return self._with_places(client, action, rng, number)
@@ -213,6 +220,8 @@ class Deeds:
         """Note what a success gives to a client. Returns what the history says of it."""
         client = int(record["user"].removeprefix("user:"))
         held, at = self.held[client], record["screening"]
+        if at == HALL:
+            return self.hall.said(client, request, record, reply)
         match request:
             case ReadSeats():
                 assert isinstance(reply, SeatMap)

@@ -11,17 +11,19 @@ from api.rest.endpoint import Answer
 from api.rest.idempotency import IdempotencyKeys, KeyedAnswer
 from api.sales.receipts import encode_reply
 from api.services import KeyedRequest
+from cluster.screenings import RoutedScreenings
 from engine.box_office import BoxOffice
-from engine.commands import BookSeats, CancelTicket, Command, PlaceOrder
-from engine.errors import EngineError, is_final
+from engine.commands import BookSeats, CancelTicket, Command, JoinWaitlist, LeaveWaitlist, PlaceOrder
+from engine.errors import EngineError, OwnershipLost, is_final
 from engine.movers import MoveOrder, Movers
 from engine.ports import Flushing
-from engine.purchases import Screenings
 from engine.records import Paper
-from engine.replies import Booked
+from engine.replies import Booked, Waiting
 from engine.selling_errors import RefundRequired, SeatsUnavailable
 from persistence.connector import Connector
 from persistence.ledger import PostgresLedger
+from persistence.store import WAITING
+from tests.simulation.queries import PUBLISH_LAYOUT
 
 UNVOUCHED_REFUNDS_LIMIT = 1000
 
@@ -36,7 +38,14 @@ class BuyReservation(NamedTuple):
     papers: tuple[Paper, ...]
 
 
-Request = Command | BuyReservation | MoveOrder
+class ChangeLayout(NamedTuple):
+    """Give the room of a screening another number of seats, unless somebody has one that is removed."""
+
+    screening_id: int
+    seats: int
+
+
+Request = Command | BuyReservation | MoveOrder | ChangeLayout
 
 
 class Desk:
@@ -50,9 +59,11 @@ class Desk:
     """
 
     def __init__(
-        self, screenings: Screenings, flushing: Flushing, connector: Connector, keys: IdempotencyKeys
+        self, screenings: RoutedScreenings, flushing: Flushing, connector: Connector, keys: IdempotencyKeys
     ) -> None:
         self._screenings = screenings
+        self._flushing = flushing
+        self._connector = connector
         self._keys = keys
         ledger = PostgresLedger(connector, UNVOUCHED_REFUNDS_LIMIT)
         self._box_office = BoxOffice(screenings, flushing, ledger)
@@ -77,7 +88,30 @@ class Desk:
                 )
             case MoveOrder():
                 return await self._movers.move(request)
+            case ChangeLayout():
+                return await self._screenings.change_all(
+                    (request.screening_id,), partial(self._publish, request)
+                )
+            case JoinWaitlist():
+                return await self._joined(request)
+            case LeaveWaitlist():
+                left = await self._screenings.ask(request)
+                await self._flushing.flushed()
+                return left
         return await self._screenings.ask(request)
+
+    async def _publish(self, request: ChangeLayout) -> None:
+        if taken := await self._connector.run(PUBLISH_LAYOUT, request):
+            raise SeatsUnavailable((), [seat_id for (seat_id,) in taken])
+
+    async def _joined(self, request: JoinWaitlist) -> Waiting:
+        """Answer when the entry is stored, as the endpoint does."""
+        joined: Waiting = await self._screenings.ask(request)
+        await self._flushing.flushed()
+        rows = await self._connector.run(WAITING, (request.screening_id,))
+        if joined.entry.id not in [row[0] for row in rows]:
+            raise OwnershipLost(request.screening_id)
+        return joined
 
     async def _once(self, request: BookSeats, answered: Callable[[], Awaitable[KeyedAnswer]]) -> Answer:
         assert request.receipt is not None

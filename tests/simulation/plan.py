@@ -14,12 +14,18 @@ SCREENINGS = (1, 2)
 SEATS = 8
 """Seats that clients want; a screening has more, which prove at the end that it is on sale."""
 
-PRICES_CENTS = {1: 1250, 2: 1500}
+PRICES_CENTS = {1: 1250, 2: 1500, 4: 1000}
 """Of the seats that clients want, by screening."""
 
 EVENT = 3
 TICKET_TYPES = {31: TicketType(31, 500, 4, max_per_order=2), 32: TicketType(32, 800, 3, max_per_order=2)}
 """What the event sells by quantity."""
+
+HALL, HALL_SEATS = 4, 2
+"""A hall with a waiting list and blocks (`tests.simulation.hall`), and how few seats it has.
+
+An administrator may publish a layout with one more.
+"""
 
 CLIENTS = 4
 ACTIONS = {
@@ -34,6 +40,15 @@ OF_EVENTS = {"order": 6, "buy": 5, "give_back": 1, "cancel_place": 1, "count": 3
 
 MOVES = {"move": 20}
 """Moves of tickets to other seats and screenings, in half of the plans."""
+
+IN_HALL = {
+    **{"take": 6, "buy": 4, "give": 4, "return": 4},
+    **{"join": 9, "quit": 1, "block": 3, "unblock": 3, "rebuild": 2},
+}
+"""What they do in the hall."""
+
+HALL_SHARE, HALL_STEPS = 0.3, 0.8
+"""Share of the plans with a hall, and of their steps that are there."""
 
 BUSY_SECONDS = 12.0
 FIRST_SECONDS = 3.0
@@ -69,6 +84,8 @@ def on_sale(starts_at: float) -> dict[int, tuple[ScreeningInfo, Layout]]:
         for each in SCREENINGS
     }
     event = make_info(EVENT, starts_at, ticket_types=TICKET_TYPES, seated=False)
+    hall = make_info(HALL, starts_at)._replace(price_cents=PRICES_CENTS[HALL])
+    sold[HALL] = (hall, make_layout(HALL_SEATS, room_id=3))
     return sold | {EVENT: (event, make_layout(0, room_id=2))}
 
 
@@ -80,6 +97,9 @@ def plan_of(seed: int) -> list[Step]:
     if rng.random() < 0.5:
         actions = actions | MOVES
     troubled = [at for fault in faults for at in _turning_points(fault)] if rng.random() < 0.7 else []
+    # Other plans stay as they were before there was a hall.
+    other_rng = random.Random(f"hall {seed}")
+    in_hall = other_rng.random() < HALL_SHARE
     steps = list(faults)
     for number in range(rng.randint(20, 50)):
         at = _time(rng)
@@ -89,6 +109,8 @@ def plan_of(seed: int) -> list[Step]:
         screening, draw = rng.choice(SCREENINGS), rng.randrange(1 << 30)
         action = rng.choices(tuple(actions), tuple(actions.values()))[0]
         patience = rng.choice((0.05, 3.0, 3.0, 3.0))
+        if in_hall and other_rng.random() < HALL_STEPS:
+            screening, action = HALL, other_rng.choices(tuple(IN_HALL), tuple(IN_HALL.values()))[0]
         steps.append(Step(at, "act", (where, client, action, screening, draw, patience, number)))
     for number in range(rng.randint(2, 5)):
         begins_at = FIRST_SECONDS if rng.random() < 0.7 else _time(rng)

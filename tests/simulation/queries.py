@@ -5,14 +5,19 @@ from typing import Any
 
 from engine.places import ticket_type_of
 from engine.purchases import RESERVATION_PAYMENT
+from engine.records import Layout
 from persistence import check_ins, refunds, store, tickets
 from persistence.errors import DefectiveStatement
 from persistence.idempotency import LOOKUP
 from persistence.journal_connection import EPOCHS, WRITTEN
+from tests.engine.conftest import make_layout
 from tests.simulation.forms import TRANSACTION, array, executed
 from tests.simulation.tables import LIVE, Row, Tables
 
 Wanted = Mapping[str, Any]
+
+PUBLISH_LAYOUT = "publish a layout"
+"""Stands for the transaction of `persistence.catalogue.layouts.Layouts.publish`."""
 
 
 def run(tables: Tables, sql: str, parameters: Any) -> list[Row]:
@@ -123,6 +128,7 @@ def _screening(tables: Tables, parameters: tuple[int]) -> list[Row]:
     touched = any(
         row["screening_id"] == screening_id and row["status"] == "active" for row in tables.holds.values()
     ) or any(sold and seat[0] == screening_id for seat, sold in tables.sold.items())
+    touched = touched or bool(_blocks(tables, parameters) or _waiting(tables, parameters))
     return [
         (
             *(layout.room_id, layout.version, info.starts_at, info.ends_at, info.price_cents),
@@ -168,6 +174,52 @@ def _live_tickets(tables: Tables, parameters: tuple[int]) -> list[Row]:
         for row in tables.tickets.values()
         if row["screening_id"] == parameters[0] and row["status"] in LIVE
     ]
+
+
+def _blocks(tables: Tables, parameters: tuple[int]) -> list[Row]:
+    names = ("id", "screening_id", "label", "kind", "seat_ids", "created_at", "created_by", "channel")
+    names += ("release_at",)
+    present = [
+        row
+        for row in tables.blocks.values()
+        if row["screening_id"] == parameters[0] and row["released_at"] is None
+    ]
+    return [tuple([row[name] for name in names]) for row in sorted(present, key=lambda row: row["id"])]
+
+
+def _waiting(tables: Tables, parameters: tuple[int]) -> list[Row]:
+    names = ("id", "screening_id", "holder", "quantity", "joined_at", "joined_epoch", "joined_seq")
+    names += ("ticket_type_id", "seat_id", "together", "mail", "status", "reservation_id", "seat_ids")
+    names += ("expires_at",)
+    live = [
+        row
+        for row in tables.waitlist.values()
+        if row["screening_id"] == parameters[0] and row["status"] in ("waiting", "offered")
+    ]
+    live.sort(key=lambda row: (row["joined_epoch"], row["joined_seq"]))
+    return [tuple([row[name] for name in names]) for row in live]
+
+
+def _publish_layout(tables: Tables, parameters: tuple[int, int]) -> list[Row]:
+    """Give the room of a screening another number of seats. Returns the removed ones that somebody has."""
+    screening_id, number = parameters
+    info, layout = tables.screenings[screening_id]
+    removed = set(range(number + 1, len(layout.seats) + 1))
+    taken = [seat for at, seat in tables.sold if at == screening_id and tables.sold[at, seat]]
+    taken += [
+        row["seat_id"]
+        for row in tables.holds.values()
+        if row["screening_id"] == screening_id and row["status"] == "active"
+    ]
+    for row in _blocks(tables, (screening_id,)):
+        taken += row[4]
+    if removed.intersection(taken):
+        return [(seat,) for seat in sorted(removed.intersection(taken))]
+    tables.removed |= {(screening_id, seat.id): seat for seat in layout.seats}
+    seats = make_layout(number, layout.room_id).seats
+    tables.screenings[screening_id] = (info, Layout(layout.room_id, layout.version + 1, seats))
+    tables.epochs[screening_id] = (tables.epochs.get(screening_id, (0, ""))[0] + 1, "")
+    return []
 
 
 # Tickets and payments
@@ -276,7 +328,7 @@ def _price_of(tables: Tables, wanted: Wanted, seat_id: int) -> int | None:
     if seat_id < 0:
         kind = info.ticket_types.get(ticket_type_of(seat_id))
         return None if kind is None else kind.price_cents
-    seat = layout.by_id.get(seat_id)
+    seat = layout.by_id.get(seat_id) or tables.removed.get((info.id, seat_id))
     return None if seat is None else info.price_of(seat)
 
 
@@ -296,8 +348,9 @@ _QUERIES: dict[str, Callable[[Tables, Any], list[Row]]] = {
     store.LAYOUT: _layout,
     store.ACTIVE_HOLDS: _active_holds,
     store.LIVE_TICKETS: _live_tickets,
-    store.PRESENT_BLOCKS: lambda tables, _: [],
-    store.WAITING: lambda tables, _: [],
+    store.PRESENT_BLOCKS: _blocks,
+    store.WAITING: _waiting,
+    PUBLISH_LAYOUT: _publish_layout,
     tickets.TICKET: _ticket_by_id,
     tickets.TICKETS_OF_PAYMENT: _tickets_of_payment,
     tickets.FIRST_PLACES: _first_places,

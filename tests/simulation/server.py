@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 WALL = 1_800_000_000.0
 """The wall clock at the beginning."""
 
-POLICY = Policy(hold_seconds=8.0, hold_life_seconds=1e6, expiry_warning_seconds=0.0)
+POLICY = Policy(hold_seconds=8.0, hold_life_seconds=1e6, expiry_warning_seconds=0.0, offer_seconds=3.0)
 ASK_SECONDS = 2.0
 STOP_SECONDS = 4.0
 SWEEP_SECONDS = 5.0

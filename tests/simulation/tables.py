@@ -16,10 +16,10 @@ from typing import Any
 import orjson
 
 from engine.purchases import RESERVATION_PAYMENT
-from engine.records import Layout, ScreeningInfo
+from engine.records import Layout, ScreeningInfo, Seat
 from persistence.errors import StatementRefused
 from persistence.statements import NOT_OWNED, UNIQUE_VIOLATION
-from tests.simulation.forms import executed
+from tests.simulation.forms import array, executed
 
 Row = tuple[Any, ...]
 
@@ -32,6 +32,7 @@ _MOVE = ("ticket_id", "screening_id", "epoch", "seq")
 MOVED = "ticket_moved"
 """Why a refund is owed for a ticket that has become cheaper."""
 
+_CHANGING_IN_LINE = ("status", "reservation_id", "seat_ids", "expires_at", "epoch", "seq", "changed_at")
 _CHANGING = ("status", "confirmed_at", "cancelled_at", "payment_id", "payment_deadline", "sold_by")
 
 
@@ -39,16 +40,20 @@ class Tables:
     """The tables.
 
     Attributes:
-        screenings: terms and layouts of screenings and events; nothing changes them.
+        screenings: terms and layouts of screenings and events.
+        removed: seats that layouts had before, by screening and id.
         epochs: epoch and owner by screening.
-        holds, tickets, payments, refunds, moves, events, answers: rows by key.
+        holds, tickets, payments, refunds, moves, blocks, waitlist, events, answers: rows by key.
         sold: the live ticket of each seat.
+        overtaken: entries of waiting lists that were served, and others that had joined before and waited.
+        misplaced: screenings and seats that were held or sold although the layout does not have them.
         late: keys of events that were written although their epoch was over.
         taken: called with screening, new epoch, former and new owner when an epoch was raised.
     """
 
     def __init__(self, screenings: Mapping[int, tuple[ScreeningInfo, Layout]]) -> None:
-        self.screenings = screenings
+        self.screenings = dict(screenings)
+        self.removed: dict[tuple[int, int], Seat] = {}
         self.epochs: dict[int, tuple[int, str]] = {}
         self.holds: dict[tuple[str, int, int], dict[str, Any]] = {}
         self.tickets: dict[int, dict[str, Any]] = {}
@@ -58,7 +63,11 @@ class Tables:
         self.moves: dict[tuple[int, ...], dict[str, Any]] = {}
         self.events: dict[tuple[int, int, int], dict[str, Any]] = {}
         self.answers: dict[tuple[str, str], dict[str, Any]] = {}
+        self.blocks: dict[int, dict[str, Any]] = {}
+        self.waitlist: dict[int, dict[str, Any]] = {}
         self.sold: dict[tuple[int, int], int | None] = {}
+        self.overtaken: list[tuple[int, int]] = []
+        self.misplaced: list[tuple[int, int]] = []
         self.late: list[tuple[int, int, int]] = []
         self.taken: Callable[[int, int, str, str], None] = lambda screening, epoch, before, after: None
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
@@ -94,6 +103,10 @@ class Tables:
             raise StatementRefused(f"{key} exists", UNIQUE_VIOLATION, constraint)
         return False
 
+    def _check_seat(self, screening_id: int, seat_id: int) -> None:
+        if seat_id > 0 and seat_id not in self.screenings[screening_id][1].by_id:
+            self.misplaced.append((screening_id, seat_id))
+
     def _write_owned(self, rows: list[dict[str, Any]], *, again: bool) -> None:
         for row in rows:
             if self.epochs.get(row["screening_id"], (None,))[0] != row["epoch"]:
@@ -128,6 +141,7 @@ class Tables:
                         "price_cents": prices[place],
                         "status": "active",
                     }
+                    self._check_seat(row["screening_id"], seat_ids[place])
                     self._set(self.holds, key, hold)
 
     def _write_holds(self, rows: list[dict[str, Any]], *, again: bool) -> None:
@@ -192,6 +206,7 @@ class Tables:
         ticket_id, seat = ticket["id"], (ticket["screening_id"], ticket["seat_id"])
         holder = self.sold.get(seat)
         if ticket["status"] in LIVE:
+            self._check_seat(*seat)
             if holder not in (None, ticket_id):
                 raise StatementRefused(f"seat {seat} is sold", UNIQUE_VIOLATION, "tickets_live_seat_key")
             self._set(self.sold, seat, ticket_id)
@@ -281,6 +296,38 @@ class Tables:
     ) -> None:
         for row in rows:
             self._log(row, row["kind"], again)
+
+    def _write_blocks(self, rows: list[dict[str, Any]], seat_ids: list[int], *, again: bool) -> None:
+        for row in rows:
+            stored = self.blocks.get(row["id"])
+            new = {**row, "seat_ids": seat_ids[(row["first_seat"] or 1) - 1 : row["last_seat"]]}
+            if stored is None:
+                self._set(self.blocks, row["id"], new)
+            elif stored["released_at"] is None:
+                changed = {name: new[name] for name in ("released_at", "released_by")}
+                kept = stored if row["released_at"] is not None else new
+                self._set(self.blocks, row["id"], {**stored, **changed, "seat_ids": kept["seat_ids"]})
+
+    def _write_waitlist(self, rows: list[dict[str, Any]], *, again: bool) -> None:
+        for row in rows:
+            stored = self.waitlist.get(row["id"])
+            new = {**row, "seat_ids": array(row["seat_ids"], "bigint")}
+            if stored is None:
+                self._set(self.waitlist, row["id"], new)
+            elif (stored["epoch"], stored["seq"]) < (row["epoch"], row["seq"]):
+                changed = {name: new[name] for name in _CHANGING_IN_LINE}
+                self._set(self.waitlist, row["id"], {**stored, **changed})
+        self._check_order()
+
+    def _check_order(self) -> None:
+        """Who waits for one seat has joined after all who were served."""
+        entries = sorted(self.waitlist.values(), key=lambda row: (row["joined_epoch"], row["joined_seq"]))
+        waiting = next((row["id"] for row in entries if row["status"] == "waiting"), None)
+        served = [row["id"] for row in entries if row["expires_at"] is not None]
+        if waiting is not None and served:
+            ids = [row["id"] for row in entries]
+            if ids.index(waiting) < ids.index(served[-1]):
+                self.overtaken.append((served[-1], waiting))
 
     def _write_given_back(self, rows: list[dict[str, Any]], *, again: bool) -> None:
         """Nobody is admitted at the door."""

@@ -14,7 +14,9 @@ from engine.events import (
     HoldsExpired,
     HoldsExtended,
     HoldsReleased,
+    SeatsBlocked,
     SeatsHeld,
+    SeatsUnblocked,
     TicketsCancelled,
     TicketsIssued,
     TicketsLeft,
@@ -23,6 +25,8 @@ from engine.events import (
 from engine.move_money import settled
 from engine.ports import Entry, LoadedScreening
 from engine.records import (
+    HOUSE,
+    Block,
     Hold,
     Layout,
     Receipt,
@@ -34,6 +38,7 @@ from engine.records import (
 )
 from engine.replies import Booked
 from engine.seat_states import SeatStatus
+from engine.waitlist_records import WaitlistChanged, WaitlistEntry, WaitStatus
 from persistence.connector import Connector
 from persistence.errors import StatementRefused
 from persistence.idempotency import IdempotencyRows
@@ -152,7 +157,8 @@ class Side:
 
 def comparable(loaded: LoadedScreening) -> object:
     seats = [tuple(seat) for seat in loaded.layout.seats]
-    return loaded.info, seats, loaded.epoch, sorted(loaded.holds), sorted(loaded.tickets)
+    rows = sorted(loaded.holds), sorted(loaded.tickets), list(loaded.blocks), list(loaded.waitlist)
+    return loaded.info, seats, loaded.epoch, *rows
 
 
 def comparable_refund(refund: Refund | None) -> object:
@@ -169,6 +175,8 @@ class Story:
         self.epochs = dict.fromkeys(SERVERS, 1)
         self.holds: list[Hold] = []
         self.tickets: list[Ticket] = []
+        self.blocks: list[Block] = []
+        self.entries: list[WaitlistEntry] = []
         self._seqs = count(1)
         self._ids = count(1000 * screening_id)
 
@@ -228,6 +236,37 @@ class Story:
         moved = TicketsMoved(*self.head(name), (after,), (SeatStatus.AVAILABLE,), (), (before,), paid, owed)
         return Entry((left, moved))
 
+    def block(self, name: str, place: int) -> SeatsBlocked:
+        head, seats = self.head(name), self.seat_ids[: place + 1]
+        block = Block(next(self._ids), self.screening_id, "Press", HOUSE, seats, head[3], "user:1")
+        self.blocks.append(block)
+        return SeatsBlocked(*head, block, seats)
+
+    def unblock(self, name: str, pick: int) -> SeatsUnblocked | None:
+        """Release the last seat of a block, and so perhaps the whole block."""
+        if not self.blocks:
+            return None
+        number = pick % len(self.blocks)
+        *rest, last = self.blocks[number].seat_ids or self.seat_ids[:1]
+        block = self.blocks[number] = self.blocks[number]._replace(seat_ids=tuple(rest))
+        return SeatsUnblocked(*self.head(name), block, (last,))
+
+    def wait(self, name: str, place: int) -> WaitlistChanged:
+        head = self.head(name)
+        entry = WaitlistEntry(next(self._ids), self.screening_id, "user:1", place + 1, head[3], *head[1:3])
+        self.entries.append(entry)
+        return WaitlistChanged(*head, (entry,))
+
+    def serve(self, name: str, place: int, pick: int) -> WaitlistChanged | None:
+        """Offer a seat to somebody who waits, or end the entry."""
+        if not self.entries:
+            return None
+        number, head = pick % len(self.entries), self.head(name)
+        entry, status = self.entries[number], tuple(WaitStatus)[pick % len(WaitStatus)]
+        offer = (next(self._ids), (self.seat_ids[place],), head[3] + 5) if pick % 2 else (None, (), None)
+        entry = self.entries[number] = WaitlistEntry(*entry[:11], status, *offer)
+        return WaitlistChanged(*head, (entry,), (entry.id,))
+
     def entry(self, name: str, what: str, place: int, pick: int, payment: int) -> Entry | None:
         match what:
             case "hold":
@@ -235,6 +274,14 @@ class Story:
             case "extend" | "release" | "expire":
                 kinds = {"extend": HoldsExtended, "release": HoldsReleased, "expire": HoldsExpired}
                 event = self.end(name, pick, kinds[what])
+            case "block":
+                event = self.block(name, place)
+            case "unblock":
+                event = self.unblock(name, pick)
+            case "wait":
+                event = self.wait(name, place)
+            case "serve":
+                event = self.serve(name, place, pick)
             case "move":
                 return self.move(name, place, pick, payment)
             case "sell":
@@ -246,7 +293,10 @@ class Story:
         return event and Entry((event,))
 
 
-WRITES = ("hold", "hold", "extend", "extend", "release", "expire", "sell", "sell", "cancel", "move", "move")
+WRITES = (
+    *("hold", "hold", "extend", "extend", "release", "expire", "sell", "sell", "cancel", "move", "move"),
+    *("block", "unblock", "wait", "serve", "serve"),
+)
 events = st.tuples(
     st.sampled_from(WRITES), st.integers(0, SEATS - 1), st.integers(0, 5), st.integers(0, len(PAYMENTS) - 1)
 )

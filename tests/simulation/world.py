@@ -21,10 +21,11 @@ from engine.errors import EngineError
 from tests.simulation.clients import Clients
 from tests.simulation.deeds import seats_of
 from tests.simulation.faults import Faults
+from tests.simulation.hall_rules import HallRules
 from tests.simulation.loop import Stuck, VirtualLoop
 from tests.simulation.money import check_money
 from tests.simulation.network import Cable, Nats, at_once
-from tests.simulation.plan import EVENT, NODES, SCREENINGS, SEATS, Step, on_sale
+from tests.simulation.plan import EVENT, HALL, NODES, SCREENINGS, SEATS, Step, on_sale
 from tests.simulation.postgres import Postgres
 from tests.simulation.server import POLICY, WALL, Server
 from tests.simulation.watchers import Watchers
@@ -366,6 +367,8 @@ class World:
         verdict = judge(records, final)
         for finding in verdict.findings:
             self.violate(str(finding))
+        if self.clients.of_hall:
+            await self._judge_hall()
         for event in tables.late:
             self.violate(f"event {event} was written although its epoch was over")
         deeds = self.clients.deeds
@@ -374,6 +377,17 @@ class World:
         for user, key in sorted(deeds.keys):
             if (user, key) not in tables.answers:
                 self.violate(f"{user} was answered, but the answer is not stored under {key}")
+
+    async def _judge_hall(self) -> None:
+        seen = await self._ask(NODES[0], ReadSeats(HALL))
+        if seen is None or isinstance(seen, EngineError):
+            self.violate(f"the hall cannot be seen: {seen!r}")
+            return
+        await asyncio.sleep(1.0)  # what was due is written
+        rules = HallRules(self.clients.of_hall, self.postgres.tables, WALL, POLICY.offer_seconds)
+        calm = not any(hasattr(self.faults, step.kind) for step in self.plan)
+        for wrong in rules.broken(seen, calm=calm):
+            self.violate(wrong)
 
 
 class _Errors(logging.Handler):
