@@ -212,7 +212,7 @@ async def test_whoever_waits_for_a_flush_may_give_up() -> None:
 def test_random_entries_flushes_and_troubles(seed: int) -> None:
     """Depth, age and flushes are those of a plain list; order is kept, and everything is written once."""
 
-    @partial(in_virtual_time, limit_seconds=1000.0)
+    @partial(in_virtual_time, limit_seconds=300.0)
     async def run() -> None:
         chance = random.Random(seed)
         limit = chance.choice((3, 10, 40))

@@ -39,22 +39,27 @@ async def test_a_batch_is_halved_after_a_time_out_and_doubled_after_a_quick_one(
     assert await world.journal.stop(1.0) == 0
 
 
-@partial(in_virtual_time, limit_seconds=3000.0)
-async def test_a_screening_that_is_slow_alone_gets_more_and_more_time_while_others_go_on() -> None:
+@partial(in_virtual_time, limit_seconds=200.0)
+async def test_a_screening_that_is_slow_alone_gets_more_and_more_time_while_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("persistence.journal.STATEMENT_SECONDS", 1.0)
+    monkeypatch.setattr("persistence.journal.LAST_STATEMENT_SECONDS", 30.0)
     world = VirtualWorld()
     database = world.database
-    database.seconds = lambda keys: 1000.0 if (1, 2) in keys else 40.0 if (1, 3) in keys else COMMIT_SECONDS
+    database.seconds = lambda keys: 100.0 if (1, 2) in keys else 4.0 if (1, 3) in keys else COMMIT_SECONDS
     first, slow, third = [world.wait_for(world.held(1)) for _ in range(3)]
     await world.journal.start()
-    await world.until(10.5)
+    await world.until(1.5)
+    assert world.journal.delay_seconds == world.journal.lag_seconds == pytest.approx(1.5)
     # Set aside, it has had its first time-out in the main queue, and is tried in smaller parts.
     for _ in range(3):
         assert world.wait_for(world.held(2)) not in world.outcomes
         await asyncio.sleep(2 * COMMIT_SECONDS)
     assert [key[0] for key in world.outcomes] == [2, 2, 2]
     assert world.journal.depth == 3
-    await world.until(700.0)
-    database.seconds = lambda keys: 290.0 if (1, 2) in keys else COMMIT_SECONDS
+    await world.until(70.0)
+    database.seconds = lambda keys: 29.0 if (1, 2) in keys else COMMIT_SECONDS
     assert len(database.sessions) == 2
     await world.journal.flushed()
     await asyncio.sleep(0)
@@ -62,13 +67,13 @@ async def test_a_screening_that_is_slow_alone_gets_more_and_more_time_while_othe
     assert [world.outcomes[key][0] for key in (first, slow, third)] == [None] * 3
     aside = [each for each in database.transactions if each.keys[0][0] == 1]
     tried = [([seq for _, seq in each.keys], each.limit_seconds) for each in aside]
-    assert tried[:5] == [([1, 2, 3], 10), ([1, 2, 3], 10), ([1], 10), ([2, 3], 10), ([2], 10)]
-    assert tried[5:] == [([2], seconds) for seconds in (20, 40, 80, 160, 300, 300, 300)] + [([3], 300)]
+    assert tried[:5] == [([1, 2, 3], 1), ([1, 2, 3], 1), ([1], 1), ([2, 3], 1), ([2], 1)]
+    assert tried[5:] == [([2], seconds) for seconds in (2, 4, 8, 16, 30, 30, 30)] + [([3], 30)]
     # The next one that is set aside begins with the usual limit.
-    world.database.seconds = lambda keys: 15.0 if (1, 4) in keys else COMMIT_SECONDS
+    world.database.seconds = lambda keys: 1.5 if (1, 4) in keys else COMMIT_SECONDS
     world.wait_for(world.held(1))
     await world.journal.flushed()
-    assert [each.limit_seconds for each in database.transactions[-3:]] == [10, 10, 20]
+    assert [each.limit_seconds for each in database.transactions[-3:]] == [1, 1, 2]
     assert await world.journal.stop(1.0) == 0
     assert database.sessions == []
 
