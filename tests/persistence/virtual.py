@@ -12,11 +12,12 @@ from engine.errors import EngineError
 from engine.events import Event
 from engine.memory import NullObserver
 from engine.ports import Entry
-from engine.records import IdempotencyRecord
+from engine.records import IdempotencyRecord, Layout, Seat
 from persistence.connector import Connector, Row
 from persistence.errors import ConnectionLost, DatabaseUnavailable, LockTimeout, StatementCancelled
 from persistence.journal import PostgresJournal
 from persistence.journal_connection import BLOCKED, END_EARLIER_SESSIONS, LOCK_SECONDS
+from tests.engine.conftest import make_info
 from tests.ports.adapters import Hall, encode
 from tests.ports.story import Story
 from tests.simulation import queries
@@ -91,7 +92,9 @@ class ScriptedDatabase(Connector):
 
     def __init__(self, screenings: int) -> None:
         super().__init__("")
-        self.tables = Tables({})
+        self.tables = Tables(
+            {number: (make_info(number), _layout(number)) for number in range(1, screenings + 1)}
+        )
         self.tables.epochs.update({number: (1, "") for number in range(1, screenings + 1)})
         self.transactions: list[Transaction] = []
         self.sessions: list[_Session] = []
@@ -117,6 +120,11 @@ class ScriptedDatabase(Connector):
         session = _Session(self, self.opened, options["application_name"], statement_timeout_seconds)
         self.sessions.append(session)
         return session
+
+
+def _layout(number: int) -> Layout:
+    seats = [Seat(100 * number + place, number, "A", place, "standard", place, 1.0) for place in range(50)]
+    return Layout(number, 1, seats)
 
 
 class _Session:
@@ -217,8 +225,8 @@ class VirtualWorld:
             monotonic=self.loop.time,
         )
         self.stories = [
-            Story(Hall(number, tuple(range(100 * number, 100 * number + 50))))
-            for number in range(1, screenings + 1)
+            Story(Hall(number, tuple(layout.by_id)))
+            for number, (_, layout) in self.database.tables.screenings.items()
         ]
         self.outcomes: dict[Any, tuple[EngineError | None, float]] = {}
 
