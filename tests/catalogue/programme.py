@@ -1,6 +1,6 @@
 """Creates a cinema with rooms, seats and screenings over HTTP, for many tests of the catalogue."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,23 @@ def hour(number: float) -> str:
     """Return a time tomorrow, some hours after midnight in UTC, in the API's format."""
     time = _TOMORROW + timedelta(hours=number)
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+async def set_soon(change: Callable[[datetime], Awaitable[object]]) -> datetime:
+    """Set a time that is still to come when the server has taken it over, and return it.
+
+    It is a second away, and more if the server has taken longer.
+
+    Args:
+        change: sends a time to the server.
+    """
+    seconds = 1.0
+    while True:
+        at = datetime.now(UTC) + timedelta(seconds=seconds)
+        await change(at)
+        if datetime.now(UTC) < at:
+            return at
+        seconds *= 2
 
 
 async def make(house: House, path: str, body: object) -> Any:

@@ -4,7 +4,6 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -32,6 +31,7 @@ from frontrow_client import (
 )
 from frontrow_client._async import connection
 from frontrow_client.live import Next, ProtocolError, SeatPicture, next_after
+from tests.catalogue.programme import set_soon
 from tests.clients.conftest import Box
 from tests.web.network import Network
 
@@ -329,7 +329,7 @@ async def test_rooms(box: Box) -> None:
 
 async def test_sales_that_open_are_told(box: Box) -> None:
     async with watching(box) as (_, watch), box.client(1, admin=True) as admin:
-        await admin.update_screening(1, sales_start=datetime.now(UTC) + timedelta(seconds=1))
+        await set_soon(lambda start: admin.update_screening(1, sales_start=start))
         while not (isinstance(update := await anext(watch), SalesChanged) and update.is_open):
             pass
 
