@@ -63,6 +63,8 @@ class Caller:
             allow_nonstandard_methods=True,
             follow_redirects=False,
             decompress_response=False,
+            # It includes the time until one of the ten connections of the client is free.
+            connect_timeout=60,
             request_timeout=60,
         )
         response = await self._http.fetch(request, raise_error=False)
