@@ -132,13 +132,18 @@ async def test_revenue_uses_the_calendar_of_a_time_zone(house: House) -> None:
     ]
 
 
+def today_in(zone: str) -> str:
+    return datetime.now(ZoneInfo(zone)).date().isoformat()
+
+
 @gen_test
 async def test_the_default_period_is_the_last_thirty_days(house: House) -> None:
     sell(house, (1, datetime.now(UTC).isoformat(), 12.5))
+    before = today_in("Asia/Kathmandu")
     document = await stats(house, "revenue/period?timezone=Asia/Kathmandu")
     assert len(document["periods"]) == 30
-    assert document["periods"][-1]["revenue"] == 12.5
-    assert document["to"] == datetime.now(ZoneInfo("Asia/Kathmandu")).date().isoformat()
+    assert sum(period["revenue"] for period in document["periods"][-2:]) == 12.5
+    assert document["to"] in (before, today_in("Asia/Kathmandu"))
 
 
 @gen_test
@@ -224,8 +229,9 @@ async def test_today_depends_on_the_time_zone(house: House) -> None:
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     sell(house, *((1, (midnight + timedelta(hours=hours)).isoformat(), 1) for hours in range(-24, 48)))
     for zone in ("UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"):
+        before = today_in(zone)
         today = await stats(house, f"today?timezone={zone}")
-        assert today["date"] == datetime.now(ZoneInfo(zone)).date().isoformat()
+        assert today["date"] in (before, today_in(zone))
         assert today["tickets_sold"] == 24
 
 
