@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from bench.load.http import Requests, framed, head
-from tests.acceptance.server_process import SeededScreening
+from tests.acceptance.seeding import SeededScreening
 
 RESERVE = "/api/v1/seat-reservations/reserve"
 TOGGLE = "/api/v1/seat-reservations/toggle"

@@ -29,7 +29,8 @@ from bench.seats import Each, release_all
 from frontrow.signing import SECRET_FILES
 from persistence.embedded import EmbeddedPostgres
 from tests.acceptance.client import Client, http_session
-from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.acceptance.seeding import SeededScreening
+from tests.acceptance.server_process import ServerProcess
 from tests.database import database_of, execute
 from tests.topology import ONE_SERVER
 

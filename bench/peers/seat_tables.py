@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tests.acceptance.server_process import SeededScreening
+from tests.acceptance.seeding import SeededScreening
 from tests.database import execute
 
 # Half of each page stays free, so that a change of status stays on its page and touches no index.

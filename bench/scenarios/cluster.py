@@ -17,7 +17,7 @@ from bench.seats import Repeated, SeatPairs, Walk
 from bench.stage import Frontrow, Server, Stage
 from cluster.hashing import Ring
 from cluster.nats_server import NatsServer
-from tests.acceptance.server_process import SeededScreening
+from tests.acceptance.seeding import SeededScreening
 
 IN_FLIGHT = (1, 8, 32)
 """Holds in flight at one owner."""

@@ -13,7 +13,7 @@ from bench.peers import seat_tables
 from bench.plan import Contenders, Figures
 from bench.seats import CANCEL, RESERVE, Each, Repeated, availability
 from bench.stage import Server, Stage
-from tests.acceptance.server_process import SeededScreening
+from tests.acceptance.seeding import SeededScreening
 
 _HALL = (15, 20)
 _CHANGED_SEATS = 3

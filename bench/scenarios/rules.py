@@ -4,7 +4,7 @@ from bench.plan import Contenders
 from bench.scenarios.holds import Buyers
 from bench.seats import SeatPairs
 from bench.stage import Frontrow, Stage
-from tests.acceptance.server_process import SeededScreening
+from tests.acceptance.seeding import SeededScreening
 from tests.database import execute
 
 # No round comes near the personal limit or the last seats of a hall, so no hold is refused.

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 
-from tests.acceptance.seeding import seeded
-from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.acceptance.seeding import SeededScreening, seeded
+from tests.acceptance.server_process import ServerProcess
 from tests.api.caller import Caller, Response
 from tests.database import execute
 from tests.durable_requests import is_passing

@@ -18,7 +18,7 @@ from frontrow_client import Conflict, ConnectionFailed, FrontrowError, ServerErr
 from persistence.connector import Connector
 from persistence.verification import verified
 from tests.acceptance.buyers import Buyer
-from tests.acceptance.server_process import SeededScreening
+from tests.acceptance.seeding import SeededScreening
 from tests.database import execute
 
 SETTLE_SECONDS = 120.0

@@ -2,9 +2,10 @@
 
 `FRONTROW_TEST_NODES` adds workers or further nodes (`tests.topology`); `url` leads to all of them.
 
-Tests use it from outside, over HTTP, WebSockets, signals and the command line. Only tokens are issued in this
-process, with the code of `frontrow token`, because a process per token would take half a second. Nothing
-outlives the `async with` block, neither the server nor the PostgreSQL that a killed server leaves behind.
+Tests use it from outside, over HTTP, WebSockets, signals and the command line. Only tokens are issued and
+screenings created in this process, with the code of `frontrow token` and `frontrow seed`, because a process
+for each would take a second. Nothing outlives the `async with` block, neither the server nor the PostgreSQL
+that a killed server leaves behind.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from api.identity.tokens import Tokens
 from frontrow.settings import PREFIX, load_settings, variable_of
 from frontrow.signing import SECRET_FILES, tokens_of
 from tests.acceptance.database_process import DatabaseProcess
+from tests.acceptance.seeding import SeededScreening, seeded
 from tests.http_layer import http_layer
 from tests.nats import nats_url
 from tests.processes import kill_all, runs
@@ -55,20 +57,6 @@ class Exit(NamedTuple):
 
     code: int
     seconds: float
-
-
-class SeededScreening(NamedTuple):
-    """A screening that `frontrow seed` has created."""
-
-    id: int
-    room_id: int
-    first_seat_id: int
-    last_seat_id: int
-
-    @property
-    def seat_ids(self) -> range:
-        """The ids of all its seats."""
-        return range(self.first_seat_id, self.last_seat_id + 1)
 
 
 class ServerProcess:
@@ -109,6 +97,7 @@ class ServerProcess:
         # No 503 only because the machine is busy.
         settings = {"http_layer": http_layer(), "ask_timeout_seconds": ASK_SECONDS, **settings}
         self._jwt_secret = settings.get("jwt_secret")
+        self._database_url = settings.get("direct_database_url") or settings.get("database_url")
         if chosen.workers > 1:
             settings = {"workers": chosen.workers, **settings}
         if chosen.nodes > 1:
@@ -321,7 +310,9 @@ class ServerProcess:
         await asyncio.to_thread(self.database.remove)
 
     async def seed(self, screenings: int, rows: int, seats_per_row: int) -> list[SeededScreening]:
-        """Create future screenings with `frontrow seed`, beside the server."""
+        """Create future screenings beside the server. Another checkout does so itself, in its own tables."""
+        if self._code_directory is None:
+            return await seeded(self._database_url or self.database.url, screenings, rows, seats_per_row)
         document = await self.command(
             *("seed", "--screenings", screenings, "--rows", rows, "--seats-per-row", seats_per_row)
         )

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.client import Answer, Client, http_session
-from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.acceptance.seeding import SeededScreening
+from tests.acceptance.server_process import ServerProcess
 from tests.acceptance.test_sticky_refusals import Gate, Repeated, until
 from tests.database import execute
 

@@ -13,7 +13,8 @@ import pytest
 from frontrow_client import SeatsUnavailable
 from tests.acceptance.buyers import ONCE, Buyer
 from tests.acceptance.figures import Figures
-from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.acceptance.seeding import SeededScreening
+from tests.acceptance.server_process import ServerProcess
 from tests.database import execute, temporary_data_directory
 
 PATIENCE_SECONDS = 60.0

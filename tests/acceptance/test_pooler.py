@@ -8,6 +8,7 @@ import pytest
 from persistence.connector import Connector
 from persistence.pooler import address_behind_pooler, is_same_database
 from tests.acceptance.buyers import ONCE, buyers_of
+from tests.acceptance.seeding import SeededScreening
 from tests.acceptance.server_process import ServerProcess
 from tests.database import execute
 from tests.pgbouncer import pgbouncer
@@ -63,7 +64,8 @@ async def test_everything_works_through_a_pooler_with_a_direct_url_beside_it(
         said = await server.refusal("check")
         assert "reaches the same database without a pooler" in said and said.count("FAIL") == 1
         async with server, buyers_of(server, ONCE) as buyer:
-            halls = await server.seed(screenings=10, rows=10, seats_per_row=20)
+            made = await server.command("seed", "--screenings", 10, "--rows", 10, "--seats-per-row", 20)
+            halls = [SeededScreening(**screening) for screening in made["screenings"]]
 
             async def buy(user_id: int) -> None:
                 hall = halls[user_id % len(halls)]

@@ -14,7 +14,8 @@ from frontrow_client import RefundRequired, SeatsChanged, SeatsUnavailable
 from tests.acceptance.buyers import Buyer, buyers_of
 from tests.acceptance.figures import Figures
 from tests.acceptance.seat_picture import CATCH_UP_SECONDS, SeatSeen, expected_picture
-from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.acceptance.seeding import SeededScreening
+from tests.acceptance.server_process import ServerProcess
 from tests.database import execute
 from tests.web.network import Network
 

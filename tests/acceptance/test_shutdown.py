@@ -14,7 +14,8 @@ from tests.acceptance.client import Client, Unanswered, http_session
 from tests.acceptance.figures import Figures
 from tests.acceptance.purchases import CLEAN, PurchaseLog, shop
 from tests.acceptance.seat_picture import SeatWatcher
-from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.acceptance.seeding import SeededScreening
+from tests.acceptance.server_process import ServerProcess
 from tests.database import execute, locked
 from tests.topology import ONE_SERVER
 

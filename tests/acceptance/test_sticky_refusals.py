@@ -17,7 +17,8 @@ import pytest
 
 from tests.acceptance.client import Answer, Client, Unanswered, http_session
 from tests.acceptance.figures import Figures, count_of
-from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.acceptance.seeding import SeededScreening
+from tests.acceptance.server_process import ServerProcess
 from tests.box_office import ADA, days_ahead
 from tests.database import execute
 

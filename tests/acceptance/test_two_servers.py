@@ -25,8 +25,7 @@ from tests.acceptance.buyers import ONCE, Buyer
 from tests.acceptance.figures import Figures
 from tests.acceptance.late_writes import late_writes_in, watch_the_order
 from tests.acceptance.purchases import CLEAN, PurchaseLog, send_home, shop
-from tests.acceptance.seeding import seeded
-from tests.acceptance.server_process import SeededScreening
+from tests.acceptance.seeding import SeededScreening, seeded
 from tests.database import execute, temporary_data_directory
 from tests.signing_keys import STRONG_SECRET
 

@@ -10,7 +10,8 @@ import pytest
 from frontrow_client import AlreadyWaiting
 from tests.acceptance.buyers import Buyer, buyers_of
 from tests.acceptance.figures import count_of
-from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.acceptance.seeding import SeededScreening
+from tests.acceptance.server_process import ServerProcess
 from tests.database import execute
 
 SEATS = 40

@@ -17,7 +17,7 @@ from bench.stage import GREETING, watching_paths
 from frontrow.seeding import seed
 from persistence.bulk import BulkLoader
 from persistence.connector import Connector
-from tests.acceptance.server_process import SeededScreening
+from tests.acceptance.seeding import SeededScreening
 from tests.bench.scripted_server import OWN_PID
 from tests.database import execute
 from tests.house import House

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from frontrow_client import Conflict, ConnectionFailed, Unavailable
 from tests.acceptance.buyers import Buyer
 from tests.acceptance.purchases import PurchaseLog
-from tests.acceptance.server_process import SeededScreening
+from tests.acceptance.seeding import SeededScreening
 from tests.cluster_faults.nodes import RETRY_SECONDS, UNSETTLED_SECONDS, Nodes
 
 PAUSE_SECONDS = (0.0, 0.04)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from frontrow_client import FrontrowError
 from tests.acceptance.buyers import Buyer
-from tests.acceptance.server_process import SeededScreening
+from tests.acceptance.seeding import SeededScreening
 from tests.cluster_faults.nodes import UNSETTLED_SECONDS, Nodes
 
 FIRST_HOLDER = 2000

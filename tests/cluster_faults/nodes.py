@@ -16,7 +16,8 @@ from tests.acceptance.buyers import ONCE, Buyer
 from tests.acceptance.client import Client, http_session
 from tests.acceptance.late_writes import watch_the_order
 from tests.acceptance.seat_picture import SeatWatcher, expected_picture
-from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.acceptance.seeding import SeededScreening
+from tests.acceptance.server_process import ServerProcess
 from tests.database import execute, temporary_data_directory
 from tests.random_node import RandomNode
 from tests.signing_keys import STRONG_SECRET

@@ -13,8 +13,8 @@ import pytest
 from cluster.nats_server import NatsServer
 from tests.acceptance.client import Answer, Client
 from tests.acceptance.late_writes import late_writes_in
-from tests.acceptance.seeding import seeded
-from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.acceptance.seeding import SeededScreening, seeded
+from tests.acceptance.server_process import ServerProcess
 from tests.acceptance.test_sticky_refusals import Gate, Repeated, until
 from tests.cluster_faults.nodes import QUICK, Nodes, cluster_of
 from tests.database import execute

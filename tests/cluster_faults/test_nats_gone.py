@@ -13,8 +13,8 @@ from frontrow_client import ApiError
 from tests.acceptance.figures import Figures, count_of
 from tests.acceptance.late_writes import late_writes_in
 from tests.acceptance.purchases import CLEAN, PurchaseLog
-from tests.acceptance.seeding import seeded
-from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.acceptance.seeding import SeededScreening, seeded
+from tests.acceptance.server_process import ServerProcess
 from tests.cluster_faults.crowd import crowd_at
 from tests.cluster_faults.nodes import Nodes, cluster_of
 from tests.nats import own_nats_server

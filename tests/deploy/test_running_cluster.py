@@ -13,7 +13,8 @@ import pytest
 from cluster.nats_server import BINARY
 from frontrow.settings import PREFIX, load_settings
 from frontrow.signing import tokens_of
-from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.acceptance.seeding import SeededScreening
+from tests.acceptance.server_process import ServerProcess
 from tests.api.caller import Caller, Response
 from tests.deploy.examples import ran
 from tests.deploy.test_compose import project
