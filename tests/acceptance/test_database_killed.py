@@ -17,7 +17,8 @@ from tests.acceptance.buyers import ONCE, Buyer, buyers_of
 from tests.acceptance.client import Client, http_session
 from tests.acceptance.figures import Figures, count_of
 from tests.acceptance.purchases import CLEAN, PurchaseLog, send_home, shop
-from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.acceptance.seeding import SeededScreening
+from tests.acceptance.server_process import ServerProcess
 from tests.database import execute
 
 BUYERS = 16
@@ -199,7 +200,7 @@ async def _freeze(data_directory: Path, seconds: float, figures: Figures) -> Non
 
 @pytest.mark.gen_test(timeout=510)
 async def test_frozen(data_directory: Path, figures: Figures) -> None:
-    await _freeze(data_directory, count_of("FREEZE_SECONDS", 10), figures)
+    await _freeze(data_directory, count_of("FREEZE_SECONDS", 5), figures)
 
 
 @pytest.mark.soak
