@@ -394,7 +394,6 @@ class PostgresJournal:
                     self._be_patient(len(held_up.batch))
             if not queue:
                 del self._aside[screening_id]
-                self._tell_flushed()
         if not self._aside:
             self._aside_due.clear()
             writer.connection.end()
@@ -405,7 +404,6 @@ class PostgresJournal:
     def _be_patient(self, entries: int) -> None:
         """After a time-out, send fewer set-aside entries next time, or give a single one more time."""
         connection = self._aside_writer.connection
-        connection.end()
         self._aside_writer.narrow(entries)
         if entries == 1:
             connection.statement_seconds = min(2 * connection.statement_seconds, LAST_STATEMENT_SECONDS)

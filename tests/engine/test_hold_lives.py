@@ -145,3 +145,6 @@ def test_of_too_many_seats_the_latest_are_remembered(monkeypatch: pytest.MonkeyP
     lives.recall(lives.rows())
     lives.ended((hold(300),), 301.0)
     assert len(lives) == 75
+    at_once = HoldLives(1000.0, by_ticket_type=False)
+    at_once.ended([hold(seat) for seat in range(80)], 300.0)
+    assert len(at_once) == 75

@@ -67,6 +67,8 @@ async def test_a_screening_that_is_slow_alone_gets_more_and_more_time_while_othe
     assert [world.outcomes[key][0] for key in (first, slow, third)] == [None] * 3
     aside = [each for each in database.transactions if each.keys[0][0] == 1]
     tried = [([seq for _, seq in each.keys], each.limit_seconds) for each in aside]
+    # What makes progress goes on at once, and all else after half a second.
+    assert rounded(*[each.at for each in aside][:5]) == [0, 1, 2.5, 2.504, 4.004]
     assert tried[:5] == [([1, 2, 3], 1), ([1, 2, 3], 1), ([1], 1), ([2, 3], 1), ([2], 1)]
     assert tried[5:] == [([2], seconds) for seconds in (2, 4, 8, 16, 30, 30, 30)] + [([3], 30)]
     # The next one that is set aside begins with the usual limit.
@@ -114,6 +116,18 @@ async def test_a_locked_screening_is_looked_at_every_half_second_while_others_go
     assert database.sent[-1] == ((2, 1), (2, 2), (2, 3)) and world.outcomes[later][0] is None
     assert (journal.lag_seconds, journal.delay_seconds) == (0.0, 0.0)
     assert await journal.stop(1.0) == 0
+
+
+@in_virtual_time
+async def test_a_flush_of_a_screening_ends_when_what_delays_it_is_set_aside() -> None:
+    world = VirtualWorld()
+    world.database.locked = {2}
+    world.wait_for(world.held(2))
+    await world.journal.start()
+    await world.journal.flushed(1)
+    assert rounded(world.loop.time()) == [0.5]
+    world.database.locked = set()
+    assert await world.journal.stop(2.0) == 0
 
 
 @in_virtual_time
@@ -209,7 +223,9 @@ def test_no_answer_makes_the_next_batch_smaller(failure: Exception) -> None:
 
 
 @in_virtual_time
-async def test_without_a_database_the_way_is_made_as_soon_as_it_is_back() -> None:
+async def test_without_a_database_the_way_is_made_as_soon_as_it_is_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     world = VirtualWorld()
     database = world.database
     database.seconds = lambda keys: 20.0 if (1, 1) in keys else COMMIT_SECONDS
@@ -236,11 +252,15 @@ async def test_without_a_database_the_way_is_made_as_soon_as_it_is_back() -> Non
     began = world.loop.time()
     await world.until(began + 0.6)
     assert another in world.outcomes and blocked not in world.outcomes
+    sent, failures = len(database.transactions), len(world.observer.failures)
     database.available = False
     await world.until(began + 3.0)
+    assert len(database.transactions) == sent and len(world.observer.failures) == failures
+    assert len(database.sessions) == 1
     database.available, database.locked = True, set()
     await world.journal.flushed()
     assert world.outcomes[blocked][0] is None
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert await world.journal.stop(1.0) == 0
 
 
