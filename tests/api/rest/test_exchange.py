@@ -172,7 +172,7 @@ async def test_a_full_journal_is_answered_with_retry_after(venue: Venue) -> None
 
 
 async def test_waiting_for_ones_own_writes_times_out(open_venue: Callable[..., Venue]) -> None:
-    venue = open_venue(limits=Limits(ask_timeout_seconds=0.05))
+    venue = open_venue(limits=Limits(ask_timeout_seconds=0.25))
     user = venue.user(7)
     venue.journal.automatic = False
     await user.reserve(SCREENING, [42])

@@ -120,7 +120,7 @@ async def test_without_the_database_keyed_requests_are_refused(venue: Venue) -> 
 async def test_a_booking_that_times_out_continues_and_can_be_queried_with_its_key(
     open_venue: Callable[..., Venue],
 ) -> None:
-    venue = open_venue(limits=Limits(ask_timeout_seconds=0.05))
+    venue = open_venue(limits=Limits(ask_timeout_seconds=0.25))
     user = venue.user(7)
     venue.journal.automatic = False
     late = await user.book(SCREENING, [42], key="k1")
@@ -142,7 +142,7 @@ async def test_a_booking_that_times_out_continues_and_can_be_queried_with_its_ke
 async def test_a_booking_without_a_key_times_out_too(
     open_venue: Callable[..., Venue],
 ) -> None:
-    venue = open_venue(limits=Limits(ask_timeout_seconds=0.05))
+    venue = open_venue(limits=Limits(ask_timeout_seconds=0.25))
     user = venue.user(7)
     venue.journal.automatic = False
     late = await user.book(SCREENING, [42], payment_id="pi_1")
@@ -154,7 +154,7 @@ async def test_a_booking_without_a_key_times_out_too(
 
 
 async def test_a_timeout_only_mentions_a_key_if_one_was_sent(open_venue: Callable[..., Venue]) -> None:
-    venue = open_venue(limits=Limits(ask_timeout_seconds=0.05))
+    venue = open_venue(limits=Limits(ask_timeout_seconds=0.25))
     user = venue.user(7)
     ticket = (await user.book(SCREENING, [42])).json[0]["id"]
     venue.journal.automatic = False
@@ -185,7 +185,7 @@ async def test_repeating_a_payment_with_another_key_stores_that_key_too(venue: V
 
 
 async def test_keys_in_flight_are_bounded(open_venue: Callable[..., Venue]) -> None:
-    venue = open_venue(limits=Limits(ask_timeout_seconds=0.05, keys_in_flight=1))
+    venue = open_venue(limits=Limits(ask_timeout_seconds=0.25, keys_in_flight=1))
     user = venue.user(7)
     venue.journal.automatic = False
     await user.book(SCREENING, [42], key="k1")

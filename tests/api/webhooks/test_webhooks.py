@@ -141,15 +141,15 @@ async def test_a_test_event_is_sent_at_once_even_to_a_disabled_webhook(integrati
 
 async def test_a_test_and_a_retry_wait_for_a_slow_receiver(integration: Integration) -> None:
     webhook = await integration.add("booking.created")
-    await integration.house.restart(ask_timeout_seconds=0.1)
+    await integration.house.restart(ask_timeout_seconds=0.5)
 
     async def slowly(got: Got) -> None:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.8)
 
     integration.receiver.before = slowly
     sent = await integration.send("POST", f"/{webhook['id']}/test")
     assert (sent.status, sent.json["delivered"]) == (200, True), sent.body
-    assert sent.json["duration_ms"] >= 500
+    assert sent.json["duration_ms"] >= 790
     again = await integration.send("POST", f"/{webhook['id']}/deliveries/{sent.json['position']}/retry")
     assert (again.status, again.json["message_id"]) == (200, sent.json["message_id"]), again.body
 
