@@ -118,7 +118,6 @@ class Heartbeat:
                 if self._membership.tick():
                     self._beat()
                 self._confirm_if_needed()
-                self._decide()
             except Exception:
                 log.exception("the heartbeat failed; it goes on")
             await asyncio.sleep(pause_seconds)

@@ -171,9 +171,6 @@ class MissedChanges:
     def stop(self) -> None:
         """Ask for nothing any more."""
         self._stopped = True
-        self._waiting.clear()
-        for timer in self._timers.values():
-            timer.cancel()
         for task in self._tasks:
             task.cancel()
 

@@ -63,9 +63,9 @@ class Shelf:
 class Granting:
     """The node `a`: it alone serves at first. `told` are claims that were given to somebody else."""
 
-    def __init__(self) -> None:
+    def __init__(self, **states: NodeState) -> None:
         self.now = 100.0
-        self.view = View(0, MappingProxyType({"a": SERVING}), Ring(["a"]))
+        self.view = View(0, MappingProxyType({"a": SERVING} | states), Ring(["a"]))
         self._handlers: list[Callable[[View, View], None]] = []
         self.calls = KeyedCalls(Links(Connection(["nats://unused.example"], "a"), "cluster", "a"), self)
         self.shelf = Shelf()
@@ -202,6 +202,13 @@ async def test_other_nodes_are_not_waited_for_long() -> None:
     a.members(b=DRAINING)
     for a.now, ready in ((100.0 + SETTLE_SECONDS - 0.5, False), (100.0 + SETTLE_SECONDS, True)):
         assert a.ready(moved=True) is ready
+
+
+async def test_a_node_that_drained_before_this_one_came_is_waited_for_too() -> None:
+    a = Granting(b=DRAINING)
+    assert not a.ready(moved=False)
+    a.announce("b", "a")
+    assert a.ready(moved=False)
 
 
 async def test_claims_are_only_known_after_a_change_if_they_were_before() -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from cluster.errors import NodeUnreachable
-from cluster.keys import Patience
+from cluster.keys import RETRY_SECONDS, Patience
 from tests.cluster.places import PATIENT, places
 from tests.cluster.virtual import in_virtual_time
 
@@ -55,3 +55,48 @@ async def test_an_impatient_caller_does_not_wait_for_another_node() -> None:
             await asyncio.wait_for(
                 first.calls.call("letter", "write", key, None, Patience(3600.0, retries=False)), 60
             )
+
+
+@in_virtual_time
+async def test_a_patient_caller_waits_until_the_node_can_be_reached_but_no_longer_than_it_said() -> None:
+    now = asyncio.get_running_loop().time
+    async with places() as (first, second):
+        key = first.key_of("letter", second)
+        await second.connection.stop()
+        await asyncio.sleep(10.0)
+        began_at = now()
+        with pytest.raises(NodeUnreachable):
+            await first.calls.call("letter", "write", key, None, Patience(0.5, retries=True))
+        assert 0.5 - 2 * RETRY_SECONDS <= now() - began_at <= 0.5
+        answer = asyncio.create_task(first.calls.call("letter", "write", key, None, PATIENT))
+        await asyncio.sleep(1.0)
+        await second.connection.start()
+        assert await answer == f"{second.name} has {key}"
+
+
+@in_virtual_time
+async def test_a_node_that_is_silent_counts_as_unreachable_when_the_patience_ends() -> None:
+    """What the caller wanted to do has not begun, so it need not be told that the outcome is unknown."""
+    now = asyncio.get_running_loop().time
+    async with places() as (first, second):
+        key = first.key_of("letter", second)
+        await asyncio.sleep(10.0)
+        second.cable.set("cut", "back", True)
+        began_at = now()
+        with pytest.raises(NodeUnreachable):
+            await first.calls.call("letter", "write", key, None, Patience(0.5, retries=False))
+        assert now() - began_at == pytest.approx(0.5, abs=0.1)
+
+
+@in_virtual_time
+async def test_nobody_waits_to_tell_something_to_a_node_that_cannot_be_reached() -> None:
+    now = asyncio.get_running_loop().time
+    async with places() as (first, second):
+        key = first.key_of("letter", second)
+        await second.connection.stop()
+        await asyncio.sleep(1.0)
+        began_at = now()
+        told = first.calls.tell("letter", "write", key, None)
+        assert told is not None
+        await told
+        assert now() - began_at < RETRY_SECONDS

@@ -9,6 +9,7 @@ import pytest
 from cluster.beats import Load, NodeState
 from cluster.errors import NodeNotDrained, NodesNotFound
 from cluster.roster import Roster
+from engine.errors import Unavailable
 from tests.api.cinema import eventually
 from tests.cluster.heartbeats import PATIENT, Fleet, Member, virtual_fleet
 from tests.cluster.virtual import connection, in_virtual_time, virtual_nats
@@ -40,7 +41,7 @@ async def test_all_nodes_are_listed_by_name(caplog: pytest.LogCaptureFixture) ->
     nats = virtual_nats()
     async with virtual_fleet(nats) as nodes:
         first, second = await two_nodes(nodes)
-        async with roster(nats) as operator:
+        async with roster(nats) as operator, asyncio.timeout(10 * PATIENT.node_heartbeat_seconds):
             for _ in range(2):
                 listed = await operator.nodes()
                 assert [(beat.facts.name, beat.facts.mark, beat.state) for beat in listed] == [
@@ -77,6 +78,22 @@ async def test_nodes_that_do_not_answer_are_not_waited_for_long(monkeypatch: pyt
 
 
 @in_virtual_time
+async def test_an_operator_who_stops_does_not_wait_for_an_answer() -> None:
+    nats = virtual_nats()
+    async with virtual_fleet(nats) as nodes, roster(nats) as operator:
+        member = await nodes.join()
+        asked = asyncio.Event()
+        never = asyncio.get_running_loop().create_future()
+        member.links.on("table", lambda sender, value: asked.set() or never)
+        listing = asyncio.create_task(operator.nodes())
+        await asked.wait()
+        operator.stop()
+        with pytest.raises(Unavailable):
+            async with asyncio.timeout(0.1):
+                await listing
+
+
+@in_virtual_time
 async def test_a_node_is_drained_and_its_progress_told() -> None:
     nats = virtual_nats()
     async with virtual_fleet(nats) as nodes, roster(nats) as operator:
@@ -108,8 +125,11 @@ async def test_a_node_that_stops_or_goes_on_owning_ends_the_wait(monkeypatch: py
         await nodes.join("third")
         told: list[int] = []
         first.load = Load(1)
+        await operator.nodes()
+        began_at = asyncio.get_running_loop().time()
         with pytest.raises(NodeNotDrained, match="box still owns 1 screenings after 1 s of draining"):
             await operator.drain("box", lambda beat: told.append(beat.load.screenings))
+        assert asyncio.get_running_loop().time() - began_at == pytest.approx(1.0, abs=0.2)
         assert told == [1]
         monkeypatch.setattr("cluster.roster.DRAIN_SECONDS", 60.0)
         second.load = Load(1)
