@@ -469,7 +469,7 @@ def test_recovery_restores_holds_and_tickets(hall: Hall) -> None:
     sold = hall.sell("user:8", 3).reply.tickets
     pending = hall.sell("user:9", 4, payment_pending=True).reply.tickets
     stale = holds[0]._replace(seat_id=3)
-    again = Hall(epoch=2, holds=(*holds, stale), tickets=(*sold, *pending))
+    again = Hall(epoch=2, holds=(stale, *holds), tickets=(*sold, *pending))
     for seat_id in range(1, 6):
         assert again.map().views.get(seat_id) == hall.map().views.get(seat_id)
     again.now = NOW + 300
