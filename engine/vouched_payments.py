@@ -5,8 +5,8 @@ named before is recorded as vouched for; if that was another buyer, it goes on u
 tickets that the payment has booked, but not confirmed, are confirmed.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import cast
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TypeVar, cast
 
 from engine.box_office import BoxOffice
 from engine.commands import BookSeats, ConfirmTickets
@@ -17,6 +17,8 @@ from engine.records import Receipt, Refund, Ticket, TicketStatus, UnusablePaymen
 from engine.replies import Booked
 from engine.selling_errors import PaymentAlreadyUsed, PriceChanged, RefundRequired
 from engine.vouching import vouched_by, vouched_payment
+
+Outcome = TypeVar("Outcome")
 
 
 class VouchedPayments:
@@ -49,9 +51,16 @@ class VouchedPayments:
             PaymentAlreadyUsed: it has paid for other seats of the same holder.
             EngineError: the request may be repeated, or is wrong.
         """
-        if command.payment_id is not None:
-            payment_id = await self.vouch(command.payment_id, command.holder, command.actor)
-            command = command._replace(payment_id=payment_id)
+        if command.payment_id is None:
+            return await self._book(command, received_cents)
+        return await self._under_its_id(
+            command.payment_id,
+            command.holder,
+            command.actor,
+            lambda payment_id: self._book(command._replace(payment_id=payment_id), received_cents),
+        )
+
+    async def _book(self, command: BookSeats, received_cents: int | None) -> Booked:
         if received_cents is not None:
             command = await self._limited(command, received_cents)
         try:
@@ -103,7 +112,25 @@ class VouchedPayments:
             PaymentAlreadyUsed: it has paid for other tickets of the same holder.
             EngineError: the request may be repeated.
         """
-        payment_id = await self.vouch(payment_id, holder, actor)
+        return await self._under_its_id(
+            payment_id,
+            holder,
+            actor,
+            lambda payment_id: self._confirm(
+                holder, ticket_ids, payment_id, actor, receipt, expected_total_cents, received_cents
+            ),
+        )
+
+    async def _confirm(
+        self,
+        holder: str,
+        ticket_ids: Sequence[int],
+        payment_id: str,
+        actor: str | None,
+        receipt: Receipt | None,
+        expected_total_cents: int | None,
+        received_cents: int | None,
+    ) -> Booked:
         tickets = [await self._box_office.own_ticket(holder, ticket_id) for ticket_id in ticket_ids]
         if received_cents is not None:
             total_cents = _total(tickets)
@@ -151,9 +178,13 @@ class VouchedPayments:
         Raises:
             PaymentAlreadyUsed: it has paid for tickets.
         """
-        payment_id = await self.vouch(payment.payment_id, payment.holder, actor)
-        vouched = payment._replace(payment_id=payment_id, vouched_by=vouched_by(actor, payment_id))
-        return await self._ledger.owe(vouched)
+
+        def owe(payment_id: str) -> Awaitable[Refund | None]:
+            return self._ledger.owe(
+                payment._replace(payment_id=payment_id, vouched_by=vouched_by(actor, payment_id))
+            )
+
+        return await self._under_its_id(payment.payment_id, payment.holder, actor, owe)
 
     async def vouch(self, payment_id: str, holder: str, actor: str | None) -> str:
         """Record that an actor vouches for a payment, if it is known.
@@ -172,6 +203,19 @@ class VouchedPayments:
         own_id = vouched_payment(payment_id)
         await self._ledger.vouch(own_id, holder, voucher)
         return own_id
+
+    async def _under_its_id(
+        self, payment_id: str, holder: str, actor: str | None, use: Callable[[str], Awaitable[Outcome]]
+    ) -> Outcome:
+        """Vouch for a payment and use it; under its own id also if another holder names it meanwhile."""
+        usable_id = await self.vouch(payment_id, holder, actor)
+        try:
+            return await use(usable_id)
+        except PaymentAlreadyUsed:
+            own_id = await self.vouch(usable_id, holder, actor)
+            if own_id == usable_id:
+                raise
+        return await use(own_id)
 
     async def _limited(self, command: BookSeats, received_cents: int) -> BookSeats:
         """The command, which is rejected if its seats cost more than was received."""

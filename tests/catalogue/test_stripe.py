@@ -3,22 +3,30 @@
 import asyncio
 import json
 import time
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from tests.api.caller import TICKETS, Caller, Response
+from tests.api.cinema import eventually
 from tests.box_office import ADA, BOB, Guest, data, make_event, make_type
 from tests.catalogue.conftest import OpenHouse
 from tests.catalogue.programme import make_screening
 from tests.catalogue.programme import open_house as open_cinema
-from tests.database import execute
+from tests.database import connect, execute
 from tests.house import House
 from tests.stripe_events import PATH, SECRET, deliver, event, intent, refunded, signed
 
 pytestmark = pytest.mark.gen_test
 
 REFUNDS = "/api/v1/admin/refunds"
+
+NAME = "INSERT INTO payments (payment_id, holder, screening_id, created_at) VALUES (%s, %s, %s, now())"
+
+ONE_WAITS = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+OWED = "SELECT payment_id, refunds.holder, vouched_by FROM refunds JOIN payments USING (payment_id)"
 
 
 async def opened(open_house_with: OpenHouse, **settings: object) -> tuple[House, int, list[int]]:
@@ -155,6 +163,22 @@ async def test_naming_somebody_elses_payment_takes_nothing_from_them(open_house:
     assert await vouchers(house) == {"pi_1": None, "vouched:pi_1": "stripe"}
     refused = await house.user(8).book(screening, [second], payment_id="vouched:pi_1")
     assert (refused.status, refused.code) == (422, "invalid_input")
+
+
+async def test_a_payment_that_somebody_else_names_at_the_same_time_is_owed_to_who_has_paid(
+    open_house: OpenHouse,
+) -> None:
+    house, screening, (sold, *_) = await opened(open_house)
+    url = house.database_url
+    assert (await house.user(9).book(screening, [sold], payment_id="pay-9")).status == 201
+    with closing(connect(url)) as other, other.cursor() as naming:
+        naming.execute("BEGIN")
+        naming.execute(NAME, ("pi_1", "user:8", screening))
+        delivered = asyncio.ensure_future(deliver(house.guest, intent("pi_1", **of(screening, sold))))
+        await eventually(lambda: bool(execute(url, ONE_WAITS)))
+        naming.execute("COMMIT")
+    assert (await delivered).status == 200
+    assert execute(url, OWED) == [("vouched:pi_1", "user:7", "stripe")]
 
 
 async def test_a_refund_that_the_buyer_has_caused_is_vouched_for_afterwards(open_house: OpenHouse) -> None:

@@ -32,7 +32,7 @@ from tests.simulation.server import POLICY, WALL
 _SEVERAL_TIMES = ("book", "book_held", "pay_twice", "reuse", "cancel")
 """Kinds of requests that clients repeat until they know the outcome."""
 
-_SEVERAL_TIMES_IN_HALL = ("buy", "return")
+_SEVERAL_TIMES_IN_HALL = ("buy", "return", "vouch", "claim")
 
 REPEATS = 12
 

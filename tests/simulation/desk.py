@@ -20,6 +20,7 @@ from engine.ports import Flushing
 from engine.records import Paper
 from engine.replies import Booked, Waiting
 from engine.selling_errors import RefundRequired, SeatsUnavailable
+from engine.vouched_payments import VouchedPayments
 from persistence.connector import Connector
 from persistence.ledger import PostgresLedger
 from persistence.store import WAITING
@@ -45,7 +46,14 @@ class ChangeLayout(NamedTuple):
     seats: int
 
 
-Request = Command | BuyReservation | MoveOrder | ChangeLayout
+class VouchedBooking(NamedTuple):
+    """Book for a payment of which a payments service says what it has brought."""
+
+    booking: BookSeats
+    received_cents: int
+
+
+Request = Command | BuyReservation | MoveOrder | ChangeLayout | VouchedBooking
 
 
 class Desk:
@@ -67,6 +75,7 @@ class Desk:
         self._keys = keys
         ledger = PostgresLedger(connector, UNVOUCHED_REFUNDS_LIMIT)
         self._box_office = BoxOffice(screenings, flushing, ledger)
+        self._vouched = VouchedPayments(self._box_office, screenings, ledger)
         self._movers = Movers(screenings, flushing, ledger, self._box_office)
 
     async def ask(self, request: Request) -> Any:
@@ -88,6 +97,8 @@ class Desk:
                 )
             case MoveOrder():
                 return await self._movers.move(request)
+            case VouchedBooking():
+                return await self._vouched.book(*request)
             case ChangeLayout():
                 return await self._screenings.change_all(
                     (request.screening_id,), partial(self._publish, request)

@@ -1,5 +1,4 @@
-"""A small hall that is nearly always full: people wait for its seats, some are kept back, and
-its layout changes.
+"""A small hall that is nearly always full, with a waiting list, blocks and layouts that change.
 
 Everybody wants one seat at a time. So who has joined the waiting list first is always served first.
 `tests.simulation.hall_rules` judges what happens there.
@@ -21,7 +20,8 @@ from engine.commands import (
 )
 from engine.events import SeatsHeld
 from engine.records import CHANNEL, channel_key
-from tests.simulation.desk import ChangeLayout
+from engine.vouching import PAYMENTS_SERVICE, vouched_payment
+from tests.simulation.desk import ChangeLayout, VouchedBooking
 from tests.simulation.plan import HALL, HALL_SEATS, PRICES_CENTS
 
 ORGANISER = "user:9"
@@ -45,6 +45,7 @@ class Hall:
         self._entries: dict[int, int] = {}
         self._blocks: list[int] = []
         self._seats = HALL_SEATS
+        self._provided = 0
 
     def wish(
         self, client: int, action: str, rng: random.Random, number: int
@@ -69,6 +70,17 @@ class Hall:
                 said |= {"seat": min(self._held[client], default=seat), "payment_id": payment_id}
                 self.paid[payment_id] = PRICES_CENTS[HALL]
                 return BookSeats(HALL, user, (said["seat"],), payment_id, access=access), said
+            case "vouch" | "claim":
+                # Whoever claims a payment of somebody else may do so before it comes.
+                self._provided += action == "vouch"
+                is_early = action == "claim" and rng.random() < 0.5
+                said["payment_id"] = payment_id = f"provider-{self._provided + is_early}"
+                self.paid[payment_id] = self.paid[vouched_payment(payment_id)] = PRICES_CENTS[HALL]
+                booking = BookSeats(HALL, user, (seat,), payment_id)
+                if action == "claim":
+                    return booking, said
+                booking = booking._replace(actor=PAYMENTS_SERVICE)
+                return VouchedBooking(booking, PRICES_CENTS[HALL]), said
             case "give" if self._held[client]:
                 said["seat"] = self._held[client].pop()
                 return ReleaseHolds(HALL, user, (said["seat"],)), said
@@ -96,7 +108,7 @@ class Hall:
             case HoldSeats():
                 self._held[client].add(record["seat"])
                 return {"new": isinstance(reply, SeatsHeld)}
-            case BookSeats():
+            case BookSeats() | VouchedBooking():
                 self._held[client].discard(record["seat"])
                 self._tickets[client] |= {ticket.id: ticket.seat_id for ticket in reply.tickets}
             case JoinWaitlist():

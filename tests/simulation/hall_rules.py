@@ -10,6 +10,7 @@ from math import inf
 from typing import Any
 
 from engine.views import SeatMap
+from engine.vouching import vouched_payment
 from engine.waitlist_records import WaitStatus
 from tests.simulation.plan import HALL
 from tests.simulation.tables import LIVE, Tables
@@ -46,6 +47,9 @@ class HallRules:
         self._offer_seconds = offer_seconds
         self._asked = [each for each in records if each["kind"] == "invoke"]
         by_op = {each["op"]: each for each in self._asked}
+        self._answered = [
+            by_op[each["op"]] for each in records if each["kind"] == "return" and each["status"] in (200, 409)
+        ]
         self._told = [
             _Told(asked, each["data"], asked["first_at"], each["time"])
             for each in records
@@ -69,6 +73,7 @@ class HallRules:
             *[f"seat {seat} was taken, but is not in the layout" for _, seat in self._tables.misplaced],
             *(self._lost_holds() if calm else ()),
             *self._entries(),
+            *self._forgotten_vouchers(),
             *self._taken_before_those_who_wait(),
             *self._taken_although_kept_back(),
             *self._at_rest(seat_map, free),
@@ -98,6 +103,19 @@ class HallRules:
             asked = taken.asked
             if taken.data["new"] and (asked["user"], asked["note"]) not in written:
                 yield f"{asked['user']} held seat {asked['seat']} at {taken.to_time:.3f}: not written"
+
+    def vouched_payments(self) -> set[str]:
+        """Return the payments that a service vouches for."""
+        return {name for name, row in self._tables.payments.items() if row["vouched_by"] == "service"}
+
+    def _forgotten_vouchers(self) -> Iterator[str]:
+        """What the service vouches for belongs to its customer, whoever has claimed the payment before."""
+        for asked in self._answered:
+            if asked["action"] == "vouch":
+                names = {asked["payment_id"], vouched_payment(asked["payment_id"])}
+                rows = [self._tables.payments[name] for name in names & self.vouched_payments()]
+                if [row["holder"] for row in rows] != [asked["user"]]:
+                    yield f"{asked['payment_id']} of {asked['user']} was vouched for, and recorded as {rows}"
 
     def _entries(self) -> Iterator[str]:
         """An acknowledged place in the line survives, and so does leaving it."""

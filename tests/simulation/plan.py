@@ -43,7 +43,7 @@ MOVES = {"move": 20}
 
 IN_HALL = {
     **{"take": 6, "buy": 4, "give": 4, "return": 4},
-    **{"join": 9, "quit": 1, "block": 3, "unblock": 3, "rebuild": 2},
+    **{"join": 9, "quit": 1, "block": 3, "unblock": 3, "rebuild": 2, "vouch": 3, "claim": 3},
 }
 """What they do in the hall."""
 

@@ -6,7 +6,7 @@ from typing import Any
 from engine.places import ticket_type_of
 from engine.purchases import RESERVATION_PAYMENT
 from engine.records import Layout
-from persistence import check_ins, refunds, store, tickets
+from persistence import check_ins, payments, refunds, store, tickets
 from persistence.errors import DefectiveStatement
 from persistence.idempotency import LOOKUP
 from persistence.journal_connection import EPOCHS, WRITTEN
@@ -301,8 +301,23 @@ def _claimed(tables: Tables, parameters: tuple[int | None, str]) -> list[Row]:
 
 
 def _unvouched(tables: Tables, parameters: tuple[str, str]) -> list[Row]:
-    """How much is owed to a holder for payments that nobody has vouched for; nobody ever does."""
-    return [(sum(row["holder"] == parameters[0] for row in tables.refunds.values()),)]
+    """How many refunds are owed to a holder for payments that nobody has vouched for."""
+    holder, payment_id = parameters
+    known = tables.payments
+    if known.get(payment_id, {"vouched_by": ""})["vouched_by"] is not None:
+        return [(0,)]
+    of_holder = [row["payment_id"] for row in tables.refunds.values() if row["holder"] == holder]
+    return [(sum(known[each]["vouched_by"] is None for each in of_holder),)]
+
+
+def _vouch(tables: Tables, wanted: Wanted) -> list[Row]:
+    row = tables.payments.get(wanted["payment_id"])
+    if row is None or row["vouched_by"] is not None:
+        return [(True,)]
+    if row["holder"] != wanted["holder"]:
+        return [(False,)]
+    tables.payments[wanted["payment_id"]] = {**row, "vouched_by": wanted["voucher"]}
+    return [(True,)]
 
 
 def _agreed_price(tables: Tables, wanted: Wanted) -> list[Row]:
@@ -360,6 +375,7 @@ _QUERIES: dict[str, Callable[[Tables, Any], list[Row]]] = {
     refunds.CLAIMED: _claimed,
     refunds.UNVOUCHED: _unvouched,
     refunds.AGREED_PRICE: _agreed_price,
+    payments.VOUCH: _vouch,
     # Nobody is admitted at the door.
     check_ins.BEGIN_CHANGE: lambda tables, _: [(None,)],
     check_ins.END_CHANGE: lambda tables, _: [],

@@ -157,8 +157,11 @@ class Tables:
 
     def _write_payments(self, rows: list[dict[str, Any]], *, again: bool) -> None:
         for row in rows:
-            if row["payment_id"] not in self.payments:
+            stored = self.payments.get(row["payment_id"])
+            if stored is None:
                 self._set(self.payments, row["payment_id"], row)
+            elif stored["vouched_by"] is None and stored["booking_id"] == row["booking_id"]:
+                self._set(self.payments, row["payment_id"], {**stored, "vouched_by": row["vouched_by"]})
 
     def _write_sales(
         self,

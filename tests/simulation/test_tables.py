@@ -43,6 +43,7 @@ from persistence.connector import Connector
 from persistence.errors import StatementRefused
 from persistence.idempotency import IdempotencyRows
 from persistence.journal_connection import JournalConnection, Queued
+from persistence.payments import Payments
 from persistence.refunds import OF_PAYMENT, Refunds
 from persistence.store import PostgresStore
 from persistence.tickets import Tickets
@@ -98,6 +99,7 @@ class Side:
         }
         self.tickets = Tickets(connector)
         self.refunds = Refunds(connector, 1000)
+        self.payments = Payments(connector)
         self.answers = IdempotencyRows(connector)
 
     async def take(self, name: str, screening_id: int, known_epoch: int) -> object:
@@ -304,6 +306,7 @@ steps = st.one_of(
     st.tuples(st.just("write"), st.sampled_from(SERVERS), st.lists(events, min_size=1, max_size=3)),
     st.tuples(st.just("take"), st.sampled_from(SERVERS), st.integers(-1, 0)),
     st.tuples(st.just("again"), st.sampled_from(SERVERS), st.just(0)),
+    st.tuples(st.just("vouch"), st.sampled_from(("user:1", "user:2")), st.integers(1, len(PAYMENTS) - 1)),
     st.tuples(st.just("owe"), st.sampled_from(("user:1", "user:2")), st.integers(1, len(PAYMENTS) - 1)),
 )
 
@@ -333,13 +336,16 @@ async def compare(database_url: str, plan: list[Any]) -> None:
                     epoch += 1
                     story.epochs[name] = epoch
                 continue
+            if what == "vouch":
+                vouched = (f"{screening_id}-{PAYMENTS[how]}", name, "service")
+                assert await virtual.payments.vouch(*vouched) == await real.payments.vouch(*vouched)
             if what == "owe":
                 payment_id = f"{screening_id}-{PAYMENTS[how]}"
                 unusable = UnusablePayment(payment_id, screening_id, name, 100 * how, "not_held")
                 assert await virtual.owe(unusable) == await real.owe(unusable)
             if what == "write":
                 last = [entry for event in how if (entry := story.entry(name, *event))]
-            if last and what != "owe":
+            if last and what not in ("owe", "vouch"):
                 assert await virtual.write(name, last) == await real.write(name, last), last
             assert await virtual.look(screening_id, epoch) == await real.look(screening_id, epoch)
             prices = await real.prices(screening_id, hall.seat_ids)

@@ -22,6 +22,7 @@ from tests.simulation.clients import Clients
 from tests.simulation.deeds import seats_of
 from tests.simulation.faults import Faults
 from tests.simulation.hall_rules import HallRules
+from tests.simulation.logged import LoggedErrors
 from tests.simulation.loop import Stuck, VirtualLoop
 from tests.simulation.money import check_money
 from tests.simulation.network import Cable, Nats, at_once
@@ -237,7 +238,7 @@ class World:
     def run(self) -> Outcome:
         """Carry the plan out and judge what happened."""
         asyncio.set_event_loop(self.loop)
-        errors = _Errors()
+        errors = LoggedErrors()
         logger = logging.getLogger()
         logger.addHandler(errors)
         try:
@@ -331,18 +332,22 @@ class World:
                 return
             await asyncio.sleep(0.3)
 
+    async def _seen(self, command: ReadSeats | ReadStock) -> Any:
+        """Look at something in the end. Returns None if it cannot be seen, which breaks a rule."""
+        seen = await self._ask(NODES[0], command)
+        if seen is not None and not isinstance(seen, EngineError):
+            return seen
+        self.violate(f"screening {command.screening_id} cannot be seen: {seen!r}")
+        return None
+
     async def _judge(self) -> None:
         tables = self.postgres.tables
         screenings = {}
         for screening in SCREENINGS:
-            seen = await self._ask(NODES[0], ReadSeats(screening))
-            if seen is None or isinstance(seen, EngineError):
-                self.violate(f"screening {screening} cannot be seen: {seen!r}")
+            if (seen := await self._seen(ReadSeats(screening))) is None:
                 return
             screenings[str(screening)] = {"epoch": seen.epoch, "seq": seen.seq, "seats": seats_of(seen)}
-        stock = await self._ask(NODES[0], ReadStock(EVENT))
-        if stock is None or isinstance(stock, EngineError):
-            self.violate(f"event {EVENT} cannot be seen: {stock!r}")
+        if (stock := await self._seen(ReadStock(EVENT))) is None:
             return
         final = {
             "time": self.loop.time(),
@@ -379,25 +384,11 @@ class World:
                 self.violate(f"{user} was answered, but the answer is not stored under {key}")
 
     async def _judge_hall(self) -> None:
-        seen = await self._ask(NODES[0], ReadSeats(HALL))
-        if seen is None or isinstance(seen, EngineError):
-            self.violate(f"the hall cannot be seen: {seen!r}")
+        if (seen := await self._seen(ReadSeats(HALL))) is None:
             return
         await asyncio.sleep(1.0)  # what was due is written
         rules = HallRules(self.clients.of_hall, self.postgres.tables, WALL, POLICY.offer_seconds)
         calm = not any(hasattr(self.faults, step.kind) for step in self.plan)
         for wrong in rules.broken(seen, calm=calm):
             self.violate(wrong)
-
-
-class _Errors(logging.Handler):
-    """Keeps the errors that were logged: a defect, or a row that the database refused."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.messages: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.name != "asyncio":
-            cause = f": {record.exc_info[1]!r}" if record.exc_info else ""
-            self.messages.append(f"logged: {record.getMessage()}{cause}")
+        self.clients.deeds.answered |= rules.vouched_payments()
