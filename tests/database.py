@@ -82,13 +82,23 @@ def empty_data_directory() -> Iterator[Path]:
         yield path
 
 
+def migrate_apart(database_url: str) -> None:
+    """Migrate a database in a thread.
+
+    `migrate` runs an event loop of its own. In this thread, a test would be left without a current one if its
+    first database is only made after its event loop.
+    """
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(migrate, database_url).result()
+
+
 @pytest.fixture(scope="session")
 def migrated_cluster() -> Iterator[Path]:
     """The files of an embedded PostgreSQL whose database is migrated. It is not running."""
     with temporary_data_directory() as path:
         embedded = EmbeddedPostgres(path)
         embedded.start()
-        migrate(embedded.url)
+        migrate_apart(embedded.url)
         # Copies are killed, but never lose their machine.
         execute(embedded.url, "ALTER SYSTEM SET fsync = off")
         embedded.stop()
@@ -169,7 +179,7 @@ def execute(database_url: str, statement: str, *parameters: object) -> list[tupl
 def template_database(cluster: EmbeddedPostgres) -> str:
     """Name of the migrated database that the tests' databases are copied from."""
     execute(cluster.url, "CREATE DATABASE template_for_tests")
-    migrate(database_of(cluster, "template_for_tests"))
+    migrate_apart(database_of(cluster, "template_for_tests"))
     return "template_for_tests"
 
 
