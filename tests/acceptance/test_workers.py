@@ -22,7 +22,7 @@ from tests.acceptance.server_process import ServerProcess
 from tests.database import temporary_data_directory
 
 SECONDS = 60.0
-GRACE_SECONDS = 20.0
+GRACE_SECONDS = 60.0
 GOING_AWAY = 1001
 KEY_REFUSED = "The HMAC key is 5 bytes long"
 
