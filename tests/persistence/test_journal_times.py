@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from engine.causes import Cause
 from engine.errors import JournalFull
 from engine.ports import Entry
 from engine.records import IdempotencyRecord
@@ -77,6 +78,11 @@ async def test_a_flush_does_not_wait_for_the_pace() -> None:
     assert world.journal.delay_seconds == pytest.approx(4 * MS)
     await world.journal.flushed()
     assert times(world) == rounded(0, 5 * MS)
+    # It ends when all callers have been told.
+    for _ in range(3 * CALLERS_PER_TURN):
+        world.wait_for(world.held(1))
+    await world.journal.flushed()
+    assert len(world.outcomes) == 3 * CALLERS_PER_TURN
     assert await world.journal.stop(1.0) == 0
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
@@ -140,12 +146,10 @@ async def test_a_full_journal_takes_entries_but_no_responses() -> None:
     world.database.seconds = lambda keys: 1.0
     await journal.start()
     await world.until(0.5)
-    world.hold(2, 2)
-    assert journal.depth == 6
+    world.hold(2, 3)
+    assert journal.depth == 7
     await world.until(1.0 + MS)
-    assert journal.depth == 2 and not journal.full and told[1:] == [None]
-    world.hold(2)
-    assert journal.full
+    assert journal.depth == 3 and journal.full and told[1:] == [None]
     assert await journal.stop(10.0) == 0 and not journal.full
 
 
@@ -205,6 +209,37 @@ async def test_whoever_waits_for_a_flush_may_give_up() -> None:
     flushes[0].cancel()
     await asyncio.wait(flushes)
     assert flushes[0].cancelled() and rounded(world.loop.time()) == [4 * MS]
+    assert await world.journal.stop(1.0) == 0
+
+
+class Spans:
+    """Keeps the spans that are recorded: name, beginning, end, parent, and those that it is linked to."""
+
+    def __init__(self) -> None:
+        self.recorded: list[tuple[Any, ...]] = []
+
+    def record(
+        self, name: str, began: float, ended: float, *, parent: str | None = None, links: Any = (), **_: Any
+    ) -> str:
+        self.recorded.append((name, *rounded(began, ended), parent, tuple(links)))
+        return name
+
+
+@in_virtual_time
+async def test_batches_of_traced_requests_are_recorded() -> None:
+    spans = Spans()
+    world = VirtualWorld(tracer=spans)
+    await world.journal.start()
+    world.hold(1)
+    await world.until(MS)
+    for trace in ("a", None):
+        world.journal.append(Entry((world.held(1),), cause=Cause("request", trace)))
+    await world.journal.flushed()
+    assert spans.recorded == [
+        ("journal batch", *rounded(MS, 8 * MS), None, ("a",)),
+        ("commit", *rounded(4 * MS, 8 * MS), "journal batch", ()),
+        ("journal", *rounded(MS, 8 * MS), "a", ("journal batch",)),
+    ]
     assert await world.journal.stop(1.0) == 0
 
 
