@@ -88,9 +88,7 @@ def unblock(
 def unblock_due(state: ScreeningState, now: float) -> list[ev.SeatsUnblocked]:
     """Release the blocks whose time has come."""
     due = [block for block in state.seats.kept.blocks.values() if (block.release_at or inf) <= now]
-    events = [unblock(state, block, block.seat_ids, ev.SYSTEM, now) for block in due]
-    set_alarm(state)
-    return events
+    return [unblock(state, block, block.seat_ids, ev.SYSTEM, now) for block in due]
 
 
 def set_alarm(state: ScreeningState) -> None:

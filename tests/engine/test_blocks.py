@@ -348,6 +348,12 @@ class TestPlaces:
         level = stock_of(event).ticket_types[STANDING]
         assert (level.blocked, level.reserved, level.available) == (0, 5, 5)
 
+    def test_places_that_were_taken_from_a_block_before_are_taken_once(self, event: Hall) -> None:
+        event.block(kind=CHANNEL, channel="press", ticket_type_id=STANDING, quantity=4)
+        self.order(event, 2, PRESS)
+        event.now += 301
+        assert len(set(self.order(event, 3, PRESS))) == 3
+
     def test_two_orders_share_the_block(self, event: Hall) -> None:
         event.block(kind=CHANNEL, channel="press", ticket_type_id=STANDING, quantity=4)
         orders = (PlaceOrder(STANDING, 3), PlaceOrder(STANDING, 2))
