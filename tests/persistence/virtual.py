@@ -258,7 +258,7 @@ class VirtualWorld:
     async def until(self, at: float) -> None:
         """Let time pass until this many seconds after the start."""
         await asyncio.sleep(at - self.loop.time())
-        assert abs(self.loop.time() - at) < 1e-9
+        assert round(self.loop.time() - at, 9) == 0
 
 
 def rounded(*times: float) -> list[float]:
