@@ -141,3 +141,16 @@ def test_a_step_of_the_clock_moves_holds_and_what_is_remembered_of_earlier_ones(
     assert (moved.reply, moved.changes) == (event, (event,))
     assert [(hold.seat_id, hold.expires_at) for hold in event.holds] == [(2, hall.now + 300)]
     assert hall.hold(ADA, 1).reply.expires_at == hall.now + 200
+
+
+def test_events_and_changes_are_numbered_one_after_the_other() -> None:
+    hall = Hall()
+    booking = hall.book(ADA, 1)
+    assert [booking.events[0].seq, booking.changes[0].seq] == [1, 2]
+    assert hall.settle(booking).changes[0].seq == 3
+    assert hall.hold(ADA, 2).events[0].seq == 4
+
+
+@pytest.mark.parametrize(("named", "held"), [((1, 1), (1,)), ((2, 1), (2, 1)), ((3, 1, 3), (3, 1))])
+def test_a_seat_that_is_named_twice_is_held_once(named: tuple[int, ...], held: tuple[int, ...]) -> None:
+    assert Hall().hold(ADA, *named).reply.seat_ids == held
