@@ -331,7 +331,7 @@ class ServerProcess:
         assert process.returncode == 0, said.decode()
         return json.loads(document)
 
-    def token(self, user_id: int, ttl_seconds: int = 3600, *, admin: bool = False) -> str:
+    def token(self, user_id: int, ttl_seconds: int = 86_400, *, admin: bool = False) -> str:
         """Return a token of the user, like `frontrow token`."""
         return self._tokens.issue(user_id, admin=admin, ttl_seconds=ttl_seconds)
 
