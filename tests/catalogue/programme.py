@@ -23,14 +23,15 @@ def hour(number: float) -> str:
 async def set_soon(change: Callable[[datetime], Awaitable[object]]) -> datetime:
     """Set a time that is still to come when the server has taken it over, and return it.
 
-    It is a second away, and more if the server has taken longer.
+    It is about a second away, and more if the server has taken longer. It is a whole second, since messages
+    have no microseconds: one that is sent in time must not look earlier.
 
     Args:
         change: sends a time to the server.
     """
-    seconds = 1.0
+    seconds = 2
     while True:
-        at = datetime.now(UTC) + timedelta(seconds=seconds)
+        at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
         await change(at)
         if datetime.now(UTC) < at:
             return at

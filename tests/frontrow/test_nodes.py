@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from frontrow.cli import main
 from frontrow.node import facts_of, rules_of
 from frontrow.settings import Settings
 from tests.api.cinema import eventually
-from tests.cluster.heartbeats import Fleet, Member, fleet
+from tests.cluster.heartbeats import Member, fleet
 from tests.nats import own_nats_server
 from tests.signing_keys import STRONG_SECRET
 
@@ -96,11 +95,11 @@ class TestCommands:
             assert "set FRONTROW_NATS_URL" in alone.stderr and "Traceback" not in alone.output
             away = await frontrow(tmp_path, *command, FRONTROW_NATS_URL="nats://127.0.0.1:1")
             assert away.exit_code == 1 and "Traceback" not in away.output and "NATS" in away.stderr
-        async with own_nats_server(tmp_path) as server, AsyncExitStack() as stack:
+        async with own_nats_server(tmp_path) as server, fleet(server.url) as one, fleet(server.url) as other:
             empty = await frontrow(tmp_path, "nodes")
             assert "No node of a cluster uses these NATS servers" in empty.stderr
-            for _ in range(2):
-                await Fleet(server.url, stack).join()
+            await one.join()
+            await other.join()
             assert "More than one cluster uses" in (await frontrow(tmp_path, "nodes")).stderr
 
 
