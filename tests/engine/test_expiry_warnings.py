@@ -158,6 +158,7 @@ async def test_a_new_owner_goes_on_where_the_former_one_has_ended() -> None:
     assert announced(first) == [(250.0, [("user:7", 1, 50.0)])]
     cluster.homes[1] = "b"
     await second.hold("user:9", 3)
+    second.clock.advance(0.0)
     assert announced(second) == []
     second.pause(90.0)
     await cluster.renew()
