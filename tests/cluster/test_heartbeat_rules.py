@@ -1,4 +1,4 @@
-"""What a node sends, asks and decides, and when: to the millisecond, in virtual time.
+"""Heartbeats to the millisecond, in virtual time: the beats, questions and decisions of a node.
 
 `test_heartbeat.py` shows the same over a real NATS server.
 """

@@ -76,7 +76,7 @@ async def test_a_patient_caller_waits_until_the_node_can_be_reached_but_no_longe
 
 @in_virtual_time
 async def test_a_node_that_is_silent_counts_as_unreachable_when_the_patience_ends() -> None:
-    """What the caller wanted to do has not begun, so it need not be told that the outcome is unknown."""
+    """The caller's request has not begun, so its outcome is not unknown."""
     now = asyncio.get_running_loop().time
     async with places() as (first, second):
         key = first.key_of("letter", second)

@@ -1,4 +1,4 @@
-"""What the owner of a screening is asked for after a gap, and when, in virtual time."""
+"""The owner of a screening is asked for missed changes after a gap: questions and times, in virtual time."""
 
 import asyncio
 from collections import defaultdict

@@ -14,7 +14,7 @@ from engine.views import SeatView, Shown, view_of, view_of_kept
 
 
 class Plain:
-    """What each seat is, and its block."""
+    """The state and the block of each seat."""
 
     def __init__(self, seat_ids: tuple[int, ...]) -> None:
         self.seat_ids = seat_ids

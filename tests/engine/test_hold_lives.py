@@ -1,4 +1,4 @@
-"""How long a holder may keep a seat in all: compared with a plain model, and how much is remembered of it."""
+"""The limit of the time that a holder keeps a seat, and the memory for it, compared with a plain model."""
 
 import random
 from typing import Any

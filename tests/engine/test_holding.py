@@ -1,4 +1,4 @@
-"""What holds of several kinds are exactly, from the first to the last field."""
+"""All fields of holds of several kinds."""
 
 import pytest
 

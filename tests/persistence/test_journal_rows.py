@@ -46,7 +46,7 @@ STATES = {
     TicketsLeft: (None, FREED),
     TicketsMoved: (None, "booked"),
 }
-"""What becomes of the seats of an event; what they were before is in some events."""
+"""New states of the seats of an event; their former ones are in some events."""
 
 OF_TICKETS = (TicketsCancelled, TicketsGivenBack, TicketsLapsed, TicketsConfirmed, TicketsIssued)
 """In the order in which payments are looked for."""
@@ -58,7 +58,7 @@ def by_hand(event: Any, records: Any) -> str | None:
 
 
 def expected(history: History) -> dict[str, Any]:
-    """What a batch has to write, table by table."""
+    """The rows that a batch has to write, by table."""
     tables: dict[str, Any] = defaultdict(list)
     holds: dict[Any, Any] = {}
     blocks: dict[int, Any] = {}
@@ -154,7 +154,7 @@ def _paid(payments: list[Any]) -> list[Any]:
 
 
 def written(sql: str, parameters: list[str]) -> dict[str, Any]:
-    """What the statements of a batch say, in the form of `expected`."""
+    """The rows that the statements of a batch write, in the form of `expected`."""
     tables: dict[str, Any] = defaultdict(list)
 
     def array(literal: str | None, kind: type = str) -> Any:

@@ -1,4 +1,4 @@
-"""What the journal does if a batch is not written: to the millisecond, in virtual time."""
+"""The journal after batches that were not written, to the millisecond, in virtual time."""
 
 import asyncio
 import logging

@@ -28,7 +28,7 @@ from tests.simulation.tables import Tables
 MS = 0.001
 
 COMMIT_SECONDS = 0.004
-"""How long a transaction takes, unless a test says otherwise."""
+"""Duration of a transaction, unless a test says otherwise."""
 
 
 def in_virtual_time(
@@ -110,7 +110,7 @@ class ScriptedDatabase(Connector):
 
     @property
     def sent(self) -> list[tuple[Any, ...]]:
-        """What each attempt was to write."""
+        """The entries that each attempt was to write."""
         return [transaction.keys for transaction in self.transactions]
 
     async def _connect(self, statement_timeout_seconds: float, **options: str) -> Any:

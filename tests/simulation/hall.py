@@ -32,7 +32,7 @@ ACCESS_SHARE = 0.2
 
 
 class Hall:
-    """What clients have there, and what they ask for.
+    """Possessions and requests of clients in the hall.
 
     Attributes:
         paid: what each payment has brought, in cents.

@@ -16,7 +16,7 @@ from tests.simulation.plan import HALL
 from tests.simulation.tables import LIVE, Tables
 
 SLACK_SECONDS = 0.5
-"""How wrong a node's clock may be."""
+"""Largest error of a node's clock."""
 
 
 @dataclass
@@ -109,7 +109,7 @@ class HallRules:
         return {name for name, row in self._tables.payments.items() if row["vouched_by"] == "service"}
 
     def _forgotten_vouchers(self) -> Iterator[str]:
-        """What the service vouches for belongs to its customer, whoever has claimed the payment before."""
+        """A payment that the service vouches for belongs to its customer, whoever has claimed it before."""
         for asked in self._answered:
             if asked["action"] == "vouch":
                 names = {asked["payment_id"], vouched_payment(asked["payment_id"])}

@@ -45,7 +45,7 @@ IN_HALL = {
     **{"take": 6, "buy": 4, "give": 4, "return": 4},
     **{"join": 9, "quit": 1, "block": 3, "unblock": 3, "rebuild": 2, "vouch": 3, "claim": 3},
 }
-"""What they do in the hall."""
+"""Their steps in the hall."""
 
 HALL_SHARE, HALL_STEPS = 0.3, 0.8
 """Share of the plans with a hall, and of their steps that are there."""

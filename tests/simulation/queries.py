@@ -301,7 +301,7 @@ def _claimed(tables: Tables, parameters: tuple[int | None, str]) -> list[Row]:
 
 
 def _unvouched(tables: Tables, parameters: tuple[str, str]) -> list[Row]:
-    """How many refunds are owed to a holder for payments that nobody has vouched for."""
+    """Count the refunds that are owed to a holder for payments that nobody has vouched for."""
     holder, payment_id = parameters
     known = tables.payments
     if known.get(payment_id, {"vouched_by": ""})["vouched_by"] is not None:
