@@ -41,6 +41,8 @@ async def test_a_request_that_comes_second_is_not_told_that_the_ticket_is_unknow
     found: Counter[tuple[int, str]] = Counter()
     for _ in range(ROUNDS):
         found += await outcomes(halls, two_screenings=two_screenings)
+    if two_screenings:
+        del found[422, "invalid_input"]  # one ticket has moved, so both cannot move together any more
     assert found.keys() <= {
         (200, ""),
         (204, ""),
