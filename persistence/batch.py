@@ -4,6 +4,7 @@ Events are grouped by kind, and whole groups are transposed by `zip`, so hardly 
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate, chain, repeat
 from typing import Any
 
@@ -462,6 +463,7 @@ def _is_without_papers(event: TicketsIssued) -> bool:
     return first.code is None and first.paper is None
 
 
+@lru_cache(maxsize=256)
 def _repeated(status: str, count: int) -> str:
     """Return an array literal with `count` times the same status."""
     return "{" + ",".join([status] * count) + "}"

@@ -55,8 +55,8 @@ class DebianPostgres(EmbeddedPostgres):
 def temporary_data_directory() -> Iterator[Path]:
     """A directory for an embedded PostgreSQL, in memory if there is room.
 
-    A database has six hundred files. Copying them takes a third of a second of processor time on a disk, and
-    a fiftieth in memory. Killing servers loses neither.
+    A database has some six hundred files, and copying them in memory is much cheaper. Killing servers loses
+    neither.
 
     It is not below pytest's own directory: every pytest run that starts removes other users' rights on the
     common parent, and tests run by root run PostgreSQL as another user.

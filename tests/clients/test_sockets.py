@@ -232,9 +232,9 @@ async def test_it_ends_where_reconnecting_is_useless(box: Box) -> None:
             await anext(frontrow.watch_seats(1))
     async with Network(box.server.port) as network, AsyncFrontrow(network.url, box.token(7)) as frontrow:
         network.upgradable = False
-        with pytest.raises(ConnectionFailed, match=r"within 0.2 seconds"):
-            await anext(frontrow.watch_seats(1, give_up_seconds=0.2))
-        assert network.refused
+        with pytest.raises(ConnectionFailed, match=r"within 1 seconds"):
+            await anext(frontrow.watch_seats(1, give_up_seconds=1))
+        assert network.refused > 1
 
 
 async def test_a_silent_network_is_noticed(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:

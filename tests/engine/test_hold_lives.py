@@ -19,7 +19,7 @@ def hold(seat_id: int, holder: str = HOLDERS[0], reserved_at: float = 0.0) -> Ho
 
 
 class Model:
-    """Remembers everything for ever: who had what last, since when, until when."""
+    """A plain model that forgets nothing: the last holder of each seat, and the times of that hold."""
 
     def __init__(self, by_ticket_type: bool) -> None:
         self.by_ticket_type = by_ticket_type

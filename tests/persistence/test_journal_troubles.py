@@ -133,7 +133,7 @@ async def test_a_flush_of_a_screening_ends_when_what_delays_it_is_set_aside() ->
 
 @in_virtual_time
 async def test_a_locked_row_is_found_by_halving() -> None:
-    """Nobody says whose row it is, only that somebody holds a lock."""
+    """PostgreSQL says that a row is locked, but not which row."""
     world = VirtualWorld()
     database = world.database
     database.trouble = lambda keys: LockTimeout("a row") if (2, 1) in keys else None

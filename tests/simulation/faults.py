@@ -23,7 +23,7 @@ class Faults:
 
     @property
     def is_calm(self) -> bool:
-        """Whether there is no fault now, and there was none in the last `CALM_SECONDS`."""
+        """True if nothing is broken, and nothing was in the last `CALM_SECONDS`."""
         return not self._mending and self.world.loop.time() - self._ended_at > CALM_SECONDS
 
     def mend(self) -> None:

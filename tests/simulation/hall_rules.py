@@ -109,7 +109,7 @@ class HallRules:
         return {name for name, row in self._tables.payments.items() if row["vouched_by"] == "service"}
 
     def _forgotten_vouchers(self) -> Iterator[str]:
-        """A payment that the service vouches for belongs to its customer, whoever has claimed it before."""
+        """Check that payments which the service vouches for belong to its customers."""
         for asked in self._answered:
             if asked["action"] == "vouch":
                 names = {asked["payment_id"], vouched_payment(asked["payment_id"])}

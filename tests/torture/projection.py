@@ -194,7 +194,7 @@ class _Projecting:
             calls.append(self._seat_call(SeatCall.ATTEMPTED, waiting, claims_until=known_at))
 
     def _refused_purchase(self, operation: Operation) -> Iterator[tuple[Id, Call]]:
-        """Until the database has refused it, or the owner finds that it is none any more, it shows."""
+        """It shows on sockets until the database refuses it, or its owner has lost the screening."""
         said = list(self._refusals(operation))
         yield from said
         if not said and operation.status in _REFUSED_LATE:
