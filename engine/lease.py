@@ -12,11 +12,13 @@ class Lease:
 
     Attributes:
         until: in terms of `Clock.now()`, so it is moved when the clock is stepped.
+        confirmations: how many times ownership of the active screenings was confirmed; those that were being
+            loaded were not among them.
         lapses: how many times it has lapsed and ownership was confirmed again.
     """
 
-    __slots__ = ("lapses", "until")
+    __slots__ = ("confirmations", "lapses", "until")
 
     def __init__(self, until: float = inf) -> None:
         self.until = until
-        self.lapses = 0
+        self.confirmations = self.lapses = 0

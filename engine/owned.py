@@ -110,6 +110,7 @@ class OwnedScreenings:
             await self._journal.flushed(screening_id)
             self._dropped.discard(screening_id)
         moved_seconds, lapses = self._moved_seconds, self.lease.lapses
+        confirmations = self.lease.confirmations
         try:
             if self._takeovers is None:
                 loaded = await self._store.activate(screening_id, depose=depose)
@@ -119,6 +120,8 @@ class OwnedScreenings:
             self.copies.pop(screening_id, None)
             self._unfinished.pop(screening_id, None)
             raise
+        if loaded.owned and confirmations != self.lease.confirmations:
+            await self._require_epoch(screening_id, loaded.epoch)
         self._require_lease(screening_id)
         if lapses != self.lease.lapses:
             raise OwnershipLost(screening_id)  # another server may have taken it during the pause
@@ -143,6 +146,15 @@ class OwnedScreenings:
             # cluster they learn that a new epoch has begun, and reload what they have missed.
             self._publisher.publish(screening.show_again(outdated, now))
         return actor
+
+    async def _require_epoch(self, screening_id: int, epoch: int) -> None:
+        """Raise OwnershipLost if a loaded screening has another epoch now, or that cannot be told.
+
+        The lease may only last because the database has confirmed the active screenings.
+        """
+        confirmations = self.lease.confirmations
+        if await self._store.lost({screening_id: epoch}) or confirmations != self.lease.confirmations:
+            raise OwnershipLost(screening_id)
 
     def _require_share(self, screening_id: int) -> None:
         """Raise OwnershipLost if this server may not take a screening, or not any more."""
@@ -292,6 +304,7 @@ class OwnedScreenings:
         lost = await self._store.lost(epochs) if epochs else ()
         for screening_id in lost:
             self.step_down(screening_id, epochs[screening_id])
+        lease.confirmations += 1
         if expired := expired or lease.until <= self._clock.now():
             lease.lapses += 1
         lease.until = max(lease.until, self._clock.now() + lease_seconds())

@@ -229,6 +229,25 @@ async def test_the_lease_is_not_renewed_without_the_database(cluster: Cluster) -
         await node.seen(1)
 
 
+@pytest.mark.parametrize("taken", [False, True])
+async def test_a_screening_that_was_being_loaded_is_confirmed_too(cluster: Cluster, taken: bool) -> None:
+    await cluster.renew()
+    node, loading = cluster["a"], SlowStore.under(cluster["a"])
+    asked = asyncio.ensure_future(node.seen(1))
+    await turns()
+    assert await node.screenings.owned.confirm(lambda: LEASE_SECONDS) == ()
+    if taken:
+        cluster.living.remove("a")
+        assert await cluster["b"].seen(1) == "available"
+    loading.go_on.set()
+    if taken:
+        with pytest.raises(OwnershipLost):
+            await asked
+    else:
+        assert await asked == "available"
+    assert node.screenings.active_count == (not taken)
+
+
 async def test_a_screening_that_was_being_loaded_during_the_pause_is_not_owned(cluster: Cluster) -> None:
     await cluster.renew()
     node, loading = cluster["a"], SlowStore.under(cluster["a"])
