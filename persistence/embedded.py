@@ -193,12 +193,8 @@ class EmbeddedPostgres:
     @contextmanager
     def _transition(self) -> Iterator[None]:
         """Serialise starts and stops between processes."""
-        descriptor = os.open(self._home / "transition.lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with _exclusively(os.open(self._home / "transition.lock", os.O_RDWR | os.O_CREAT, 0o644)):
             yield
-        finally:
-            os.close(descriptor)
 
     def _initialise(self) -> None:
         # pg_trgm relies on the C library's letters. Without C.UTF-8, search only works for ASCII.
@@ -359,12 +355,24 @@ class EmbeddedPostgres:
             return ""
 
 
+@contextmanager
+def _exclusively(descriptor: int) -> Iterator[None]:
+    """Hold the lock of what is open, and close it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _account() -> pwd.struct_passwd | None:
     """Return the account to run PostgreSQL as if we are root, else None."""
     if os.geteuid() != 0:
         return None
     try:
-        ensure_user_exists(ROOT_STAND_IN)
+        # What makes accounts takes the lock of a process in another namespace for a forgotten one.
+        with _exclusively(os.open("/etc", os.O_RDONLY)):
+            ensure_user_exists(ROOT_STAND_IN)
     except (OSError, subprocess.CalledProcessError) as exc:
         raise EmbeddedPostgresFailed(
             f"PostgreSQL does not run as root, and the account {ROOT_STAND_IN!r} cannot be made: {exc}"

@@ -31,7 +31,7 @@ def _arguments() -> argparse.Namespace:
         prog="python -m tests.torture",
         description="Runs real nodes, PostgreSQL and NATS, uses them through every door while faults happen, "
         "and judges the history. Exit status 0: all promises were kept; 1: they were not, or the run proves "
-        "nothing; 2: a wrong call.",
+        "nothing; 2: a wrong call; 3: an error of the run itself.",
         epilog=f"Kinds of faults: {', '.join(KINDS)}.",
     )
     add = parser.add_argument

@@ -18,6 +18,8 @@ from tests.torture.site import Site
 from tests.torture.summary import summarise
 
 INTERRUPTED = 130
+BROKEN = 3
+"""The run itself has an error, so it has shown nothing."""
 
 
 async def _run(folder: Path) -> int:
@@ -45,6 +47,9 @@ async def _main(folder: Path) -> int:
     except asyncio.CancelledError:
         print(f"interrupted; what had happened is in {folder}", flush=True)
         return INTERRUPTED
+    except Exception:
+        traceback.print_exc()
+        return BROKEN
 
 
 if __name__ == "__main__":

@@ -93,6 +93,11 @@ class Requester:
             return number, None
         if answer.status >= 400:
             refusal = answer.document if isinstance(answer.document, dict) else {}
-            others = {name: refusal[name] for name in ("held", "booked") if name in refusal}
-            self.recorder.answer(number, answer.status, answer.code, others)
+            self.recorder.answer(number, answer.status, answer.code, _taken(refusal))
         return number, answer
+
+
+def _taken(refusal: dict[str, Any]) -> dict[str, list[Any]]:
+    """The seats that a refusal calls held or booked. Refusals about limits have numbers in such fields."""
+    fields = {name: refusal.get(name) for name in ("held", "booked")}
+    return {name: seats for name, seats in fields.items() if isinstance(seats, list)}

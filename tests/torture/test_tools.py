@@ -2,11 +2,16 @@
 
 import asyncio
 import random
+from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
 
 from tests.torture.bad_link import QUEUE_LIMIT, Carrier
 from tests.torture.caller import Caller, NotConnected, Unanswered, open_session
+from tests.torture.recorder import Recorder
+from tests.torture.requester import Requester
 from tests.torture.statement_cutter import Cuts, Messages
 
 ONE, OTHER = "10.77.0.2", "10.77.0.3"
@@ -111,3 +116,23 @@ async def test_a_client_knows_what_a_node_has_got_before_it_was_gone() -> None:
         with pytest.raises(NotConnected):
             await Caller(session, "token").send(url, "DELETE", "/tickets/1")
     await server.wait_closed()
+
+
+@pytest.mark.gen_test
+async def test_only_seats_are_recorded_as_held_or_booked(tmp_path: Path) -> None:
+    refusals = [
+        {"code": "seats_unavailable", "held": [1], "booked": [2], "blocked": [3]},
+        {"code": "hold_limit_exceeded", "held": 8, "requested": 1, "limit": 8},
+    ]
+
+    async def refuse(request: web.BaseRequest) -> web.Response:
+        return web.json_response(refusals[int(request.path[1:])], status=409)
+
+    async with RawTestServer(refuse) as server, open_session() as session:
+        with Recorder(tmp_path / "history.jsonl") as recorder:
+            caller = Caller(session, "token")
+            client = Requester("ada", caller, {"node-1": str(server.make_url("")).rstrip("/")}, recorder, 1)
+            for number, _ in enumerate(refusals):
+                await client.request({"action": "hold"}, "POST", f"/{number}", is_hasty=False)
+    answers = [record["data"] for record in recorder.records if record["kind"] == "return"]
+    assert answers == [{"held": [1], "booked": [2]}, {}]
