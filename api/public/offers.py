@@ -16,6 +16,7 @@ from engine.errors import NotFound
 FRESH_SECONDS = 2.0
 _MEMORY_BYTES = 8 * 1024 * 1024
 _OVERHEAD_BYTES = 1024
+_IDLE_SECONDS = 60.0
 
 
 class Offers:
@@ -29,7 +30,7 @@ class Offers:
     def __init__(self, rows: TicketTypeRows, now: Callable[[], float]) -> None:
         self._rows = rows
         self._now = now
-        self._known: LruCache[int, tuple[Offer, float]] = LruCache(_MEMORY_BYTES)
+        self._known: LruCache[int, tuple[Offer, float]] = LruCache(_MEMORY_BYTES, idle_seconds=_IDLE_SECONDS)
         self._changes = 0
         self._on_forget: list[Callable[[], Awaitable[object]]] = []
 
@@ -89,4 +90,4 @@ class Offers:
     def clear(self) -> None:
         """Clear the cache of this server."""
         self._changes += 1
-        self._known = LruCache(_MEMORY_BYTES)
+        self._known = LruCache(_MEMORY_BYTES, idle_seconds=_IDLE_SECONDS)

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from http.client import responses
 from logging import INFO
-from time import perf_counter, time
+from time import monotonic, perf_counter, time
 from typing import Any, NamedTuple, cast
 
 import orjson
@@ -52,7 +52,11 @@ _ORIGINS_KEPT = 1024
 _ORIGIN_CHARACTERS = 256
 """Requests with a longer Origin take the general path."""
 
-_CALLERS_KEPT = 131_072
+_CALLERS_KEPT = 65_536
+_CALLERS_SECONDS = 300.0
+"""After this time callers are looked up anew among the verified tokens, so that those who have left do not
+stay in memory. Less than `REMEMBERED_SECONDS`, so that tokens in use are not verified anew."""
+
 _CREDENTIALS_BYTES = 1024
 """Longer Authorization lines are verified anew each time."""
 
@@ -106,6 +110,7 @@ class FastPath:
         self._overload = services.overload
         # By the bytes of the Authorization line. Expiry and revocation are checked for each request.
         self._identities: dict[bytes | None, Identity] = {}
+        self._identities_since = 0.0
         # CORS headers by origin, host and scheme; None for origins that are not allowed.
         self._origins: dict[tuple[str, str, str | None], FieldLines | None] = {}
         self._second = 0
@@ -311,8 +316,10 @@ class FastPath:
         token = token_in(credentials) if credentials else None
         identity = self._services.tokens.verify(token or "")
         if credentials and len(credentials) <= _CREDENTIALS_BYTES:
-            if len(self._identities) >= _CALLERS_KEPT:
+            now = monotonic()
+            if len(self._identities) >= _CALLERS_KEPT or now - self._identities_since >= _CALLERS_SECONDS:
                 self._identities.clear()
+                self._identities_since = now
             self._identities[credentials] = identity
         return identity
 

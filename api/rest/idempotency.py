@@ -37,7 +37,7 @@ from engine.records import IdempotencyRecord
 KEY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
 KEY_LIMIT = 255
-_RECORD_OVERHEAD_BYTES = 512
+_RECORD_OVERHEAD_BYTES = 700
 _FIRST_REFUSAL = 400
 
 # The draft makes the key a quoted string of structured headers; nearly every client sends it bare.

@@ -25,6 +25,10 @@ _OF_SCREENING = re.compile(r"funcion_([0-9]+)")
 _CANONICAL_ID = re.compile(r"[1-9][0-9]{0,17}")
 _REMEMBERED_BYTES = 16 * 1024 * 1024
 _ROOM_BYTES = 1024
+_LISTING_BYTES = 1024
+"""What a cached `current_selections` takes besides its bytes."""
+
+_LISTING_IDLE_SECONDS = 300.0
 
 _Listing = tuple[int, tuple[str, ...]]
 """A screening, and the keys of the blocks whose seats are available to a client."""
@@ -79,7 +83,9 @@ class RoomDirectory:
         # Ids of free rooms marked as used at or after the last check. Another server may delete any other.
         self._used: set[int] = set()
         self._rooms: LruCache[str, Room] = LruCache(_REMEMBERED_BYTES)
-        self._listed: LruCache[_Listing, tuple[tuple[int, int], Frames]] = LruCache(_REMEMBERED_BYTES)
+        self._listed: LruCache[_Listing, tuple[tuple[int, int], Frames]] = LruCache(
+            _REMEMBERED_BYTES, idle_seconds=_LISTING_IDLE_SECONDS
+        )
 
     def known(self, name: str) -> Room | None:
         """Return a room from the cache. None for one that another server may have deleted."""
@@ -151,7 +157,7 @@ class RoomDirectory:
         if known is not None and known[0] == version:
             return known[1]
         frames = Frames(selections_frame(room, seat_map.with_access(access).views.values()), 1)
-        self._listed.put((room.screening_id, access), (version, frames), len(frames.wire))
+        self._listed.put((room.screening_id, access), (version, frames), len(frames.wire) + _LISTING_BYTES)
         return frames
 
     def forget(self, name: str) -> None:

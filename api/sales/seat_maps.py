@@ -7,7 +7,9 @@ pointers and bytes in proportion to the size of the room.
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from functools import lru_cache
+from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -25,6 +27,9 @@ from engine.views import SeatMap, SeatView
 AVAILABLE, RESERVED, RESERVED_BY_ME = "available", "reserved", "reserved_by_me"
 # Memory per seat: three bytes objects of 90 to 170 bytes, and their list entries.
 _SEAT_BYTES = 600
+_IDLE_SECONDS = 300.0
+"""How long a seat map that nobody asks for stays in memory, as long as its screening does by default."""
+
 _VERSIONS_KEPT = 1024
 
 Access = tuple[str, ...]
@@ -163,11 +168,14 @@ class SeatMapEncoder:
 
     Args:
         limit_bytes: size of the cache.
+        now: returns the time in seconds; monotonic.
     """
 
-    def __init__(self, limit_bytes: int = 64 * 1024 * 1024) -> None:
+    def __init__(self, limit_bytes: int = 64 * 1024 * 1024, now: Callable[[], float] = monotonic) -> None:
         self._fragments: WeakKeyDictionary[Layout, _Fragments] = WeakKeyDictionary()
-        self._encoded_maps: LruCache[tuple[int, Access], _EncodedMap] = LruCache(limit_bytes)
+        self._encoded_maps: LruCache[tuple[int, Access], _EncodedMap] = LruCache(
+            limit_bytes, idle_seconds=_IDLE_SECONDS, now=now
+        )
 
     def public(self, seat_map: SeatMap, access: Access = ()) -> Body:
         """Encode the seats for anonymous callers (section 1 of the cinema guide)."""

@@ -7,7 +7,7 @@ of its own, with `is_mine`.
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from math import inf
 
 from api.bodies import compact
 from api.seats.updates import bulks, finished, seat_state
@@ -15,8 +15,11 @@ from api.ws.feed import Frames, Position
 from engine.records import Layout
 from engine.views import SeatMap, SeatView
 
-_STATES_KEPT = 65_536
-"""More than the seats of the largest halls, so that not even theirs push each other out."""
+_STATES_KEPT = 32_768
+"""Encoded seats after which those are forgotten that were not shown since the last time; 0.6 KB each."""
+
+_STATES_SECONDS = 60.0
+"""Time after which the same is done even if there are fewer."""
 
 _SHARED_SECONDS = 1.0
 """How old the timestamp in a snapshot may be."""
@@ -31,6 +34,7 @@ class Snapshots:
     def __init__(self) -> None:
         self._kept: OrderedDict[int, _Shared] = OrderedDict()
         self._seats = 0
+        self._states = _States()
 
     def frames(self, seat_map: SeatMap, holder: str, at: float) -> Iterable[Frames]:
         """Return all seats of a screening as bulk updates, encoded lazily.
@@ -40,11 +44,12 @@ class Snapshots:
             holder: holder whose seats are marked `is_mine`.
             at: current time, in seconds since the epoch.
         """
+        self._states.renew(at)
         shared = self._kept.get(seat_map.screening_id)
         if shared is None or shared.seat_map is not seat_map or at - shared.at > _SHARED_SECONDS:
-            shared = self._keep(_Shared(seat_map, at))
+            shared = self._keep(_Shared(seat_map, at, self._states))
         if holder in shared.holders:
-            return (Frames(frame, 1) for frame in snapshot_frames(seat_map, holder, at))
+            return (Frames(frame, 1) for frame in _frames(seat_map, holder, at, self._states))
         return shared
 
     def _keep(self, shared: "_Shared") -> "_Shared":
@@ -64,17 +69,18 @@ class _Shared:
     Args:
         seat_map: the seats; their number is the length of the snapshot.
         at: current time, in seconds since the epoch.
+        states: encodes taken seats.
 
     Attributes:
         holders: those who get another one.
     """
 
-    def __init__(self, seat_map: SeatMap, at: float) -> None:
+    def __init__(self, seat_map: SeatMap, at: float, states: "_States") -> None:
         self.seat_map = seat_map
         self.at = at
         self.holders = {view.holder for view in seat_map.views.values()}
         self._frames: list[Frames] = []
-        self._rest = snapshot_frames(seat_map, "", at)
+        self._rest = _frames(seat_map, "", at, states)
 
     def __len__(self) -> int:
         return len(self.seat_map.layout.seats)
@@ -92,14 +98,40 @@ class _Shared:
         return frame is not None
 
 
-def snapshot_frames(seat_map: SeatMap, holder: str, at: float) -> Iterator[bytes]:
+class _States:
+    """Encodes taken seats as all but their holders see them, and remembers them for the next snapshots.
+
+    A screening's next snapshot has nearly the same seats. Those that no snapshot has shown for a minute or
+    two have changed or are no longer watched, and are forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._shown: dict[SeatView, bytes] = {}
+        self._earlier: dict[SeatView, bytes] = {}
+        self._since = -inf
+
+    def renew(self, at: float) -> None:
+        """Forget what was not shown for long. `at` is the current time, in seconds since the epoch."""
+        if len(self._shown) >= _STATES_KEPT or abs(at - self._since) >= _STATES_SECONDS:
+            self._earlier, self._shown, self._since = self._shown, {}, at
+
+    def encoded(self, view: SeatView) -> bytes:
+        """Encode a seat."""
+        state = self._shown.get(view)
+        if state is None:
+            state = self._earlier.get(view) or compact(seat_state(view, None))
+            self._shown[view] = state
+        return state
+
+
+def _frames(seat_map: SeatMap, holder: str, at: float, states: _States) -> Iterator[bytes]:
     """Yield all seats of a screening as bulk updates, encoded lazily; for the arguments see `Snapshots`."""
     views = seat_map.views
-    states = (
-        free if (view := views.get(seat_id)) is None else _seen_by(holder, view)
+    updates = (
+        free if (view := views.get(seat_id)) is None else _seen_by(holder, view, states)
         for seat_id, free in seat_map.layout.derived(_free_states).items()
     )
-    return finished(bulks(states), Position(seat_map.epoch, seat_map.seq), at, snapshot=True)
+    return finished(bulks(updates), Position(seat_map.epoch, seat_map.seq), at, snapshot=True)
 
 
 def _free_states(layout: Layout) -> dict[int, bytes]:
@@ -109,11 +141,5 @@ def _free_states(layout: Layout) -> dict[int, bytes]:
     }
 
 
-def _seen_by(holder: str, view: SeatView) -> bytes:
-    return seat_state(view, holder) if view.holder == holder else _seen_by_others(view)
-
-
-@lru_cache(_STATES_KEPT)
-def _seen_by_others(view: SeatView) -> bytes:
-    """Encode a seat for all but its holder."""
-    return compact(seat_state(view, None))
+def _seen_by(holder: str, view: SeatView, states: _States) -> bytes:
+    return seat_state(view, holder) if view.holder == holder else states.encoded(view)

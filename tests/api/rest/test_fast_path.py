@@ -11,6 +11,7 @@ import pytest
 
 from api.http1.http_server import HTTPTOOLS
 from api.limits import Limits
+from api.rest import fast_path
 from engine.commands import ReadStock
 from engine.policy import Policy
 from tests.api.venue import ORIGIN, PAST_SCREENING, SCREENING, Venue
@@ -232,6 +233,20 @@ async def test_queries_are_not_remembered(open_venue: Callable[..., Venue]) -> N
     before = set(remembered)
     await Client(venue).talk([ask("DELETE", f"{CANCEL}?seat_ids={seat_id}") for seat_id in range(41, 61)])
     assert set(remembered) == before
+
+
+@pytest.mark.gen_test
+async def test_callers_who_have_left_are_not_remembered(
+    open_venue: Callable[..., Venue], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venue = await ready(open_venue)
+    remembered = venue.application.answer_plain.__self__._identities
+    await Client(venue).talk([post(RESERVE, seat_id, user_id=seat_id) for seat_id in (41, 42, 43)])
+    assert len(remembered) == 3
+    monkeypatch.setattr(fast_path, "_CALLERS_SECONDS", 0.0)
+    answers = await Client(venue).talk([post(RESERVE, 44, user_id=7), post(RESERVE, 44, user_id=8)])
+    assert [status.split()[1] for status, _, _ in answers] == ["201", "409"]
+    assert len(remembered) == 1
 
 
 async def responses(venue: Venue, sent: bytes, *, end: bool = True) -> list[bytes]:
