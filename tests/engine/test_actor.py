@@ -29,6 +29,7 @@ from engine.errors import (
 from engine.events import SeatsHeld
 from engine.replies import Booked
 from engine.selling_errors import NotHeld, ScreeningNotFound, SeatsNotFound, SeatsUnavailable
+from tests.engine.cluster import SlowStore
 from tests.engine.conftest import NOW, make_info, make_layout
 from tests.engine.house import House, turns
 
@@ -341,7 +342,35 @@ async def test_a_change_that_fails_leaves_the_screening_open(house: House) -> No
 
     with pytest.raises(ScreeningNotFound):
         await house.screenings.change(1, write)
+    assert [change.cause for change in house.publisher.changes] == ["seats_held"]
     assert await house.seen(1) == "reserved"
+
+
+async def test_a_deleted_screening_has_nothing_to_show(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    await house.hold("user:7", 1)
+
+    async def write() -> None:
+        del house.database.screenings[1]
+
+    await house.screenings.change(1, write)
+    assert caplog.records == []
+    with pytest.raises(ScreeningNotFound):
+        await house.seen(1)
+
+
+async def test_a_change_is_written_although_its_watchers_cannot_be_told(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    await house.hold("user:7", 1)
+
+    async def write() -> str:
+        house.database.screenings[1] = None  # type: ignore[assignment] # what cannot be loaded
+        return "written"
+
+    assert await house.screenings.change(1, write) == "written"
+    assert [record.name for record in caplog.records] == ["frontrow.engine"]
 
 
 async def test_a_sweep_also_releases_expired_holds_of_unloaded_screenings(house: House) -> None:
@@ -369,6 +398,37 @@ async def test_stopping_answers_everything(house: House) -> None:
         await house.hold("user:8", 3, screening_id=2)
     house.journal.write_next(10)
     assert (await booking).tickets[0].holder == "user:7"
+
+
+async def test_stopping_answers_those_who_wait_for_a_screening_to_be_loaded(house: House) -> None:
+    SlowStore.under(house)
+    waiting, leaving = (asyncio.ensure_future(house.hold("user:7", seat)) for seat in (1, 2))
+    await turns()
+    leaving.cancel()
+    await house.screenings.stop()
+    assert leaving.cancelled(), "who does not want an answer gets none"
+    assert isinstance(waiting.exception(), Stopping)
+    assert house.screenings.active_count == 0
+
+
+async def test_stopping_stores_a_hash_of_each_screening(house: House) -> None:
+    for screening_id in (1, 2):
+        await house.hold("user:7", 1, screening_id=screening_id)
+    await house.screenings.stop()
+    await house.journal.flushed()
+    assert [digest.screening_id for digest in house.database.digests] == [1, 2]
+
+
+async def test_a_command_right_after_a_read_was_loaded_takes_the_screening(house: House) -> None:
+    await house.hold("user:7", 1)
+    other = House(house.database, owner="another")
+    loading = SlowStore.under(other)
+    reading = asyncio.ensure_future(other.seen(1))
+    await turns()
+    loading.go_on.set()
+    held = asyncio.ensure_future(other.hold("user:8", 2))  # before others learn that it was loaded
+    assert await reading == "reserved"
+    assert (await held).epoch == 2
 
 
 async def test_a_sweep_reports_a_screening_that_it_cannot_load(house: House) -> None:

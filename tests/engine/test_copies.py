@@ -1,5 +1,7 @@
 """Copies of screenings that another server owns."""
 
+import asyncio
+
 import pytest
 
 from engine.commands import (
@@ -34,6 +36,16 @@ async def test_a_copy_is_as_old_as_a_second_and_never_takes_anothers_number(hous
     assert (await other.screenings.ask(ReadChanges(1, 1, 1))).missed is None
     assert (await other.screenings.ask(ReadChanges(1, 1, 2))).missed == ()
     assert other.publisher.changes == []
+
+
+async def test_a_command_that_arrives_while_a_copy_is_loaded_takes_the_screening(house: House) -> None:
+    other = House(house.database, owner="another")
+    await house.hold("user:7", 1)
+    await turns()
+    seen, held = await asyncio.gather(other.seen(1), other.hold("user:8", 2))
+    assert (seen, held.epoch) == ("reserved", 2)
+    await turns()
+    assert {hold.holder for hold, _ in house.database.holds.values()} == {"user:7", "user:8"}
 
 
 async def test_watchers_of_a_copy_get_the_changes_after_its_owner_has_gone(house: House) -> None:

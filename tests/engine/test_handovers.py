@@ -349,6 +349,18 @@ async def test_what_belongs_to_another_server_is_not_accepted(cluster: Cluster) 
     assert cluster.database.epochs == {1: 1}
 
 
+async def test_what_its_owner_has_loaded_again_is_not_taken_from_it_by_an_offer(cluster: Cluster) -> None:
+    await cluster.renew()
+    await cluster["a"].seen(1)
+    handover = await cluster["a"].screenings.release(1)
+    await cluster["a"].hold("user:7", 1)
+    cluster.homes[1] = "b"
+    cluster.silent.add("a")
+    with pytest.raises(OwnershipLost):
+        await cluster["b"].screenings.accept(handover)
+    assert (cluster.database.owners, cluster.database.epochs) == ({1: "a"}, {1: 2})
+
+
 async def test_a_release_waits_for_an_activation(cluster: Cluster) -> None:
     await cluster.renew()
     node, loading = cluster["a"], SlowStore.under(cluster["a"])

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from engine.errors import OwnershipLost
-from tests.engine.cluster import Cluster, pair
+from tests.engine.cluster import Cluster, SlowStore, pair
 from tests.engine.house import House, turns
 
 pytestmark = pytest.mark.gen_test
@@ -35,6 +35,22 @@ async def test_a_suspended_screening_that_was_not_loaded_stays_so() -> None:
     await house.screenings.suspend(1, "id")
     await house.screenings.resume(1, "id")
     assert house.database.epochs == {}
+
+
+async def test_a_suspension_waits_for_an_activation() -> None:
+    house = House()
+    loading = SlowStore.under(house)
+    held = asyncio.ensure_future(house.hold("user:7", 1))
+    await turns()
+    suspended = asyncio.ensure_future(house.screenings.suspend(1, "id"))
+    await turns()
+    assert not suspended.done()
+    loading.go_on.set()
+    await suspended
+    assert (await held).epoch == 1
+    assert house.screenings.active_count == 0
+    await house.screenings.resume(1, "id")
+    assert house.publisher.changes[-1].cause == "stock_shown"
 
 
 async def test_a_suspension_ends_by_itself_and_a_late_resume_loads_what_was_written() -> None:

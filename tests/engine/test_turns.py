@@ -1,6 +1,7 @@
 """When commands are handled: at once or from the mailbox, with the same checks; and what follows by timer."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -16,11 +17,12 @@ from engine.commands import (
     ReceiveTickets,
     ReleaseLapsed,
 )
-from engine.errors import BadEntry, CommandExpired, JournalFull, OwnershipLost, Stopping
+from engine.errors import BadEntry, CommandExpired, JournalFull, OwnershipLost, Stopping, StoreUnavailable
 from engine.events import SeatsHeld
 from engine.memory import RecordingPublisher
 from engine.moving import ARRIVAL_SECONDS
 from engine.policy import Policy
+from engine.ports import LoadedScreening
 from engine.records import Arrival, Receipt, Ticket
 from engine.replies import Lapsed, Reply
 from engine.selling_errors import SeatsUnavailable
@@ -238,6 +240,39 @@ async def test_seats_that_wait_for_tickets_too_long_are_loaded_again() -> None:
     assert (await _shown(house)).views[5].status == "reserved"
     house.clock.advance(0.5)
     await turns(10)
+    assert 5 not in (await _shown(house)).views
+
+
+async def test_a_screening_that_waits_for_several_tickets_too_long_is_loaded_again_once() -> None:
+    house = House()
+    tickets = (await house.book("user:7", 1, 2)).tickets
+    await _shown(house)
+    for ticket, seat_id in zip(tickets, (5, 6), strict=True):
+        house.screenings.ask_active(ReceiveTickets(2, "user:7", (ticket,), (seat_id,)))
+    house.clock.advance(ARRIVAL_SECONDS)
+    await turns(20)
+    assert [change.cause for change in house.publisher.changes].count("stock_shown") == 1
+    assert not {5, 6} & (await _shown(house)).views.keys()
+
+
+async def test_seats_that_cannot_be_loaded_again_wait_for_the_next_command(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    house = House()
+    tickets = (await house.book("user:7", 1)).tickets
+    await _shown(house)
+    _arrive(house, *tickets)
+    activate = house.store.activate
+
+    async def away(screening_id: int, **how: object) -> LoadedScreening:
+        raise StoreUnavailable
+
+    house.store.activate = away  # type: ignore[method-assign] # a database that is away
+    house.clock.advance(ARRIVAL_SECONDS)
+    await turns(10)
+    gc.collect()  # of an exception that nobody looks at, asyncio tells when it is freed
+    assert house.screenings.active_ids() == [1] and caplog.records == []
+    house.store.activate = activate  # type: ignore[method-assign]
     assert 5 not in (await _shown(house)).views
 
 
