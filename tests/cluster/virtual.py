@@ -14,14 +14,21 @@ from cluster.links import Links
 from tests.simulation.loop import Process, VirtualLoop
 from tests.simulation.network import Cable, Nats, VirtualConnection
 
+LIMIT_SECONDS = 3600.0
+"""Virtual time after which a test has failed: otherwise heartbeats and pings would keep it going for ever."""
+
 
 def in_virtual_time(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     """Run a test on a loop whose clock jumps to the next timer. It fails if something raises unnoticed."""
 
+    async def within_limit(*arguments: Any, **named: Any) -> None:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            await test(*arguments, **named)
+
     @wraps(test)
     def run(*arguments: Any, **named: Any) -> None:
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-            runner.run(test(*arguments, **named))  # type: ignore[arg-type]
+            runner.run(within_limit(*arguments, **named))
             loop = runner.get_loop()
             assert isinstance(loop, VirtualLoop) and not loop.failures
 

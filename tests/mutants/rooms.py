@@ -55,6 +55,7 @@ ROOMS = (
             "tests/cluster/test_turns.py",
         ),
     ),
+    Room(("cluster/forwarding.py",), ("tests/cluster/test_forwarding_rules.py",)),
 )
 
 
