@@ -110,8 +110,8 @@ class Crowd:
     def client(self) -> Client:
         """Return somebody, who has perhaps been here before.
 
-        Everybody keeps a token for half an hour: the server remembers up to 131,072, so with a new one each
-        time its memory would grow all that time.
+        Everybody keeps a token for half an hour. The server remembers those of the last ten minutes, so with
+        a new one each time its memory would grow for that long, on a fast machine by 50 MB.
         """
         number, half_hour = self.draw.randrange(USERS), time.monotonic() // 1800
         client, since = self._clients.get(number, (None, half_hour))
