@@ -29,6 +29,8 @@ _ABSOLUTE_FORM = re.compile(r"https?://([^/?]+)(.*)", re.IGNORECASE | re.DOTALL)
 _CACHED_HEAD_BYTES, _HEADS_KEPT = 1024, 4096
 _UPGRADE = b"\r\nUpgrade:"
 """As everybody writes it. Heads of handshakes are all different."""
+_KEYED = b"\r\nIdempotency-Key:"
+"""As nearly everybody writes it. These heads are all different too, but for a few repeated requests."""
 # Replaces the request line: httptools only knows the methods on its list and treats some of them specially.
 _PARSERS_REQUEST_LINE = b"GET / HTTP/1.1\r\n"
 
@@ -97,7 +99,7 @@ def parse_head(data: bytes, limits: Limits) -> RequestHead:
         TargetTooLong: the request line is too long.
         HeadersTooLarge: there are too many fields.
     """
-    if len(data) <= _CACHED_HEAD_BYTES and _UPGRADE not in data:
+    if len(data) <= _CACHED_HEAD_BYTES and _UPGRADE not in data and _KEYED not in data:
         head = _cached(data, limits)
         if not head.upgrade:
             return head

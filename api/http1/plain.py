@@ -53,6 +53,7 @@ _VARYING = frozenset(
     {
         b"cookie",
         b"forwarded",
+        b"idempotency-key",
         b"if-none-match",
         b"traceparent",
         b"tracestate",

@@ -29,6 +29,13 @@ def test_heads_with_an_upgrade_are_not_cached() -> None:
     assert parse_head(UPGRADE, LIMITS).headers["Upgrade"] == "websocket"
 
 
+def test_heads_with_idempotency_keys_push_out_no_others() -> None:
+    head = parse_head(GET % 1, LIMITS)
+    for key in range(10_000):
+        parse_head(b"POST / HTTP/1.1\r\nHost: x\r\nIdempotency-Key: %d\r\n\r\n" % key, LIMITS)
+    assert parse_head(GET % 1, LIMITS) is head
+
+
 def test_malformed_heads_are_not_cached() -> None:
     for _ in range(2):
         with pytest.raises(MalformedRequest):
