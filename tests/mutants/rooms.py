@@ -55,7 +55,9 @@ ROOMS = (
             "tests/cluster/test_turns.py",
         ),
     ),
+    Room(("cluster/answering.py",), ("tests/cluster/test_answering_rules.py",)),
     Room(("cluster/forwarding.py",), ("tests/cluster/test_forwarding_rules.py",)),
+    Room(("cluster/publishing.py",), ("tests/cluster/test_publishing_rules.py",)),
 )
 
 
