@@ -2,6 +2,7 @@
 
 import asyncio
 import weakref
+from collections.abc import Sequence
 
 import pytest
 
@@ -14,20 +15,21 @@ from engine.commands import (
     ReadSeats,
     ReadStock,
     ReleaseHolds,
-    ReleaseLapsed,
 )
 from engine.errors import (
     BadEntry,
     CommandExpired,
-    EngineError,
     IdsExhausted,
     JournalFull,
     Overloaded,
     OwnershipLost,
     Stopping,
+    StoreUnavailable,
 )
 from engine.events import SeatsHeld
+from engine.ports import LoadedScreening
 from engine.replies import Booked
+from engine.sale_rules import SaleRules
 from engine.selling_errors import NotHeld, ScreeningNotFound, SeatsNotFound, SeatsUnavailable
 from tests.engine.cluster import SlowStore
 from tests.engine.conftest import NOW, make_info, make_layout
@@ -261,6 +263,20 @@ async def test_a_defect_puts_the_screening_away_and_the_next_touch_reloads_it(ho
     assert house.database.epochs[1] == 2
 
 
+async def test_only_the_first_loading_after_a_defect_waits_for_the_journal(house: House) -> None:
+    await house.seen(1)
+    with pytest.raises(TypeError):
+        await house.screenings.ask(HoldSeats(1, "user:7", None))  # type: ignore[arg-type]
+    await house.seen(1)
+    house.clock.advance(301)
+    assert await house.screenings.passivate_idle() == 1
+    house.journal.automatic = False
+    await house.hold("user:7", 1, screening_id=2)
+    reading = asyncio.ensure_future(house.seen(1))
+    await turns(10)
+    assert reading.done()
+
+
 async def test_a_defect_answers_the_commands_queued_behind_it(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -284,7 +300,9 @@ async def test_idle_screenings_are_put_away_when_flushed(house: House) -> None:
     assert await house.screenings.passivate_idle() == 0
     house.clock.advance(299)
     await house.seen(1)
-    house.clock._now += 2
+    house.clock._now += 1
+    assert await house.screenings.passivate_idle() == 0, "it may be idle for 300 seconds"
+    house.clock._now += 1
     assert await house.screenings.passivate_idle() == 1
     assert house.screenings.active_ids() == [1]
 
@@ -373,6 +391,115 @@ async def test_a_change_is_written_although_its_watchers_cannot_be_told(
     assert [record.name for record in caplog.records] == ["frontrow.engine"]
 
 
+async def test_an_unloaded_screening_tells_nothing_by_itself(house: House) -> None:
+    opens_later = make_info(1, rules=SaleRules(sales_start=NOW + 1000))
+    house.database.add_screening(opens_later, make_layout())
+    await house.seen(1)
+    house.clock.advance(301)
+    assert await house.screenings.passivate_idle() == 1
+    house.clock.advance(1000)
+    assert house.publisher.changes == []
+
+
+async def test_a_screening_stays_in_memory_if_the_journal_is_slow(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.upkeep._FLUSH_SECONDS", 0.01)
+    for screening_id in (1, 2):
+        await house.screenings.ask(ReadSeats(screening_id))
+    house.clock.advance(301)
+    never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def flushed(screening_id: int | None = None) -> None:
+        if screening_id == 1:
+            await never
+
+    house.journal.flushed = flushed  # type: ignore[method-assign] # the rows of one screening are locked
+    assert await house.screenings.passivate_idle() == 1
+    assert house.screenings.active_ids() == [1]
+
+
+async def test_a_screening_that_is_changed_meanwhile_is_not_counted_as_unloaded(house: House) -> None:
+    await house.seen(1)
+    house.clock.advance(301)
+    house.journal.automatic = False
+    await house.hold("user:7", 1, screening_id=2)
+    unloading = asyncio.ensure_future(house.screenings.passivate_idle())
+    await turns()
+    suspended = asyncio.ensure_future(house.screenings.suspend(1, "id"))
+    await turns()
+    house.journal.write_next(9)
+    assert await unloading == 0
+    await suspended
+
+
+async def test_a_sweep_also_releases_what_a_late_timer_has_left_in_memory(house: House) -> None:
+    house.journal.automatic = False
+    await house.hold("user:7", 1)
+    house.clock._now += 300
+    assert await house.screenings.sweep() == 1
+    assert house.publisher.changes[-1].cause == "holds_expired"
+
+
+async def test_what_is_stored_is_looked_up_in_pages(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.upkeep._PAGE", 2)
+    house.database.add_screening(make_info(3), make_layout())
+    for screening_id in (1, 2, 3):
+        await house.hold("user:7", 1, screening_id=screening_id)
+    await turns()
+    later, overdue = House(house.database), house.store.overdue
+    pages: list[int] = []
+
+    async def look(now: float, limit: int, *, after_id: int = 0, of_all: bool = False) -> Sequence[int]:
+        pages.append(after_id)
+        return await overdue(now, limit, after_id=after_id, of_all=of_all)
+
+    later.store.overdue = look  # type: ignore[method-assign]
+    await later.screenings.load_lapsing()
+    assert (pages, later.screenings.active_ids()) == ([0, 2], [1, 2, 3])
+
+
+async def test_few_screenings_are_loaded_at_a_time(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.upkeep._LOADED_AT_ONCE", 2)
+    house.database.add_screening(make_info(3), make_layout())
+    for screening_id in (1, 2, 3):
+        await house.hold("user:7", 1, screening_id=screening_id)
+    await turns()
+    later = House(house.database)
+    loading = SlowStore.under(later)
+    lapsing = asyncio.ensure_future(later.screenings.load_lapsing())
+    await turns()
+    assert later.database.epochs == {1: 2, 2: 2, 3: 1}
+    loading.go_on.set()
+    await lapsing
+    assert later.screenings.active_ids() == [1, 2, 3]
+
+
+async def test_no_further_screenings_are_loaded_when_the_database_is_away(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.upkeep._LOADED_AT_ONCE", 2)
+    house.database.add_screening(make_info(3), make_layout())
+    for screening_id in (1, 2, 3):
+        await house.hold("user:7", 1, screening_id=screening_id)
+    await turns()
+    later = House(house.database)
+    activate = later.store.activate
+
+    async def fail(screening_id: int, **how: object) -> LoadedScreening:
+        if screening_id == 1:
+            raise StoreUnavailable
+        await turns(5)
+        return await activate(screening_id, **how)  # type: ignore[arg-type]
+
+    later.store.activate = fail  # type: ignore[method-assign] # a database that goes away
+    with pytest.raises(StoreUnavailable):
+        await later.screenings.load_lapsing()
+    assert later.screenings.active_ids() == [2], "what had begun was completed"
+    await turns(20)
+    assert later.screenings.active_ids() == [2]
+
+
 async def test_a_sweep_also_releases_expired_holds_of_unloaded_screenings(house: House) -> None:
     await house.hold("user:7", 1, 2)
     await turns()
@@ -431,10 +558,22 @@ async def test_a_command_right_after_a_read_was_loaded_takes_the_screening(house
     assert (await held).epoch == 2
 
 
-async def test_a_sweep_reports_a_screening_that_it_cannot_load(house: House) -> None:
-    assert (await house.screenings.ask(ReleaseLapsed(1))).number == 0
-    await house.screenings.stop()
-    assert isinstance(Stopping(), EngineError)
+@pytest.mark.parametrize(("error", "logged"), [(StoreUnavailable(), 0), (ZeroDivisionError(), 1)])
+async def test_a_sweep_goes_on_after_a_screening_that_it_cannot_load(
+    house: House, caplog: pytest.LogCaptureFixture, error: Exception, logged: int
+) -> None:
+    for screening_id in (1, 2):
+        await house.hold("user:7", 1, screening_id=screening_id)
+    await turns()
+    later = House(house.database)
+    activate = later.store.activate
 
+    async def fail(screening_id: int, **how: object) -> LoadedScreening:
+        if screening_id == 1:
+            raise error
+        return await activate(screening_id, **how)  # type: ignore[arg-type]
 
-# Bounds on those who wait for a screening
+    later.store.activate = fail  # type: ignore[method-assign] # a database that has trouble with one of them
+    later.clock.advance(301)
+    assert await later.screenings.sweep() == 1
+    assert [record.levelname for record in caplog.records] == ["ERROR"] * logged

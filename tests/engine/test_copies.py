@@ -92,3 +92,16 @@ async def test_a_screening_that_is_gone_leaves_no_copy(house: House) -> None:
     assert await other.screenings.sweep() == 0
     with pytest.raises(ScreeningNotFound):
         await other.seen(1)
+    assert not other.screenings.owned.copies
+
+
+async def test_a_step_of_the_clock_makes_no_copy_younger(house: House) -> None:
+    other = House(house.database, owner="another")
+    await house.hold("user:7", 1)
+    await turns()
+    await other.seen(1)
+    await house.hold("user:7", 2)
+    await turns()
+    other.clock.step(-3600)
+    other.clock.advance(1)
+    assert await other.seen(2) == "reserved"

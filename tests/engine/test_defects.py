@@ -12,8 +12,10 @@ from engine.errors import BadEntry, OwnershipLost
 from engine.events import SeatsHeld
 from engine.guards import DefectLog
 from engine.memory import MemoryStore, NullObserver
+from engine.policy import Policy
 from engine.ports import LoadedScreening
 from engine.replies import Booked
+from engine.selling_errors import GuestLimitExceeded
 from engine.views import SeatMap, SeatsChanged
 from tests.engine.house import House, turns
 
@@ -212,3 +214,20 @@ async def test_a_defect_that_recurs_is_logged_once_a_second(caplog: pytest.LogCa
     assert sum("BrokenPublisher.publish failed" in record.message for record in caplog.records) == 1
     reply = await house.screenings.ask(ReadSeats(1))
     assert isinstance(reply, SeatMap)
+
+
+async def test_a_screening_that_fails_while_it_is_given_up_remembers_guests() -> None:
+    house, network = House(policy=Policy(guest_seats_limit=4)), "192.0.2.0/24"
+    await house.screenings.ask(HoldSeats(1, "client:a", (1,), guest_network=network))
+    await turns()
+    Defective(house.screenings._actors[1], "settle")
+    house.journal.automatic = False
+    booking = house.screenings.ask_active(BookSeats(1, "user:7", (9,)))
+    release = asyncio.ensure_future(house.screenings.release(1))
+    await turns()
+    house.journal.write_next(9)
+    assert isinstance(await booking, Booked)
+    assert (await release).memory is None
+    house.journal.automatic = True
+    with pytest.raises(GuestLimitExceeded):
+        await house.screenings.ask(HoldSeats(1, "client:b", (2, 3, 4, 5), guest_network=network))

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from engine.commands import ReadChanges, ReadSeats, ReleaseHolds
-from engine.errors import Overloaded, OwnershipLost, StoreUnavailable
+from engine.commands import HoldSeats, ReadChanges, ReadSeats, ReleaseHolds
+from engine.errors import OutcomeUnknown, Overloaded, OwnershipLost, StoreUnavailable
 from engine.events import SeatsHeld
 from engine.handover import MEMORY_LIMIT, Handover, Memory
 from engine.replies import Changes
@@ -227,6 +227,67 @@ async def test_a_screening_that_is_not_loaded_is_released_as_it_is(cluster: Clus
     assert cluster.database.epochs == {1: 2}
 
 
+async def test_a_screening_that_has_failed_is_released_when_everything_is_written(cluster: Cluster) -> None:
+    await cluster.renew()
+    node = cluster["a"]
+    await node.seen(1)
+    node.journal.automatic = False
+    await node.hold("user:7", 1)
+    with pytest.raises(TypeError):
+        await node.screenings.ask(HoldSeats(1, "user:7", None))  # type: ignore[arg-type]
+    release = asyncio.ensure_future(node.screenings.release(1))
+    await turns(5)
+    assert not release.done()
+    node.journal.write_next(9)
+    await release
+    cluster.homes[1] = "b"
+    assert await cluster["b"].seen(1) == "reserved"
+
+
+async def test_nothing_is_handed_over_of_a_screening_that_is_lost_meanwhile(cluster: Cluster) -> None:
+    await cluster.renew()
+    node = cluster["a"]
+    await node.seen(1)
+    node.journal.automatic = False
+    await node.hold("user:7", 1)
+    release = asyncio.ensure_future(node.screenings.release(1))
+    await turns(5)
+    cluster.database.epochs[1] = 2
+    node.journal.write_next(9)
+    assert await release == Handover(1, 0, 0, None)
+
+
+async def test_a_screening_that_was_not_written_in_time_remembers_guests(
+    cluster: Cluster, hurried: None
+) -> None:
+    await cluster.renew()
+    node = cluster["a"]
+    await node.guest("client:a", HERE, 1)
+    await turns()
+    node.journal.automatic = False
+    booking = asyncio.ensure_future(node.book("user:7", 9))
+    await turns()
+    with pytest.raises(StoreUnavailable):
+        await node.screenings.release(1)
+    node.journal.automatic = True
+    node.journal.write_next(9)
+    await booking
+    with pytest.raises(GuestLimitExceeded):
+        await node.guest("client:b", HERE, 2, 3, 4, 5)
+
+
+async def test_only_the_latest_guests_are_handed_over(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.handover.MEMORY_LIMIT", 2)
+    await cluster.renew()
+    for number in (1, 2, 3):
+        await cluster["a"].guest(f"client:{number}", f"192.0.{number}.0/24", number)
+    handover = await cluster["a"].screenings.release(1)
+    assert handover.memory is not None
+    assert [guest for guest, _ in handover.memory.networks] == ["client:2", "client:3"]
+
+
 async def test_a_handover_is_bounded() -> None:
     lives = tuple((seat, "user:7", 0.0, 0.0) for seat in range(MEMORY_LIMIT + 2))
     networks = tuple((f"client:{n}", HERE) for n in range(MEMORY_LIMIT + 1))
@@ -306,16 +367,21 @@ async def test_few_screenings_are_given_away_at_a_time(monkeypatch: pytest.Monke
     assert cluster["b"].screenings.active_ids() == [1, 2, 3, 4, 5, 6]
 
 
-async def test_what_is_not_accepted_is_taken_by_the_next_command() -> None:
+async def test_what_is_not_accepted_is_taken_by_the_next_command(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     cluster = await filled(3)
     move(cluster, 1, 2, 3, to="b")
     await cluster["a"].guest("client:a", HERE, 5, 6, 7, 8)
 
     async def give(handover: Handover) -> None:
-        raise Overloaded if handover.screening_id == 1 else ZeroDivisionError
+        raise (OutcomeUnknown(), Overloaded(2), ZeroDivisionError())[handover.screening_id - 1]
 
     assert await cluster["a"].screenings.give_away(give) == 0
     assert cluster["a"].screenings.active_count == 0
+    told = {record.args[0]: (record.levelname, record.getMessage()) for record in caplog.records}
+    assert [told[screening_id][0] for screening_id in (1, 2, 3)] == ["INFO", "INFO", "ERROR"]
+    assert "has not answered" in told[1][1]
+    assert "was not handed over" in told[2][1]
     for screening_id in (1, 2, 3):
         await cluster["b"].hold("user:8", 2, screening_id=screening_id)
     assert cluster.asked == [("a", 1), ("a", 2), ("a", 3)]

@@ -77,13 +77,13 @@ async def test_a_lease_can_be_ended_and_shortened(cluster: Cluster) -> None:
     await cluster.renew()
     node = cluster["a"]
     await node.hold("user:7", 1)
-    node.screenings.owned.set_lease(0.5)
+    assert node.screenings.owned.set_lease(0.5)
     node.pause(0.4)
     assert await node.seen(1) == "reserved"
     node.screenings.owned.set_lease(-1.0)
     with pytest.raises(OwnershipLost):
         await node.seen(1)
-    node.screenings.owned.set_lease(LEASE_SECONDS)
+    assert not node.screenings.owned.set_lease(LEASE_SECONDS)
     with pytest.raises(OwnershipLost):
         await node.seen(1)
     assert await node.screenings.owned.confirm(lambda: 0.9) == []
@@ -107,6 +107,37 @@ async def test_a_lease_that_ends_while_it_is_confirmed_begins_anew(cluster: Clus
     answered.set_result([])
     await confirmed
     assert [change.cause for change in node.publisher.changes] == ["seats_held", "holds_expired"]
+
+
+async def test_a_hold_that_lapses_with_the_lease_is_released_when_that_begins_anew(cluster: Cluster) -> None:
+    await cluster.renew()
+    node = cluster["a"]
+    await node.hold("user:7", 1)
+    node.screenings.owned.set_lease(300.0)
+    answered: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+    node.store.lost = lambda epochs: answered  # type: ignore[assignment,method-assign] # a slow database
+    confirmed = asyncio.ensure_future(node.screenings.owned.confirm(lambda: 600.0))
+    await turns()
+    node.clock.advance(300.0)
+    assert node.publisher.changes[-1].cause == "holds_expiring"
+    answered.set_result([])
+    await confirmed
+    assert node.publisher.changes[-1].cause == "holds_expired"
+
+
+async def test_a_screening_that_was_loaded_again_meanwhile_is_not_lost(cluster: Cluster) -> None:
+    await cluster.renew()
+    node = cluster["a"]
+    await node.seen(1)
+    answered: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+    node.store.lost = lambda epochs: answered  # type: ignore[assignment,method-assign] # a slow database
+    confirmed = asyncio.ensure_future(node.screenings.owned.confirm(lambda: LEASE_SECONDS))
+    await turns()
+    await node.screenings.release(1)
+    await node.seen(1)
+    answered.set_result([1])
+    await confirmed
+    assert node.screenings.active_ids() == [1]
 
 
 async def test_an_answer_that_comes_late_is_worth_the_lease_that_there_is_then(cluster: Cluster) -> None:
@@ -160,6 +191,43 @@ async def test_the_lease_moves_with_the_clock(cluster: Cluster, step: float) -> 
     await node.renew()
     held = (await node.screenings.ask(ReadSeats(1))).views[1]
     assert held.expires_at == node.clock.now() + 300 - LEASE_SECONDS
+
+
+async def test_a_step_at_the_end_of_the_lease_moves_holds_when_that_is_renewed(cluster: Cluster) -> None:
+    await cluster.renew()
+    node = cluster["a"]
+    await node.hold("user:7", 1)
+    node.pause(LEASE_SECONDS)
+    node.clock.step(3600.0)
+    await node.screenings.owned.confirm(lambda: 0.0)
+    assert [change.cause for change in node.publisher.changes] == ["seats_held"]
+    await node.renew()
+    held = (await node.screenings.ask(ReadSeats(1))).views[1]
+    assert held.expires_at == node.clock.now() + 300 - LEASE_SECONDS
+
+
+async def test_a_hold_keeps_its_time_if_the_clock_is_stepped_while_it_is_loaded() -> None:
+    house = House()
+    await house.hold("user:7", 1)
+    await turns()
+    later = House(house.database)
+    loading = SlowStore.under(later)
+    later.clock.step(60.0)
+    reading = asyncio.ensure_future(later.screenings.ask(ReadSeats(1)))
+    await turns()
+    later.clock.step(3600.0)
+    loading.go_on.set()
+    assert (await reading).views[1].expires_at == later.clock.now() + 300 - 60
+
+
+async def test_a_step_of_the_clock_is_logged_and_the_end_of_a_suspend_is_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    house = House()
+    house.clock.step(0.0)
+    assert caplog.records == []
+    house.clock.step(-2.0)
+    assert "stepped by -2.0 s" in caplog.text
 
 
 # After a pause
@@ -246,6 +314,28 @@ async def test_a_screening_that_was_being_loaded_is_confirmed_too(cluster: Clust
     else:
         assert await asked == "available"
     assert node.screenings.active_count == (not taken)
+
+
+async def test_a_screening_is_loaded_without_another_question_if_nothing_was_confirmed_meanwhile() -> None:
+    house = House()
+
+    async def away(epochs: object) -> None:
+        raise StoreUnavailable
+
+    house.store.lost = away  # type: ignore[method-assign] # a database that answers no more questions
+    assert await house.seen(1) == "available"
+
+
+async def test_a_lease_that_ends_while_a_screening_is_loaded(cluster: Cluster) -> None:
+    await cluster.renew()
+    node, loading = cluster["a"], SlowStore.under(cluster["a"])
+    asked = asyncio.ensure_future(node.seen(1))
+    await turns()
+    node.pause(LEASE_SECONDS)
+    loading.go_on.set()
+    with pytest.raises(OwnershipLost):
+        await asked
+    assert node.screenings.active_count == 0
 
 
 async def test_a_screening_that_was_being_loaded_during_the_pause_is_not_owned(cluster: Cluster) -> None:

@@ -51,9 +51,17 @@ class Clerk(NullObserver):
         self.sold: list[tuple[int, int]] = []
         self.cancelled: list[tuple[int, int]] = []
         self.lapsed: list[tuple[int, float]] = []
+        self.loaded_seconds: list[float] = []
+        self.unloaded = 0
 
     def command_meter(self, kind: str) -> Meter:
         return self.meters.setdefault(kind, Meter())
+
+    def screening_activated(self, seconds: float) -> None:
+        self.loaded_seconds.append(seconds)
+
+    def screening_passivated(self) -> None:
+        self.unloaded += 1
 
     def holds_lapsed(self, count: int, lateness_seconds: float) -> None:
         self.lapsed.append((count, lateness_seconds))
@@ -175,3 +183,14 @@ async def test_the_lateness_is_that_of_the_oldest_hold_whatever_else_lapses_with
     house.clock._now += 308
     await house.screenings.ask(ReadSeats(1))
     assert clerk.lapsed == [(2, 10.0)]
+
+
+async def test_screenings_are_counted_when_they_are_loaded_and_unloaded(house: House, clerk: Clerk) -> None:
+    for screening_id in (1, 2):
+        await house.screenings.ask(ReadSeats(screening_id))
+    assert len(clerk.loaded_seconds) == 2
+    assert all(0.0 <= seconds < 20.0 for seconds in clerk.loaded_seconds)
+    house.clock.advance(301)
+    assert clerk.unloaded == 0
+    await house.screenings.passivate_idle()
+    assert clerk.unloaded == 2

@@ -8,7 +8,7 @@ from engine.errors import OwnershipLost, StoreUnavailable
 from engine.events import SeatsHeld
 from engine.memory import NullObserver
 from engine.ports import LoadedScreening
-from engine.selling_errors import SeatsUnavailable
+from engine.selling_errors import ScreeningNotFound, SeatsUnavailable
 from tests.engine.cluster import Cluster, Node, pair
 from tests.engine.house import turns
 
@@ -81,6 +81,50 @@ async def test_a_server_that_is_gone_is_not_asked(cluster: Cluster) -> None:
     cluster.living.remove("a")
     assert await cluster["b"].seen(1) == "reserved"
     assert cluster.asked == []
+
+
+async def test_nothing_is_left_to_do_for_a_screening_that_is_gone(cluster: Cluster) -> None:
+    await cluster.renew()
+    await cluster["a"].hold("user:7", 1)
+    await turns()
+    cluster.living.remove("a")
+    del cluster.database.screenings[1]
+    with pytest.raises(ScreeningNotFound):
+        await cluster["b"].seen(1)
+    assert not cluster["b"].screenings.owned.unfinished
+
+
+async def test_a_server_that_has_lost_its_share_meanwhile_asks_nobody(cluster: Cluster) -> None:
+    await cluster.renew()
+    await cluster["a"].seen(1)
+    cluster.homes[1] = "b"
+    look = cluster["b"].store.owner
+
+    async def look_slowly(screening_id: int) -> object:
+        cluster.homes[1] = "a"
+        return await look(screening_id)
+
+    cluster["b"].store.owner = look_slowly
+    with pytest.raises(OwnershipLost):
+        await cluster["b"].hold("user:8", 2)
+    assert cluster.asked == []
+    assert await cluster["a"].seen(2) == "available"
+
+
+async def test_a_server_that_has_lost_its_share_meanwhile_deposes_nobody(cluster: Cluster) -> None:
+    await cluster.renew()
+    await cluster["a"].seen(1)
+    cluster.homes[1] = "b"
+    new = cluster["b"].screenings.owned
+    never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    new._peers.release = lambda name, screening_id: never
+    held = asyncio.ensure_future(cluster["b"].hold("user:8", 2))
+    await turns()
+    cluster.homes[1] = "a"
+    new.stop_asking(1)
+    with pytest.raises(OwnershipLost):
+        await held
+    assert cluster.database.epochs == {1: 1}
 
 
 # Until a silent owner certainly does not answer any more
@@ -197,6 +241,28 @@ async def test_an_interrupted_taking_is_waited_for_again(cluster: Cluster, inter
     assert (await held).epoch == 4
     (told, _) = node.publisher.changes
     assert told.cause == "seats_reloaded"
+
+
+async def test_what_was_to_be_done_is_forgotten_when_another_server_has_taken_the_screening(
+    cluster: Cluster,
+) -> None:
+    held = await taking(cluster)
+    node = cluster["b"]
+    node.screenings.owned.set_lease(0)
+    await pass_seconds(node, 0.2)
+    with pytest.raises(OwnershipLost):
+        await held
+    assert list(node.screenings.owned.unfinished) == [1]
+    cluster.living.insert(0, "a")
+    cluster["a"].pause(10)
+    await cluster.renew()
+    cluster.silent.add("b")
+    await cluster["a"].hold("user:7", 3)
+    cluster.homes[1] = "b"
+    cluster.silent.add("a")
+    with pytest.raises(OwnershipLost):
+        await node.seen(1)
+    assert not node.screenings.owned.unfinished
 
 
 async def test_two_servers_that_ask_each_other_do_not_wait_for_each_other(

@@ -35,6 +35,13 @@ async def test_a_digest_is_stored_when_a_screening_is_unloaded_or_handed_over() 
     assert len(house.database.digests) == 2, "nothing had changed"
 
 
+async def test_a_digest_is_stored_before_a_screening_is_changed() -> None:
+    house = House()
+    await house.hold("user:7", 1)
+    await house.screenings.suspend(1, "id")
+    assert [(one.epoch, one.seats) for one in house.database.digests] == [(1, 1)]
+
+
 async def test_a_digest_is_stored_after_a_thousand_changes_but_not_while_a_booking_is_written() -> None:
     house = House()
     for _ in range(499):

@@ -114,6 +114,41 @@ async def test_a_suspension_ends_with_the_lease(cluster: Cluster) -> None:
         await cluster["b"].screenings.suspend(1, "id")
 
 
+async def test_a_suspension_ends_with_the_lease_that_ends_before_everything_is_written(
+    cluster: Cluster,
+) -> None:
+    await cluster.renew()
+    node = cluster["a"]
+    await node.hold("user:7", 1)
+    await turns()
+    node.journal.automatic = False
+    await node.hold("user:7", 2)
+    suspended = asyncio.ensure_future(node.screenings.suspend(1, "id"))
+    await turns(5)
+    node.pause(10)
+    node.journal.write_next(9)
+    with pytest.raises(OwnershipLost):
+        await suspended
+
+
+async def test_a_server_suspends_no_screening_of_another_one(cluster: Cluster) -> None:
+    await cluster.renew()
+    with pytest.raises(OwnershipLost):
+        await cluster["b"].screenings.suspend(1, "id")
+
+
+@pytest.mark.parametrize("used", [False, True])
+async def test_a_change_does_not_load_a_screening_that_no_other_server_has(
+    cluster: Cluster, used: bool
+) -> None:
+    await cluster.renew()
+    if used:
+        await cluster["a"].seen(1)
+        await cluster["a"].screenings.release(1)
+    await cluster["a"].screenings.suspend(1, "id")
+    assert cluster.database.epochs == ({1: 1} if used else {})
+
+
 async def test_a_change_takes_a_screening_from_a_server_that_is_gone(cluster: Cluster) -> None:
     await cluster.renew()
     await cluster["a"].hold("user:7", 1)

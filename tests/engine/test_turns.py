@@ -25,8 +25,9 @@ from engine.policy import Policy
 from engine.ports import LoadedScreening
 from engine.records import Arrival, Receipt, Ticket
 from engine.replies import Lapsed, Reply
-from engine.selling_errors import SeatsUnavailable
+from engine.selling_errors import GuestLimitExceeded, SeatsUnavailable
 from engine.views import STATE_HASHED, SeatMap, SeatsChanged
+from tests.engine.conftest import make_info, make_layout
 from tests.engine.house import House, turns
 
 pytestmark = pytest.mark.gen_test
@@ -255,6 +256,19 @@ async def test_a_screening_that_waits_for_several_tickets_too_long_is_loaded_aga
     assert not {5, 6} & (await _shown(house)).views.keys()
 
 
+async def test_a_screening_that_is_loaded_again_for_tickets_remembers_guests() -> None:
+    house = House(policy=Policy(guest_seats_limit=4))
+    tickets = (await house.book("user:7", 1)).tickets
+    network = "192.0.2.0/24"
+    await house.screenings.ask(HoldSeats(2, "client:a", (1,), guest_network=network))
+    _arrive(house, *tickets)
+    house.clock.advance(ARRIVAL_SECONDS)
+    await turns(10)
+    assert house.database.epochs[2] == 3, "one to refuse the tickets, one to load it"
+    with pytest.raises(GuestLimitExceeded):
+        await house.screenings.ask(HoldSeats(2, "client:b", (6, 7, 8, 9), guest_network=network))
+
+
 async def test_seats_that_cannot_be_loaded_again_wait_for_the_next_command(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -337,6 +351,31 @@ async def test_nothing_happens_by_itself_from_the_end_of_the_lease_on() -> None:
     house.clock.advance(300.0)
     await house.screenings.hash_states()
     assert [change.cause for change in house.publisher.changes] == ["seats_held", "holds_expiring"]
+
+
+async def test_others_have_a_turn_after_a_look_at_many_unchanged_screenings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engine.upkeep._LOOKED_AT_AT_ONCE", 2)
+    looked_at: list[int] = []
+
+    class Unread(RecordingPublisher):
+        def wants_hashes(self, screening_id: int) -> bool:
+            looked_at.append(screening_id)
+            return False
+
+    house = House(publisher=Unread())
+    for screening_id in range(3, 6):
+        house.database.add_screening(make_info(screening_id), make_layout())
+    for screening_id in range(1, 6):
+        await house.screenings.ask(ReadSeats(screening_id))
+    hashing = asyncio.ensure_future(house.screenings.hash_states())
+    numbers = []
+    for _ in range(3):
+        await asyncio.sleep(0)
+        numbers.append(len(looked_at))
+    await hashing
+    assert numbers == [2, 4, 5]
 
 
 async def test_others_have_a_turn_after_the_hash_of_each_screening() -> None:
