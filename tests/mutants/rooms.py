@@ -57,7 +57,9 @@ ROOMS = (
     ),
     Room(("cluster/answering.py",), ("tests/cluster/test_answering_rules.py",)),
     Room(("cluster/forwarding.py",), ("tests/cluster/test_forwarding_rules.py",)),
+    Room(("cluster/links.py",), ("tests/cluster/test_links_rules.py",)),
     Room(("cluster/publishing.py",), ("tests/cluster/test_publishing_rules.py",)),
+    Room(("cluster/watching.py",), ("tests/cluster/test_watching_rules.py",)),
 )
 
 
