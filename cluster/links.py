@@ -325,7 +325,7 @@ class Links:
                 return
             peer = self._peers.get(sender) or self._peer(sender)
             age = peer.ages.of(connection, sent / 1000, self._now())
-        except (msgspec.DecodeError, ValueError, TypeError) as exc:
+        except (ValueError, TypeError) as exc:  # a DecodeError of msgspec is a ValueError
             self._defects.report(exc)
             return
         answered = False

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -150,6 +151,21 @@ async def test_the_replies_to_a_message_travel_in_one_together_with_what_was_sen
 
 
 @in_virtual_time
+async def test_what_a_node_sends_after_a_message_that_needs_no_answer_is_collected_as_well() -> None:
+    async with stage() as (one, two, tap):
+        loop = asyncio.get_running_loop()
+
+        def tell(sender: str, value: object) -> None:
+            two.links.send(sender, "note", 1)
+            loop.call_soon(two.links.send, sender, "note", 2)
+
+        two.links.on("tell", tell)
+        one.links.send(two.name, "tell", None)
+        await asyncio.sleep(MOMENT)
+        assert tap.sizes(one) == [2]
+
+
+@in_virtual_time
 async def test_a_message_tells_how_long_its_callers_wait_and_the_senders_clock() -> None:
     async with stage() as (one, two, tap):
         began = now()
@@ -280,6 +296,7 @@ async def test_a_call_that_was_stuck_is_not_carried_out_if_its_caller_has_given_
         two.links.on("do", lambda sender, value: done.append(value))
         for _ in range(5):
             await one.links.call(two.name, "do", "prompt", SECONDS)
+        two.links.send(NOBODY, "note", "one more node")
         one.connection.cable.set("cut", "out", True)
         late, in_time = (one.links.call(two.name, "do", str(seconds), seconds) for seconds in (0.1, 1.0))
         await asyncio.sleep(0.2)
@@ -287,6 +304,23 @@ async def test_a_call_that_was_stuck_is_not_carried_out_if_its_caller_has_given_
         await in_time
         assert done[5:] == ["1.0"]
         assert isinstance(late.exception(), NoAnswer)
+
+
+@in_virtual_time
+async def test_how_long_a_message_was_stuck_is_known_to_milliseconds() -> None:
+    async with stage() as (one, two, _):
+        for seconds, carried_out in ((0.0, True), (0.03, False)):
+            await one.links.call(two.name, "echo", 1, SECONDS)
+            await asyncio.sleep(29)
+            received = prepare(two)
+            two.links.on("do", lambda sender, value, received=received: received.append(value))
+            one.connection.cable.set("cut", "out", True)
+            call = one.links.call(two.name, "do", 1, 0.015)
+            await asyncio.sleep(seconds)
+            one.connection.cable.set("cut", "out", False)
+            await asyncio.gather(call, return_exceptions=True)
+            assert bool(received) is carried_out
+            await asyncio.sleep(100)
 
 
 @in_virtual_time
@@ -348,6 +382,8 @@ async def test_an_answer_that_cannot_be_encoded_is_a_defect() -> None:
     async with stage() as (one, two, _):
         two.links.on("object", lambda sender, value: object())
         two.links.on("long", lambda sender, value: "x" * MESSAGE_BYTES)
+        for number in range(5):
+            await one.links.call(two.name, "echo", number, SECONDS)
         for kind, text in (("object", "object"), ("long", "max_payload")):
             error = await error_of(one.links.call(two.name, kind, 1, SECONDS))
             assert isinstance(error, RemoteDefect)
@@ -424,6 +460,31 @@ async def test_handlers_answer_at_once_or_later_or_fail(caplog: pytest.LogCaptur
         assert [error.screening_id for error in errors if isinstance(error, Overloaded)] == [7, 8]
         assert refusal.__traceback__ is None
         assert caplog.text == ""
+
+
+@in_virtual_time
+async def test_a_task_that_answers_is_kept_until_it_has_and_no_longer() -> None:
+    async with stage() as (one, two, _):
+        tasks: list[weakref.ref[Any]] = []
+        answers: list[weakref.ref[asyncio.Future[str]]] = []
+
+        async def wait(sender: str, value: object) -> str:
+            future = asyncio.get_running_loop().create_future()
+            tasks.append(weakref.ref(asyncio.current_task()))  # type: ignore[arg-type]
+            answers.append(weakref.ref(future))
+            return await future
+
+        two.links.on("wait", wait)
+        call = one.links.call(two.name, "wait", 1, SECONDS)
+        await asyncio.sleep(MOMENT)
+        gc.collect()
+        answer = answers[0]()
+        assert answer is not None
+        answer.set_result("at last")
+        assert await call == "at last"
+        del answer
+        gc.collect()
+        assert tasks[0]() is None
 
 
 @in_virtual_time

@@ -59,6 +59,7 @@ ROOMS = (
     Room(("cluster/forwarding.py",), ("tests/cluster/test_forwarding_rules.py",)),
     Room(("cluster/links.py",), ("tests/cluster/test_links_rules.py",)),
     Room(("cluster/publishing.py",), ("tests/cluster/test_publishing_rules.py",)),
+    Room(("cluster/screenings.py",), ("tests/cluster/test_screenings_rules.py",)),
     Room(("cluster/watching.py",), ("tests/cluster/test_watching_rules.py",)),
 )
 
