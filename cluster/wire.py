@@ -227,16 +227,18 @@ def _unpack_changes(row: _ChangesRow) -> Changes:
     return Changes(epoch, seq, cast(tuple[SeatsChanged, ...], changes), window)
 
 
+_ROWS: Mapping[type, tuple[Any, ...]] = {
+    SeatMap: (_SeatMapRow, _pack_seat_map),
+    Toggled: (_ToggledRow, _pack_toggled, _unpack_toggled),
+    Changes: (_ChangesRow, _pack_changes, _unpack_changes),
+}
+"""The row of a record that does not travel as it is, and how it is packed and unpacked."""
+
+
 def _form_of(kind: int, record: type) -> Form:
     if issubclass(record, HoldEvent | SeatsShown):
         return _form_with_seats(kind, record)
-    if record is SeatMap:
-        return Form(kind, record, _SeatMapRow, _pack_seat_map)
-    if record is Toggled:
-        return Form(kind, record, _ToggledRow, _pack_toggled, _unpack_toggled)
-    if record is Changes:
-        return Form(kind, record, _ChangesRow, _pack_changes, _unpack_changes)
-    return Form(kind, record)
+    return Form(kind, record, *_ROWS.get(record, ()))
 
 
 _CHANGES = {kind: _form_of(kind, change) for kind, change in CHANGES.items()}

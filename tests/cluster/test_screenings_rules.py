@@ -213,10 +213,10 @@ async def test_a_node_that_has_lost_its_screening_asks_the_owner() -> None:
 @in_virtual_time
 async def test_a_command_waits_until_a_node_serves() -> None:
     async with stage() as (here, first, _):
-        for way in (lambda: here.ask(cause=CAUSE), lambda: here.routed.ask(HOLD)):
+        for way, cause in ((lambda: here.ask(cause=CAUSE), None), (lambda: here.routed.ask(HOLD), CAUSE)):
             first.asked.clear()
             here.owned_by()
-            present_cause.set(CAUSE)
+            present_cause.set(cause)
             asking = asyncio.ensure_future(way())
             await asyncio.sleep(1)
             gc.collect()
@@ -367,7 +367,8 @@ async def test_other_nodes_suspend_and_resume_the_screenings_of_this_one() -> No
     async with nodes(2) as (node, other):
         here = Here(node)
         await here.own()
-        for changed in (True, False):
+        told = here.house.publisher.changes
+        for changed in (False, True):
             change = (1, "change-1", "newer")
             await other.links.call(here.name, SUSPEND, change, SECONDS)
             asked = here.ask(ReadStock(1)) or asyncio.ensure_future(here.routed.ask(ReadStock(1)))
@@ -375,6 +376,7 @@ async def test_other_nodes_suspend_and_resume_the_screenings_of_this_one() -> No
             assert not asked.done()
             await other.links.call(here.name, RESUME, (1, "change-1", changed, "newer"), SECONDS)
             await asked
+            assert bool(told) is changed
         await here.house.screenings.stop()
 
 

@@ -176,6 +176,18 @@ def test_missed_changes_that_are_too_long_together_are_not_sent() -> None:
     assert len(wire.encode_reply(few)) < wire.MISSED_BYTES_LIMIT * 1.01
 
 
+def test_the_limits_include_what_is_exactly_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    change = large_change(28, 3)
+    missed = Changes(3, 28, (change, change))
+    length = len(wire.encode_change(change))
+    for excess, left_out in ((0, False), (1, True)):
+        monkeypatch.setattr(wire, "CHANGE_BYTES_LIMIT", length - excess)
+        monkeypatch.setattr(wire, "MISSED_BYTES_LIMIT", 2 * length - excess)
+        received = decode_reply(wire.encode_reply(missed))
+        assert received == (Changes(3, 28, None) if left_out else missed)
+        assert (wire.decode_change(wire.encode_change(change)) != change) is left_out
+
+
 def test_a_single_missed_change_may_be_longer_than_one_for_watchers() -> None:
     missed = Changes(3, 28, (large_change(28, 6000),))
     assert decode_reply(wire.encode_reply(missed)) == missed

@@ -60,6 +60,11 @@ ROOMS = (
     Room(("cluster/links.py",), ("tests/cluster/test_links_rules.py",)),
     Room(("cluster/publishing.py",), ("tests/cluster/test_publishing_rules.py",)),
     Room(("cluster/screenings.py",), ("tests/cluster/test_screenings_rules.py",)),
+    Room(
+        ("cluster/wire.py",),
+        ("tests/cluster/test_wire.py", "tests/cluster/test_wire_releases.py"),
+        ("as_it_was", "not_understood["),
+    ),
     Room(("cluster/watching.py",), ("tests/cluster/test_watching_rules.py",)),
 )
 
