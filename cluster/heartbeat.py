@@ -98,6 +98,11 @@ class Heartbeat:
             await self.leave()
             raise NodeRefused(f"This node cannot join the cluster: {self._membership.refusal}")
 
+    def drain(self) -> None:
+        """Own nothing any more. The others are told at once: they refuse screenings that are not theirs."""
+        self._membership.drain()
+        self._decide()
+
     async def leave(self) -> None:
         """Say goodbye; from now on this node answers for nothing."""
         for task in filter(None, (self._task, self._confirming)):
@@ -172,8 +177,7 @@ class Heartbeat:
 
     def _drain(self, _sender: str, _: Any) -> None:
         log.warning("this node was told to drain")
-        self._membership.drain()
-        self._decide()
+        self.drain()
 
     def _changed(self, before: View, after: View) -> None:
         for mark, state in after.states.items():

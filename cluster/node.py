@@ -211,7 +211,7 @@ class Node:
         Args:
             seconds: time limit; what is left is taken by the others afterwards.
         """
-        self.membership.drain()
+        self._heartbeat.drain()
         try:
             async with asyncio.timeout(seconds):
                 await self._rebalanced()

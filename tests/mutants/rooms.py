@@ -58,6 +58,7 @@ ROOMS = (
     Room(("cluster/answering.py",), ("tests/cluster/test_answering_rules.py",)),
     Room(("cluster/forwarding.py",), ("tests/cluster/test_forwarding_rules.py",)),
     Room(("cluster/links.py",), ("tests/cluster/test_links_rules.py",)),
+    Room(("cluster/node.py",), ("tests/cluster/test_node_rules.py",)),
     Room(("cluster/publishing.py",), ("tests/cluster/test_publishing_rules.py",)),
     Room(("cluster/screenings.py",), ("tests/cluster/test_screenings_rules.py",)),
     Room(
