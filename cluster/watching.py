@@ -113,7 +113,7 @@ class Watching:
         self._missed = MissedChanges(ask, self._known, self._fill, clock)
         self._due: TurnsLater[SeatsChanged] = TurnsLater(self._pass_on)
         self._timer: asyncio.TimerHandle | None = None
-        self._slicing = False
+        self._slicing = self._stopped = False
         self._pause_seconds = renew_seconds
         self._defects = DefectLog("watching screenings of another node")
         publisher.here = self._changed_here
@@ -127,7 +127,8 @@ class Watching:
         self._set_timer(self._renew_seconds, self.renew)
 
     def stop(self) -> None:
-        """Stop asking other nodes."""
+        """Stop asking other nodes, also if members change or calls fail from now on."""
+        self._stopped = True
         self._missed.stop()
         if self._timer is not None:
             self._timer.cancel()
@@ -273,6 +274,8 @@ class Watching:
 
     def renew(self) -> None:
         """Tell all owners what is watched here, and at which positions."""
+        if self._stopped:
+            return
         self._publisher.forget_silent()
         self._pause_seconds = self._renew_seconds
         self._renew_slice(iter(list(self._watched.values())))

@@ -10,6 +10,7 @@ import pytest
 
 from cluster.beats import Facts, Load, NodeState, Rules, Timing
 from cluster.errors import NatsUnavailable, NoAnswer, NodeRefused
+from cluster.hashing import Ring
 from cluster.heartbeat import BEAT
 from cluster.node import STRANGER_SECONDS, Node
 from cluster.peers import ACCEPT
@@ -39,11 +40,14 @@ class Store(MemoryStore):
 
     Attributes:
         away: it cannot be reached.
+        slow: screenings are loaded when this is set.
         asked: how often it was asked what the node still owns.
+        looked: how often it was asked for the screenings with holds.
     """
 
     away = False
-    asked = 0
+    slow: asyncio.Event | None = None
+    asked = looked = 0
 
     async def lost(self, epochs: Mapping[int, int]) -> Sequence[int]:
         self.asked += 1
@@ -51,11 +55,14 @@ class Store(MemoryStore):
         return await super().lost(epochs)
 
     async def overdue(self, *arguments: Any, **named: Any) -> Sequence[int]:
+        self.looked += 1
         self._require()
         return await super().overdue(*arguments, **named)
 
     async def activate(self, *arguments: Any, **named: Any) -> Any:
         self._require()
+        if self.slow is not None:
+            await self.slow.wait()
         return await super().activate(*arguments, **named)
 
     def _require(self) -> None:
@@ -68,7 +75,10 @@ class Server:
 
     Attributes:
         shown: screening and number of each change.
+        repeated: how often it has told owners what its sockets watch.
     """
+
+    repeated = 0
 
     def __init__(self, nats: Nats, database: MemoryDatabase, name: str = "", rules: Rules = RULES) -> None:
         now = nats.loop.time
@@ -101,6 +111,7 @@ class Server:
         return None
 
     def wants_hashes(self, screening_id: int) -> bool:
+        self.repeated += 1
         return False
 
     def publish(self, change: Any) -> None:
@@ -219,6 +230,7 @@ async def test_a_node_waits_for_others_that_use_the_database() -> None:
         joining = asyncio.ensure_future(server.join(late))
         await asyncio.sleep(STRANGER_SECONDS / 2)
         assert not joining.done()
+        assert server.store.looked == 0, "it does not own anything yet"
         await late.join()
         await joining
         await asyncio.sleep(SETTLED)
@@ -321,6 +333,25 @@ async def test_a_database_that_is_away_is_reported_and_the_next_change_of_member
 
 
 @in_virtual_time
+async def test_a_screening_that_is_loaded_while_others_are_given_away_is_given_away_as_well() -> None:
+    async with cluster(1) as (made, first):
+        second = made.make()
+        ring = Ring((first.mark, second.mark))
+        given, loaded, *_ = (number for number in SCREENINGS if ring.owner_of(number) == second.mark)
+        await first.screenings.ask(ReadStock(given))
+        first.store.slow, second.store.slow = asyncio.Event(), asyncio.Event()
+        asked = asyncio.ensure_future(first.screenings.ask(ReadStock(loaded)))
+        await second.join()
+        await asyncio.sleep(SETTLED)
+        first.store.slow.set()
+        await asked
+        assert first.active == {loaded}
+        second.store.slow.set()
+        await asyncio.sleep(SETTLED)
+        assert (first.active, second.active) == (set(), {given, loaded})
+
+
+@in_virtual_time
 async def test_a_node_drains_no_longer_than_it_may(caplog: pytest.LogCaptureFixture) -> None:
     async with cluster(2) as (_, first, second):
         for number in SCREENINGS:
@@ -353,13 +384,16 @@ async def test_a_node_that_leaves_says_goodbye_and_disconnects() -> None:
         first.node.links.on("hang", lambda *_: asyncio.get_running_loop().create_future())
         call = second.node.links.call(first.mark, "hang", None, 60)
         await asyncio.sleep(0.1)
+        second.sockets.watched(next(iter(first.share)))
+        looked, repeated = second.store.looked, second.repeated
         await second.stop()
         made.servers.remove(second)
         assert isinstance(call.exception(), NoAnswer)
         assert not second.connection.connected
-        assert "rebalancing" not in {task.get_name() for task in asyncio.all_tasks()}
         await asyncio.sleep(0.1)
         assert first.sees(second) is NodeState.GONE
+        await asyncio.sleep(20)
+        assert (second.store.looked, second.repeated) == (looked, repeated)
 
 
 @in_virtual_time

@@ -704,13 +704,15 @@ async def test_a_screening_that_was_left_before_the_answer_does_not_hide_others(
 
 @in_virtual_time
 async def test_a_node_that_stops_asks_nobody_any_more() -> None:
-    async with watched() as (here, owner, _):
+    async with watched() as (here, owner, second):
         owner.tell(21, 22)
         await asyncio.sleep(MOMENT)
         here.watching.stop()
         number = len(here.asked)
         await asyncio.sleep(60)
-        assert (len(here.asked), len(owner.rows)) == (number, 1)
+        here.move(second)
+        await asyncio.sleep(60)
+        assert (len(here.asked), len(owner.rows), second.rows) == (number, 1, [])
 
 
 @in_virtual_time
