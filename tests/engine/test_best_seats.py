@@ -18,17 +18,18 @@ from engine.policy import Policy
 from engine.ports import LoadedScreening
 from engine.records import Area, Focus, Layout, Seat, channel_key
 from engine.rows import GAP, rows_of
-from engine.rule_errors import WouldStrandSeat
+from engine.rule_errors import NotOnSale, WouldStrandSeat
 from engine.sale_rules import NO_RULES, OrphanRule, SaleRules
 from engine.screening import Screening
 from engine.seat_ranking import OTHER_ROWS, UNITS, default_focus
 from engine.selling_errors import (
     HoldLimitExceeded,
     NoAdjacentSeats,
+    ScreeningNotFound,
     ScreeningStarted,
     ZoneNotFound,
 )
-from tests.engine.conftest import NOW, make_info
+from tests.engine.conftest import NOW, Hall, make_info
 
 SURCHARGES = {"vip": 349, "wheelchair": 0}
 LETTERS = {"s": "standard", "v": "vip", "w": "wheelchair"}
@@ -328,6 +329,45 @@ def test_groups_that_nearly_touch_are_no_pair():
     assert right.best(4, allow_split=True) == (3, 4, 7, 8)
 
 
+@pytest.mark.parametrize(
+    ("rows", "focus", "taken", "size", "best"),
+    [
+        (["svvsss", "ssssvs"], (3, 2), {1, 10}, 5, (4, 5, 6, 8, 9)),
+        (["vsssv", "svssv", "  s"], (5, 1), (), 4, (3, 4, 8, 9)),
+        ([" sssv", "vssv"], (3, 1), (), 4, (1, 2, 3, 7)),
+    ],
+)
+def test_the_seats_that_both_groups_strand_count_together(
+    rows: list[str], focus: tuple[int, int], taken: Iterable[int], size: int, best: tuple[int, ...]
+) -> None:
+    sale = Sale(hall(*rows, focus=Focus(*focus)), taken)
+    assert sale.best(size, allow_split=True, seat_types=("standard",)) == best
+
+
+def test_a_seat_may_be_stranded_where_no_group_beside_leaves_it() -> None:
+    """The groups of row A are nearer, but beside them others would strand nobody."""
+    for rows, best in ((("vssvv", "vss"), (7, 8)), (("vvssv", "ssv"), (6, 7))):
+        assert Sale(hall(*rows, focus=Focus(3, 1))).best(2, seat_types=("standard",)) == best
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_in_a_large_hall_the_best_of_what_is_left_is_found(size: int) -> None:
+    layout = hall(*["s" * 40] * 8, focus=Focus(1, 1))
+    taken = {seat.id for seat in layout.seats if seat.x < 20 or seat.id % 7 == 0}
+    compare(layout, taken, size, False, False, False, None, None, None)
+
+
+def test_groups_touch_that_are_less_than_a_gap_apart_wherever_they_are() -> None:
+    one_behind_the_other, diagonally = hall(" ", " ", "s", "s"), hall(" ", "  s", " s")
+    for layout in (one_behind_the_other, diagonally):
+        assert Sale(layout).best(2, allow_split=True) == (1, 2)
+    assert Sale(hall("s", "s", spacing=GAP)).largest(2, allow_split=True) == 1
+
+
+def test_a_room_without_seats_has_a_focal_point() -> None:
+    assert default_focus(hall("")) == Focus(0, 0)
+
+
 def test_a_split_party_sits_one_behind_the_other():
     assert Sale(hall("ss      ", "      ss")).largest(4, allow_split=True) == 2
     assert Sale(hall("ss", "  ", "ss")).largest(4, allow_split=True) == 2
@@ -353,12 +393,20 @@ def test_seats_of_a_block_are_only_for_those_with_access():
     assert sale.best(2, access=(channel_key("press"),)) == (1, 2)
 
 
+def test_an_event_without_seats_has_no_best_ones() -> None:
+    with pytest.raises(ScreeningNotFound):
+        Hall(0, seated=False).do(HoldBest(1, "user:1", 2))
+
+
 def test_what_closes_sales_and_limits_holds_is_said_first():
     with pytest.raises(ScreeningStarted):
         Sale(hall("s"), starts_at=NOW).best(9)
     with pytest.raises(HoldLimitExceeded) as refusal:
         Sale(hall("ssss"), held_seats_limit=3).best(4)
     assert (refusal.value.limit, refusal.value.held, refusal.value.requested) == (3, 0, 4)
+    with pytest.raises(NotOnSale):
+        Sale(hall("s"), rules=SaleRules(sales_start=NOW + 1)).best(9)
+    assert Sale(hall("sss"), held_seats_limit=3).best(3) == (1, 2, 3)
     sale = Sale(hall("ssss"), held_seats_limit=3)
     sale.best(2)
     with pytest.raises(HoldLimitExceeded):

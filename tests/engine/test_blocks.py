@@ -31,7 +31,7 @@ from engine.selling_errors import (
     SeatsUnavailable,
     TicketTypeNotFound,
 )
-from engine.views import SeatView, view_of_kept
+from engine.views import SeatView, view_of_kept, view_with
 from tests.engine.conftest import NOW, Hall
 
 PRESS = channel_key("press")
@@ -57,6 +57,25 @@ class TestBlocking:
         assert outcome.changes[0].views == expected
         assert hall.map().views[4] == expected[0]
         assert (outcome.changes[0].available, stock_of(hall).available) == (18, 18)
+
+    def test_those_with_access_see_them_as_available(self, hall: Hall) -> None:
+        hall.block(1, 5)
+        hall.block(7, kind=CHANNEL, channel="press")
+        hall.sell("user:8", 9)
+        seats = hall.map()
+        assert seats.with_access(()) is seats
+        assert seats.with_access((PRESS,)).views.keys() == {1, 5, 9}
+        assert seats.with_access((HOUSE, PRESS)).views.keys() == {9}
+        for access, statuses in (((PRESS,), ["booked", "available", "booked"]), ((), ["booked"] * 3)):
+            assert [view_with(access, seats.views[seat_id]).status for seat_id in (1, 7, 9)] == statuses
+
+    def test_watchers_see_all_seats_of_a_block_come_and_go(self, hall: Hall) -> None:
+        outcome = hall.do(BlockSeats(1, "user:1", "Press", HOUSE, (1, 2)))
+        hall.settle(outcome)
+        (block,) = (event.block for event in outcome.events)
+        released = hall.do(UnblockSeats(1, block.id, "user:1"))
+        for decision in (outcome, released):
+            assert [view.seat_id for view in decision.changes[0].views] == [1, 2]
 
     def test_nobody_without_access_can_have_them(self, hall: Hall) -> None:
         hall.block(4, 5)

@@ -4,11 +4,11 @@ import pytest
 
 from engine.commands import HoldSeatsFor, RevokeHolds, SellSeats
 from engine.events import HoldsReleased, SeatsHeldFor, TicketsIssued
-from engine.figures import RATE_SECONDS
+from engine.figures import RATE_SECONDS, holds_per_second
 from engine.records import TicketStatus
 from engine.replies import Booked, Held, Released
 from engine.selling_errors import HoldLimitExceeded, PaymentAlreadyUsed, SeatsUnavailable
-from tests.engine.conftest import POLICY, Hall
+from tests.engine.conftest import NOW, POLICY, Hall
 
 BOSS = "user:1"
 
@@ -143,3 +143,14 @@ def test_the_rate_is_estimated_if_not_all_changes_are_kept() -> None:
         hall.hold(f"user:{seat}", seat)
     hall.now += 0.1
     assert hall.screening.figures(0, hall.now).holds_per_second == pytest.approx(10)
+
+
+def test_holds_per_second_are_counted_over_what_is_known() -> None:
+    hall = Hall()
+    kept = [change for seat in (1, 2) for change in hall.hold("user:7", seat).changes]
+    assert holds_per_second((), 0, NOW) == 0
+    assert holds_per_second(kept[:1], 1, NOW + 0.5) == 2, "earlier ones may be missing"
+    assert holds_per_second(kept, 3, NOW + 0.5) == 2 / RATE_SECONDS
+    hall.now += 5
+    kept += hall.hold("user:7", 3).changes
+    assert holds_per_second(kept, 3, NOW + 6) == 1 / RATE_SECONDS

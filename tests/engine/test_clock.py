@@ -87,6 +87,33 @@ async def test_calls_at_a_time_follow_the_wall_and_calls_after_a_while_do_not() 
     assert called == ["at"]
 
 
+async def test_a_call_at_a_time_is_made_once() -> None:
+    machine = Machine()
+    called: list[str] = []
+    machine.clock.call_at(machine.wall, lambda: called.append("first"))
+    machine.clock.call_at(machine.wall, lambda: called.append("cancelled")).cancel()
+    await turns()
+    assert called == ["first"]
+    machine.clock.call_at(machine.wall, lambda: called.append("second"))
+    for _ in range(2):
+        machine.wall += HOUR
+        machine.clock.follow()
+        await turns()
+    assert called == ["first", "second"]
+
+
+async def test_half_a_second_is_a_step_or_a_suspend_and_a_suspend_is_told_once() -> None:
+    machine = Machine()
+    for _ in range(2):
+        machine.sleep(0.5)
+        for _ in range(2):
+            machine.clock.follow()
+    assert machine.steps == [0.0, 0.0]
+    machine.wall += 0.5
+    machine.clock.follow()
+    assert machine.steps == [0.0, 0.0, 0.5]
+
+
 async def expiry(house: House, seat_id: int = 1) -> float:
     reply = await house.screenings.ask(ReadSeats(1))
     assert isinstance(reply, SeatMap)

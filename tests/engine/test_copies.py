@@ -95,6 +95,16 @@ async def test_a_screening_that_is_gone_leaves_no_copy(house: House) -> None:
     assert not other.screenings.owned.copies
 
 
+async def test_the_oldest_copies_are_dropped(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.copies._LIMIT", 1)
+    other = House(house.database, owner="another")
+    for screening_id in (1, 2):
+        await house.hold("user:7", 1, screening_id=screening_id)
+        await turns()
+        await other.screenings.ask(ReadSeats(screening_id))
+    assert list(other.screenings.owned.copies) == [2]
+
+
 async def test_a_step_of_the_clock_makes_no_copy_younger(house: House) -> None:
     other = House(house.database, owner="another")
     await house.hold("user:7", 1)

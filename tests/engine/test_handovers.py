@@ -7,7 +7,7 @@ import pytest
 from engine.commands import HoldSeats, ReadChanges, ReadSeats, ReleaseHolds
 from engine.errors import OutcomeUnknown, Overloaded, OwnershipLost, StoreUnavailable
 from engine.events import SeatsHeld
-from engine.handover import MEMORY_LIMIT, Handover, Memory
+from engine.handover import MEMORY_LIMIT, Handover, Handovers, Memory
 from engine.replies import Changes
 from engine.selling_errors import GuestLimitExceeded, HoldLifeSpent
 from tests.engine.cluster import Cluster, Node, SlowStore, pair, sent
@@ -294,6 +294,16 @@ async def test_a_handover_is_bounded() -> None:
     memory = Memory(False, lives, networks).limited()
     assert (len(memory.lives), len(memory.networks)) == (MEMORY_LIMIT, MEMORY_LIMIT)
     assert memory.lives[-1] == lives[-1]
+
+
+async def test_the_oldest_handovers_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Handovers, "_LIMIT", 2)
+    handovers = Handovers()
+    for screening_id, epoch in ((1, 1), (2, 1), (2, 2)):
+        handovers.keep(Handover(screening_id, epoch, 0, None))
+    assert [(kept.screening_id, kept.epoch) for kept in handovers.values()] == [(1, 1), (2, 2)]
+    handovers.keep(Handover(3, 1, 0, None))
+    assert list(handovers) == [2, 3]
 
 
 async def test_a_screening_is_accepted_without_asking(cluster: Cluster) -> None:

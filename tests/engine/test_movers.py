@@ -282,6 +282,29 @@ async def test_nothing_is_owed_for_seats_that_cost_less_or_do_not_exist(desk: De
     assert desk.house.database.refunds == {}
 
 
+async def test_what_a_cheaper_seat_leaves_is_owed(desk: Desk) -> None:
+    (ticket,) = await desk.sold(VIP)
+    await desk.move([ticket], 3)
+    await desk.sold(1, holder=BOB, payment="pi_bob")
+    await desk.refund_of(desk.move([ticket], 1, payment_id="pi_2", expected_total_cents=100))
+    (other,) = await desk.sold(OTHER_VIP, payment="pi_3")
+    await desk.move([other], 4)
+    refunds = [*desk.house.database.refunds.values(), *desk.house.database.move_refunds]
+    assert sorted((refund.id, refund.payment_id, refund.amount_cents) for refund in refunds) == [
+        (1, "pi_1", 349),
+        (2, "pi_2", 100),
+        (3, "pi_3", 349),
+    ]
+
+
+async def test_a_hold_becomes_the_seat_of_the_ticket_and_the_service_vouches(desk: Desk) -> None:
+    (ticket,) = await desk.sold(1)
+    await desk.house.hold(ADA, VIP)
+    await desk.move([ticket], VIP, payment_id="pi_2", actor="service:payments")
+    assert [status for _, status in desk.house.database.holds.values()] == ["converted"]
+    assert desk.house.database.vouchers == {"pi_2": "service"}
+
+
 async def test_what_was_agreed_for_a_hold_that_has_ended_counts(desk: Desk) -> None:
     tickets = await desk.sold(1)
     await desk.house.hold(ADA, 3)

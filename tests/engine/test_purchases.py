@@ -10,6 +10,7 @@ from engine.purchases import Purchases
 from engine.records import Paper, TicketType
 from engine.replies import Booked, Reserved, StockLevel
 from engine.selling_errors import PaymentAlreadyUsed, ReservationNotHeld, WrongNumberOfPapers
+from engine.vouching import vouched_by
 from tests.engine.conftest import make_info, make_layout
 from tests.engine.house import House, turns
 
@@ -129,3 +130,9 @@ async def test_a_reservation_whose_payment_is_used_is_not_bought_late() -> None:
         await desk.buy(reservation_id, 1)
     events = desk.house.database.events.values()
     assert sum(isinstance(event, PlacesHeld) for event in events) == 1
+
+
+def test_who_vouches_for_a_payment_follows_from_the_actor_and_the_id() -> None:
+    assert vouched_by("user:1", "counter:1") == "counter"
+    assert vouched_by("service:payments", "pi_1") == vouched_by("service:payments", None) == "service"
+    assert vouched_by("user:7", "pi_1") is vouched_by(None, None) is None

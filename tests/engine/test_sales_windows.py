@@ -137,6 +137,11 @@ class TestWatchers:
         assert self.told(hall, END + 1) == []
         assert hall.screening.next_deadline == float("inf")
 
+    def test_nothing_is_told_again_with_the_next_one(self) -> None:
+        kinds = {kind: TicketType(kind, 2000, 50, 10, start) for kind, start in ((4, START), (5, START + 30))}
+        fair = Hall(5, ticket_types=kinds)
+        assert [self.told(fair, START + seconds) for seconds in (0, 30)] == [["sales_opened"]] * 2
+
     def test_a_client_that_was_away_gets_it_when_it_resumes(self, hall: Hall) -> None:
         self.told(hall, START)
         reply = hall.do(ReadChanges(1, 1, 0)).reply

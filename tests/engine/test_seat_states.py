@@ -3,10 +3,10 @@
 import pytest
 
 from engine.events import SeatsHeld
-from engine.records import HOUSE, Block, Hold, Ticket, TicketStatus
+from engine.records import HOUSE, Area, Block, Hold, Seat, Ticket, TicketStatus
 from engine.replies import Lapsed
 from engine.seat_inventory import SeatInventory
-from engine.seat_records import PendingWrite
+from engine.seat_records import PendingWrite, moved_by
 from engine.seat_states import TRANSITIONS, IllegalTransition, SeatAction, SeatStatus
 from tests.engine.conftest import NOW, make_layout
 
@@ -100,3 +100,20 @@ def test_aborting_restores_what_was(before: SeatStatus, action: SeatAction, afte
     seats.abort(pending_write(action))
     assert seats.record(SEAT) is record
     assert seats.unpaid.get("user:7", ()) == unpaid
+
+
+def test_a_section_has_the_seats_on_its_edges() -> None:
+    area, seat = Area(1.0, 2.0, 3.0, 4.0), Seat(1, 1, "A", 1, "standard", 0.0, 0.0)
+    inside = [(x, y) for x in range(5) for y in range(6) if area.has(seat._replace(x=float(x), y=float(y)))]
+    assert inside == [(x, y) for x in (1, 2, 3) for y in (2, 3, 4)]
+
+
+def test_an_illegal_transition_says_what_was_attempted() -> None:
+    error = IllegalTransition(SeatStatus.BOOKED, SeatAction.ABORT)
+    assert str(error) == "abort is illegal for a seat that is booked"
+
+
+def test_a_hold_keeps_its_length_when_the_clock_is_stepped() -> None:
+    hold = Hold(1, 1, 1, 1, "user:7", NOW, NOW + 300)
+    moved = moved_by(hold, 60.0)
+    assert (moved.reserved_at, moved.expires_at) == (NOW + 60, NOW + 360)

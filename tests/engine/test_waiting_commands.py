@@ -40,6 +40,20 @@ async def test_commands_that_wait_for_loading_are_bounded(limits: dict[str, int]
     await house.hold("user:9", 9)
 
 
+async def test_commands_that_have_waited_do_not_count_any_more() -> None:
+    database = MemoryDatabase()
+    store = SlowStore(database)
+    house = House(database, store=store, waiting_limit=1)
+    for screening_id in (1, 2):
+        store.go_on.clear()
+        waiting = asyncio.ensure_future(house.hold("user:7", 1, screening_id=screening_id))
+        await turns()
+        with pytest.raises(Overloaded):
+            await house.hold("user:8", 2, screening_id=screening_id)
+        store.go_on.set()
+        await waiting
+
+
 async def test_commands_that_wait_for_a_change_are_bounded() -> None:
     house = House(mailbox_limit=5)
     await house.seen(1)

@@ -1,5 +1,7 @@
 """The waiting list in the core: who may join, who is offered what, and that nobody overtakes."""
 
+from math import inf
+
 import pytest
 
 from engine.commands import (
@@ -10,9 +12,11 @@ from engine.commands import (
     JoinWaitlist,
     LeaveWaitlist,
     PlaceOrder,
+    ReadChanges,
     ReadStock,
     ReleaseHolds,
     ReleaseLapsed,
+    SellSeats,
     ToggleSeats,
     WatchSeat,
 )
@@ -21,6 +25,7 @@ from engine.policy import Policy
 from engine.ports import LoadedScreening
 from engine.records import Layout, Seat, TicketType
 from engine.replies import Waiting
+from engine.sale_rules import SaleRules
 from engine.screening import Screening
 from engine.screening_state import Decision
 from engine.selling_errors import (
@@ -38,7 +43,7 @@ from engine.waitlist_errors import (
     TooManyWatches,
     WaitlistFull,
 )
-from engine.waitlist_records import WAITLIST, WaitlistChanged
+from engine.waitlist_records import WAITLIST, WaitlistChanged, WaitlistEntry
 from tests.engine.conftest import NOW, Hall, make_info
 
 TYPE = TicketType(5, 1000, 4, 3)
@@ -511,3 +516,142 @@ def test_who_has_left_is_forgotten() -> None:
         entry = join(hall, f"user:{20 + number}").entry
         hall.do(LeaveWaitlist(1, entry.holder, entry.id))
     assert hall.screening._state.waitlist._of_holder.keys() == {"user:7"}
+
+
+def test_a_waiting_list_is_numbered_without_gaps_and_watchers_get_only_the_news() -> None:
+    hall = full_hall()
+    before = hall.screening.position[1]
+    joined = [hall.do(JoinWaitlist(1, f"user:{number}", 1)) for number in (1, 2)]
+    assert [change for decision in joined for change in decision.changes] == []
+    freed = give_back(hall, 3)
+    numbers = [event.seq for decision in (*joined, freed) for event in decision.events]
+    assert numbers == list(range(before + 1, before + 1 + len(numbers)))
+    causes = ["holds_released", "seats_held", "waitlist_changed"]
+    assert [change.cause for change in freed.changes] == causes
+    missed = hall.do(ReadChanges(1, 1, freed.events[0].seq - 1)).reply.missed
+    assert [change.cause for change in missed] == causes
+
+
+def test_who_is_told_that_a_seat_is_free_is_news() -> None:
+    hall = full_hall()
+    hall.do(WatchSeat(1, "user:1", 3))
+    event = give_back(hall, 3).events[-1]
+    assert isinstance(event, WaitlistChanged)
+    assert [entry.holder for entry in event.told] == ["user:1"]
+
+
+def test_the_list_has_an_alarm_at_the_end_of_sales_and_goes_with_the_last_who_waits() -> None:
+    hall = Hall(2, POLICY)
+    assert hall.screening.next_deadline == inf
+    hall.sell("user:101", 1, 2)
+    entry = join(hall, "user:1").entry
+    assert hall.screening.next_deadline == hall.screening.info.starts_at
+    hall.do(LeaveWaitlist(1, "user:1", entry.id))
+    assert hall.screening.next_deadline == inf
+    assert hall.screening._state.waitlist is None, "the next commands are not slower"
+
+
+def test_what_is_set_aside_lapses_a_minute_after_sales_at_the_latest() -> None:
+    hall = full_hall(policy=IMPATIENT, starts_at=NOW + 10)
+    join(hall, "user:1", 2)
+    (_, held) = give_back(hall, 3).events
+    assert isinstance(held, SeatsHeld)
+    assert [(hold.holder, hold.expires_at) for hold in held.holds] == [(WAITLIST, NOW + 70)]
+
+
+def test_who_may_have_no_more_by_now_gets_no_offer() -> None:
+    hall = full_hall(rules=SaleRules(max_per_user=1))
+    join(hall, "user:1")
+    join(hall, "user:2")
+    hall.settle(hall.do(SellSeats(1, "user:1", (2,), "user:0", taken_from="user:102")))
+    assert changed(give_back(hall, 3)) == {"user:1": "closed", "user:2": "offered"}
+
+
+def test_who_may_have_no_more_by_now_does_not_get_what_was_set_aside_in_vain() -> None:
+    hall = full_hall(policy=IMPATIENT, rules=SaleRules(max_per_user=4))
+    join(hall, "user:1", 4)
+    join(hall, "user:2", 2)
+    join(hall, "user:3", 1)
+    for seat_id in (1, 4, 6):
+        sale = SellSeats(1, "user:2", (seat_id,), "user:0", taken_from=f"user:{100 + seat_id}")
+        hall.settle(hall.do(sale))
+    give_back(hall, 2, 5)
+    assert changed(passed(hall, 100)) == {"user:2": "closed", "user:3": "offered"}
+
+
+def test_what_is_set_aside_in_vain_passes_those_who_want_as_much() -> None:
+    hall = full_hall(policy=IMPATIENT)
+    for holder, quantity in (("user:1", 4), ("user:2", 3), ("user:3", 3), ("user:4", 2)):
+        join(hall, holder, quantity)
+    give_back(hall, 2, 5)
+    assert offered(passed(hall, 100)) == {"user:4": (2, 5)}
+
+
+@pytest.mark.parametrize("quantity", [1, 2])
+def test_without_ids_for_holds_an_offer_is_tried_again_a_second_later(quantity: int) -> None:
+    hall = full_hall()
+    join(hall, "user:1", quantity)
+    if quantity == 2:
+        give_back(hall, 5)
+    hall.hold_ids._last = hall.hold_ids._next - 1
+    assert offered(give_back(hall, 3)) == {}
+    assert hall.screening.next_deadline == hall.now + 1
+    assert offered(passed(hall, 1)) == {}
+    assert hall.screening.next_deadline == hall.now + 1
+    hall.hold_ids._last = None
+    assert offered(passed(hall, 1)) == {"user:1": (5, 3)[2 - quantity :]}
+
+
+# When a screening is loaded again
+
+
+def loaded_again(entry: WaitlistEntry, seats: int = 6, **stored: object) -> Decision:
+    """What the first command decides about a stored entry."""
+    hall = Hall(seats, POLICY, waitlist=(entry,), **stored)
+    assert hall.screening.next_deadline <= hall.now
+    decision = passed(hall, 0)
+    assert changed(passed(hall, 0)) == {}, "once"
+    return decision
+
+
+def test_those_who_wait_still_wait_when_the_screening_is_loaded_again() -> None:
+    hall = full_hall(2)
+    entries = [
+        entry
+        for command in (JoinWaitlist(1, "user:1", 2), WatchSeat(1, "user:2", 2))
+        for event in hall.do(command).events
+        for entry in event.entries
+    ]
+    again = Hall(2, POLICY, waitlist=entries, holds=hall.screening._state.seats.holds())
+    assert again.screening.waiting_count == 2
+    assert changed(passed(again, 0)) == {}
+
+
+def test_an_entry_whose_seat_or_ticket_type_is_gone_is_closed() -> None:
+    hall = full_hall()
+    (watching,) = hall.do(WatchSeat(1, "user:1", 6)).events
+    assert changed(loaded_again(watching.entries[0], seats=5)) == {"user:1": "closed"}
+    event = event_hall()
+    places(event, "session:a", 2)
+    places(event, "session:b", 2)
+    waiting = join(event, "session:c", 1, ticket_type_id=5).entry
+    for kinds in ({5: TYPE._replace(closed=True)}, {6: TYPE._replace(id=6)}):
+        decision = loaded_again(waiting, seats=1, ticket_types=kinds, seated=False)
+        assert changed(decision) == {"session:c": "closed"}
+
+
+def test_an_offer_is_what_the_stored_holds_and_tickets_say() -> None:
+    hall = full_hall()
+    join(hall, "user:1", 2)
+    *_, held, event = give_back(hall, 3, 5).events
+    assert isinstance(held, SeatsHeld) and isinstance(event, WaitlistChanged)
+    (entry,) = event.entries
+    again = Hall(6, POLICY, waitlist=(entry,), holds=held.holds[:1])
+    assert changed(again.do(ReleaseHolds(1, "user:1"))) == {"user:1": "declined"}
+    assert changed(loaded_again(entry)) == {"user:1": "lapsed"}
+    anothers = [hold._replace(reservation_id=1, holder="user:9") for hold in held.holds]
+    assert changed(loaded_again(entry, holds=anothers)) == {"user:1": "lapsed"}
+    ticket = hall.sell("user:1", 3, 5).reply.tickets[0]
+    for booked_at, status in ((entry.joined_at, "taken"), (entry.joined_at - 1, "lapsed")):
+        stored = loaded_again(entry, tickets=[ticket._replace(booked_at=booked_at)])
+        assert changed(stored) == {"user:1": status}

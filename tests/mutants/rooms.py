@@ -23,8 +23,12 @@ class Room(NamedTuple):
         return any(part in test for part in self.slow)
 
 
+_LONG = ("simulation", "machine.py", "brute_force")
+
 ROOMS = (
-    Room(("engine/*.py",), ("tests/engine",), ("simulation", "machine.py", "brute_force")),
+    # The adapters in memory are also tested by the suite that PostgreSQL's have to pass.
+    Room(("engine/memory*.py",), ("tests/engine", "tests/ports"), (*_LONG, "[postgres")),
+    Room(("engine/*.py",), ("tests/engine",), _LONG),
     Room(("persistence/batch.py", "persistence/journal*.py"), ("tests/persistence/test_journal*.py",)),
     Room(
         (
@@ -71,10 +75,11 @@ ROOMS = (
 
 
 def room_of(path: str) -> Room | None:
-    """The room of a file, if mutations of it are tried."""
+    """The first room of a file, if mutations of it are tried."""
     return next((room for room in ROOMS if any(fnmatch(path, pattern) for pattern in room.code)), None)
 
 
 def files(room: Room) -> list[str]:
-    """The files of a room."""
-    return sorted(str(path) for pattern in room.code for path in Path().glob(pattern))
+    """The files of a room that are in no earlier one."""
+    paths = sorted(str(path) for pattern in room.code for path in Path().glob(pattern))
+    return [path for path in paths if room_of(path) is room]
