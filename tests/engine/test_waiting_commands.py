@@ -54,6 +54,22 @@ async def test_commands_that_have_waited_do_not_count_any_more() -> None:
         await waiting
 
 
+async def test_those_who_leave_make_room_for_one_other() -> None:
+    database = MemoryDatabase()
+    store = SlowStore(database)
+    house = House(database, store=store, mailbox_limit=2)
+    leaving, staying = (asyncio.ensure_future(house.hold("user:7", seat)) for seat in (1, 2))
+    await turns()
+    leaving.cancel()
+    await turns()
+    coming = asyncio.ensure_future(house.hold("user:8", 3))
+    await turns()
+    with pytest.raises(Overloaded):
+        await house.hold("user:9", 4)
+    store.go_on.set()
+    await asyncio.gather(staying, coming)
+
+
 async def test_commands_that_wait_for_a_change_are_bounded() -> None:
     house = House(mailbox_limit=5)
     await house.seen(1)

@@ -44,8 +44,14 @@ class LoadedFunctions:
         changed: list[tuple[FunctionType, CodeType]] = []
         for key, code in _code_objects(mutated):
             if key in functions and code != self._unchanged[mutation.path].get(key):
-                changed += ((function, code) for function in functions[key])
+                changed += ((function, _fitted(code, function)) for function in functions[key])
         return changed
+
+
+def _fitted(code: CodeType, function: FunctionType) -> CodeType:
+    """Changed code for a function with a closure of which it does not use all variables any more."""
+    names, used = function.__code__.co_freevars, code.co_freevars
+    return code.replace(co_freevars=names) if used != names and used == names[: len(used)] else code
 
 
 def _code_objects(code: CodeType) -> Iterator[tuple[_Key, CodeType]]:

@@ -73,6 +73,12 @@ def test_a_change_that_is_noticed_is_told_from_one_that_is_not() -> None:
     assert "unreached: engine/scarcity.py:" in tried.stdout
 
 
+def test_a_change_is_tried_that_leaves_a_variable_of_a_closure_unused() -> None:
+    """The constructors of errors refer to their class for `super()` only."""
+    tried = _run("engine/waitlist_errors.py", "--tests", "tests/engine/test_messages.py")
+    assert (tried.returncode, "- super().__init__(" in tried.stdout) == (0, False)
+
+
 def test_files_outside_the_rooms_are_a_wrong_call() -> None:
     assert _run("api/errors.py").returncode == 2
 
