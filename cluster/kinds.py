@@ -108,6 +108,7 @@ REFUSALS: Mapping[int, type[EngineError]] = {
     74: errors.StoreUnavailable,
     75: errors.OutcomeUnknown,
     76: errors.BadEntry,
+    180: errors.AnsweredMeanwhile,
     77: messages.NotUnderstood,
     80: selling.ScreeningNotFound,
     81: selling.SeatsNotFound,

@@ -43,7 +43,7 @@ __all__ = [
     "encode_reply",
 ]
 
-VERSION = 6
+VERSION = 7
 """Version of the form. A node understands the versions next to its own."""
 
 CHANGE_BYTES_LIMIT = 128 * 1024

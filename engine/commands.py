@@ -317,6 +317,7 @@ class MoveTickets(NamedTuple):
         unvouched: nobody vouches for the payment, so it pays for nothing.
         arrival: seats of another screening that wait for the tickets.
         to_type_id: the ticket type whose places they get, in an event.
+        receipt: as in `BookSeats`.
     """
 
     screening_id: int
@@ -331,6 +332,7 @@ class MoveTickets(NamedTuple):
     unvouched: bool = False
     arrival: Arrival | None = None
     to_type_id: int | None = None
+    receipt: Receipt | None = None
 
 
 class ReceiveTickets(NamedTuple):

@@ -9,7 +9,7 @@ is never renamed. `api.rest.errors` decides which HTTP status a code gets.
     ├── BadEntry                                             the database rejects its content
     └── Unavailable                                          nothing was done; try again later
         ├── Overloaded, JournalFull, IdsExhausted
-        ├── CommandExpired, OwnershipLost, Stopping
+        ├── CommandExpired, OwnershipLost, Stopping, AnsweredMeanwhile
         └── StoreUnavailable, OutcomeUnknown
 
 `engine.selling_errors` has the errors of selling seats and tickets, `engine.catalogue_errors` those of the
@@ -121,6 +121,19 @@ class Stopping(Unavailable):
 
     code = "stopping"
     detail = "The server is shutting down"
+
+
+class AnsweredMeanwhile(Unavailable):
+    """A repeat of the request, with the same idempotency key, was answered first; nothing was done.
+
+    Sent once more, the request gets the stored answer. Clients are told the same as if the repeat were still
+    being processed.
+    """
+
+    code = "idempotency_key_in_flight"
+    detail = (
+        "Another request with this Idempotency-Key was answered meanwhile; send it again to get that answer"
+    )
 
 
 class StoreUnavailable(Unavailable):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import count
 
-from engine.errors import EngineError, IdsExhausted, OwnershipLost
+from engine.errors import AnsweredMeanwhile, EngineError, IdsExhausted, OwnershipLost
 from engine.events import (
     BlockEvent,
     Event,
@@ -77,6 +77,9 @@ class MemoryDatabase:
 
     def refusal(self, entry: Entry) -> EngineError | None:
         """Return the error for an entry that must not be written."""
+        if (receipt := entry.receipt) is not None and (receipt.scope, receipt.key) in self.answers:
+            if entry.events[0][:3] not in self.events:
+                return AnsweredMeanwhile()
         for event in entry.events:
             if self.epochs.get(event.screening_id) != event.epoch:
                 if event.screening_id != entry.events[0].screening_id:

@@ -17,7 +17,7 @@ from engine.moving_errors import NothingToPay, TicketNotMovable
 from engine.places import place_id, ticket_type_of
 from engine.ports import Flushing, Ledger
 from engine.purchases import Screenings
-from engine.records import Arrival, Ticket, TicketStatus, UnusablePayment
+from engine.records import Arrival, Receipt, Ticket, TicketStatus, UnusablePayment
 from engine.replies import Moved
 from engine.selling_errors import PaymentAlreadyUsed, RefundRequired, ScreeningCancelled
 from engine.vouching import vouched_by
@@ -35,6 +35,8 @@ class MoveOrder(NamedTuple):
         seat_ids: the seat of each, in their order, each once; empty if there is a ticket type.
         payment_id, expected_total_cents, actor, by_hand, unvouched: as in `MoveTickets`.
         ticket_type_id: in an event, the ticket type whose places they get.
+        receipt: the idempotency key under which the answer is stored. It is stored in the transaction of the
+            move only if all of the tickets move, because that transaction does not know the others.
     """
 
     holder: str
@@ -47,6 +49,7 @@ class MoveOrder(NamedTuple):
     by_hand: bool = False
     unvouched: bool = False
     ticket_type_id: int | None = None
+    receipt: Receipt | None = None
 
     def is_there(self, ticket: Ticket, seat_id: int) -> bool:
         """Whether a ticket is where it shall be: in the seat, or in any place of the ticket type."""
@@ -144,6 +147,7 @@ class Movers:
             order.by_hand,
             order.unvouched,
             to_type_id=order.ticket_type_id,
+            receipt=order.receipt if len(moving) == len(tickets) else None,
         )
         if order.by_hand:
             moved = await self._carried_out(order, command, moving)

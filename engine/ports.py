@@ -124,6 +124,8 @@ class Journal(Flushing, Protocol):
         * Fencing of moves: an entry whose last event is of another screening fails with `MoveInterrupted` if
           that one has another epoch.
         * One payment pays for one booking: an entry that breaks this fails with `PaymentAlreadyUsed`.
+        * One answer per idempotency key: an entry whose key has an answer already fails with
+          `AnsweredMeanwhile`.
 
     A hold is acknowledged before it is written (it may be lost in a crash: the lag is
     `lag_seconds`); a ticket is acknowledged only after `settled(None)`.

@@ -46,6 +46,7 @@ from persistence.statements import (
     MOVES,
     OWNED,
     PAYMENTS,
+    RECEIPTS,
     SALES,
     STATE_HASHES,
     TICKETS,
@@ -120,8 +121,10 @@ class Batch:
 
     Args:
         events: in the order in which they happened.
-        answers: responses to store for repeats of their requests.
+        answers: responses to store for repeats of their requests; a key that has a response keeps it.
         causes: the requests that have caused events, by `id(event)`.
+        receipts: responses to requests that have caused events, with screening, epoch and seq of the first
+            event; none of their keys may have a response.
     """
 
     def __init__(
@@ -129,6 +132,7 @@ class Batch:
         events: Sequence[Event],
         answers: Sequence[IdempotencyRecord],
         causes: Mapping[int, Cause] = _NO_CAUSES,
+        receipts: Sequence[tuple[Any, ...]] = (),
     ) -> None:
         kinds = (*HOLD_CHANGES, *TICKET_CHANGES, *MOVE_CHANGES, *BLOCK_CHANGES, WaitlistChanged, StateStored)
         self._by_kind: dict[type[Event], list[Any]] = {kind: [] for kind in kinds}
@@ -138,6 +142,7 @@ class Batch:
         self._digests: list[StateStored] = self._by_kind.pop(StateStored)
         self._owned = {event[:2] for event in events}
         self._answers = answers
+        self._receipts = receipts
         self._causes = causes
         self._held = self._take_unchanged_holds()
         self._sales = self._take(TicketsIssued, _is_without_papers)
@@ -190,6 +195,9 @@ class Batch:
         holds, held_seats, hold_ids = self._holds()
         events: Columns = []
         yield OWNED, list(zip(*self._owned, strict=True)) or [(), ()]
+        # Before the events, which tell what was written by an earlier attempt.
+        yield ANSWERS, list(zip(*self._answers, strict=True))
+        yield RECEIPTS, list(zip(*self._receipts, strict=True))
         if any(self._by_kind.values()):
             tickets = self._tickets()
             ticket_seats, ticket_ids = (tickets[3], tickets[0]) if tickets else ((), ())
@@ -212,7 +220,6 @@ class Batch:
         yield BLOCKS, self._blocks()
         yield WAITLIST, self._waitlist_entries()
         yield STATE_HASHES, list(zip(*self._digests, strict=True))
-        yield ANSWERS, list(zip(*self._answers, strict=True))
         yield EVENTS, events
 
     def _new_holds(self) -> Columns:

@@ -36,7 +36,14 @@ from typing import NamedTuple
 
 import orjson
 
-from engine.errors import BadEntry, EngineError, JournalFull, OwnershipLost, StoreUnavailable
+from engine.errors import (
+    AnsweredMeanwhile,
+    BadEntry,
+    EngineError,
+    JournalFull,
+    OwnershipLost,
+    StoreUnavailable,
+)
 from engine.events import TicketEvent, TicketsLeft, TicketsMoved
 from engine.guards import OutageLog, attempt, guarded
 from engine.ports import Entry, Observer, Settled
@@ -539,6 +546,8 @@ def _reason(queued: Queued, refusal: StatementRefused) -> EngineError:
                 for ticket in event.tickets:
                     if ticket.payment_id is not None:
                         return PaymentAlreadyUsed(ticket.payment_id)
+    if refusal.constraint == "idempotency_keys_pkey":
+        return AnsweredMeanwhile()
     if refusal.constraint == "tickets_admitted":
         return TicketAdmitted(*orjson.loads(refusal.detail or ""))
     reason = BadEntry(f"The database refuses this ({refusal.constraint or refusal.sqlstate or 'unreadable'})")

@@ -6,7 +6,7 @@ commit later.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.causes import Cause
 from engine.errors import EngineError, OwnershipLost, StoreUnavailable
@@ -193,6 +193,7 @@ class JournalConnection:
         try:
             events: list[Event] = []
             answers: list[IdempotencyRecord] = []
+            receipts: list[tuple[Any, ...]] = []
             causes: dict[int, Cause] = {}
             for entry, record, _, _ in batch:
                 events += entry.events
@@ -203,8 +204,8 @@ class JournalConnection:
                 elif entry.receipt is not None and entry.reply is not None:
                     scope, key, fingerprint, form = entry.receipt
                     answer = self._encode_reply(form, entry.reply)
-                    answers.append(IdempotencyRecord(scope, key, fingerprint, *answer))
-            return Batch(events, answers, causes).statements(again=again)
+                    receipts.append((scope, key, fingerprint, *answer, *entry.events[0][:3]))
+            return Batch(events, answers, causes, receipts).statements(again=again)
         except Exception as exc:
             raise StatementRefused(f"It cannot be encoded: {exc!r}", "") from exc
 

@@ -395,6 +395,39 @@ ANSWERS = Block(
     {"scope": "text", "key": "text", "fingerprint": "bytea", "status": "smallint", "body": "bytea"},
 )
 
+RECEIPTS = Block(
+    "receipts",
+    """
+    INSERT INTO idempotency_keys (scope, key, fingerprint, status, body)
+    SELECT scope, key, fingerprint, status, body FROM {rows} {unwritten}
+    """,
+    {
+        "scope": "text",
+        "key": "text",
+        "fingerprint": "bytea",
+        "status": "smallint",
+        "body": "bytea",
+        "screening_id": "bigint",
+        "epoch": "bigint",
+        "seq": "bigint",
+    },
+    repeats={
+        # A correlated count is never planned as a join, so it stays a look into the index for each row.
+        "unwritten": """
+    WHERE (
+        SELECT count(*) FROM screening_events AS written
+        WHERE written.screening_id = "row".screening_id AND written.epoch = "row".epoch
+          AND written.seq = "row".seq
+    ) = 0
+    """,
+    },
+)
+"""The answers to entries with events, each with the key of the first event.
+
+If a key has an answer, the insert fails, and with it the transaction: another attempt at the same request was
+answered. The answer that the same entry has stored in an earlier transaction is left as it is.
+"""
+
 EVENTS = Block(
     "events",
     """
@@ -555,7 +588,7 @@ PREPARATIONS = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = o
     block.preparation
     for block in (
         *(OWNED, PAYMENTS, TICKETS, GIVEN_BACK, MOVES, SALES, HOLDS, HELD, BLOCKS, WAITLIST, STATE_HASHES),
-        *(ANSWERS, EVENTS),
+        *(ANSWERS, RECEIPTS, EVENTS),
     )
 )
 """Statements that a new connection runs.

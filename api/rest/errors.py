@@ -127,6 +127,7 @@ TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
     moving.TicketNotMovable: Translation(409, ("ticket_id",)),
     moving.PaymentRequired: Translation(409, ("amount",)),
     engine.BadEntry: Translation(422),
+    engine.AnsweredMeanwhile: Translation(409),
     engine.Unavailable: Translation(503),
     engine.EngineError: Translation(500),
 }

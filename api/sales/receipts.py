@@ -10,15 +10,15 @@ from typing import Any
 
 from api.rest.receipts import ReceiptForm
 from api.sales.representations import ticket_document
-from engine.replies import Booked, Reply
+from engine.replies import Booked, Moved, Reply
 
 
-def _tickets(booked: Booked) -> object:
-    return [ticket_document(ticket) for ticket in booked.tickets]
+def _tickets(reply: Booked | Moved) -> object:
+    return [ticket_document(ticket) for ticket in reply.tickets]
 
 
-def _ticket(booked: Booked) -> object:
-    return ticket_document(booked.tickets[0])
+def _ticket(reply: Booked | Moved) -> object:
+    return ticket_document(reply.tickets[0])
 
 
 def _paid_tickets(documents: Sequence[Mapping[str, Any]]) -> Sequence[int]:
@@ -28,7 +28,17 @@ def _paid_tickets(documents: Sequence[Mapping[str, Any]]) -> Sequence[int]:
 TICKETS_CREATED = ReceiptForm("tickets_created", 201, _tickets, _paid_tickets)
 TICKET = ReceiptForm("ticket", 200, _ticket, lambda document: _paid_tickets([document]))
 
-_FORMS = {form.name: form for form in (TICKETS_CREATED, TICKET)}
+# A repeat of a move says where the tickets were then, whatever has become of them.
+TICKET_MOVED = ReceiptForm("ticket_moved", 200, _ticket, lambda document: ())
+TICKETS_MOVED = ReceiptForm("tickets_moved", 200, _tickets, lambda documents: ())
+
+_REPLIES: Mapping[str, type[Booked | Moved]] = {
+    TICKETS_CREATED.name: Booked,
+    TICKET.name: Booked,
+    TICKET_MOVED.name: Moved,
+    TICKETS_MOVED.name: Moved,
+}
+_FORMS = {form.name: form for form in (TICKETS_CREATED, TICKET, TICKET_MOVED, TICKETS_MOVED)}
 
 
 def encode_reply(form: str, reply: Reply) -> tuple[int, bytes]:
@@ -44,6 +54,6 @@ def encode_reply(form: str, reply: Reply) -> tuple[int, bytes]:
     Raises:
         TypeError: the form does not support this type of reply.
     """
-    if not isinstance(reply, Booked):
+    if not isinstance(reply, _REPLIES[form]):
         raise TypeError(f"the form {form} does not support {type(reply).__name__}")
     return _FORMS[form].encoded(reply)

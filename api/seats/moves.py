@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 from marshmallow import ValidationError, validates_schema
 
 from api.errors import InvalidInput
-from api.rest.endpoint import Call, Document, Resource
+from api.rest.endpoint import Call, Resource
 from api.rest.fields import Identifier, RequestSchema, SeatIds
-from api.sales.representations import TicketSold, ticket_document
+from api.sales.receipts import TICKET_MOVED, TICKETS_MOVED
+from api.sales.representations import TicketSold
 from api.sales.selling import (
     PAYMENTS_SERVICE,
     customer,
@@ -25,6 +26,7 @@ from engine import selling_errors as errors
 from engine.catalogue_errors import TicketNotConfirmed
 from engine.movers import MoveOrder
 from engine.records import Ticket
+from engine.replies import Moved
 
 ticket_moves = Resource("/api/v1/tickets", tag="Tickets")
 
@@ -136,6 +138,7 @@ class TicketMoves(_Move):
     answers=TicketSold,
     refusals=_REFUSALS,
     durable=True,
+    receipt_form=TICKET_MOVED,
     service=PAYMENTS_SERVICE,
 )
 async def move_ticket(
@@ -147,7 +150,7 @@ async def move_ticket(
     payment_id: str | None,
     expected_total: Decimal | None,
     user_id: int | None,
-) -> Document:
+) -> Moved:
     """Move a ticket to another seat, to another screening, or to another ticket type, in one step.
 
     The ticket keeps its id. It is where it was, or where it shall be, whatever happens in between. If that is
@@ -158,8 +161,7 @@ async def move_ticket(
     """
     seat_ids = None if seat_id is None else (seat_id,)
     to = _Destination(screening_id, seat_ids, ticket_type_id)
-    moved = await _move(call, (ticket_id,), to, payment_id, cents_or_none(expected_total), user_id)
-    return ticket_document(moved[0])
+    return await _move(call, (ticket_id,), to, payment_id, cents_or_none(expected_total), user_id)
 
 
 @ticket_moves.post(
@@ -168,6 +170,7 @@ async def move_ticket(
     answers=TicketSold(many=True),
     refusals=_REFUSALS,
     durable=True,
+    receipt_form=TICKETS_MOVED,
     service=PAYMENTS_SERVICE,
 )
 async def move_tickets(
@@ -179,15 +182,14 @@ async def move_tickets(
     payment_id: str | None,
     expected_total: Decimal | None,
     user_id: int | None,
-) -> Document:
+) -> Moved:
     """Move several tickets of an order in one step, all or none.
 
     A seat may pass from one of the tickets to another. What some of them become cheaper pays for what others
     become dearer; `amount`, `expected_total` and the payment are about the difference of the sums.
     """
     to = _Destination(screening_id, seat_ids, ticket_type_id)
-    moved = await _move(call, ticket_ids, to, payment_id, cents_or_none(expected_total), user_id)
-    return [ticket_document(ticket) for ticket in moved]
+    return await _move(call, ticket_ids, to, payment_id, cents_or_none(expected_total), user_id)
 
 
 class _Destination(NamedTuple):
@@ -219,7 +221,7 @@ async def _move(
     payment_id: str | None,
     expected_cents: int | None,
     user_id: int | None,
-) -> tuple[Ticket, ...]:
+) -> Moved:
     tickets = []
     for ticket_id in ticket_ids:
         ticket = await call.services.tickets.ticket(ticket_id)
@@ -242,9 +244,10 @@ async def _move(
         by_hand=call.admin,
         unvouched=is_unvouched(call) and not call.admin,
         ticket_type_id=to.ticket_type_id,
+        receipt=call.receipt,
     )
     try:
-        return (await call.services.movers.move(order)).tickets
+        return await call.services.movers.move(order)
     except errors.SeatsUnavailable as refusal:
         remedy = _RESERVE_FIRST if refusal.blocked else ""
         raise errors.SeatsUnavailable(refusal.held, refusal.booked, refusal.blocked, remedy) from refusal

@@ -26,8 +26,6 @@ ADA, GRACE = 41, 42
 DECIDED_BY_THE_ENGINE = {
     "cancel_ticket",
     "cancel_tickets",
-    "move_ticket",
-    "move_tickets",
     "update_ticket_status",
     "purchase_reservation",
     "join_waitlist",

@@ -1,15 +1,19 @@
 """Tickets move to other seats and other screenings: who may, what it costs, and what is owed."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from tests.acceptance.test_sticky_refusals import until
 from tests.api.caller import TICKETS, Caller, Response
 from tests.box_office import ADA, Guest, data, make_event, make_type
 from tests.catalogue.conftest import OpenHouse
 from tests.catalogue.people import open_accounts
 from tests.catalogue.programme import SCREENINGS, add_seats, hour, make, make_room, make_screening
+from tests.catalogue.test_kept_responses import WAITING
+from tests.database import connect, execute
 from tests.house import House
 
 pytestmark = pytest.mark.gen_test(timeout=120)
@@ -244,8 +248,8 @@ async def test_the_organiser_decides_whether_holders_move_tickets(house: House) 
     shown = (await house.guest.send("GET", f"{SCREENINGS}/{halls.first}")).json
     assert (shown["moves_allowed"], shown["moves_until"]) == (False, None)
     (ticket,) = await halls.sold(halls.seats[2], payment_id="Q")
-    for until, status in ((hour(-48), 409), (hour(12), 200)):
-        changes = {"moves_allowed": True, "moves_until": until}
+    for closes_at, status in ((hour(-48), 409), (hour(12), 200)):
+        changes = {"moves_allowed": True, "moves_until": closes_at}
         assert (await house.admin.send("PUT", f"{SCREENINGS}/{halls.first}", changes)).status == 200
         assert (await move(halls.ada, ticket, seat_id=halls.seats[3])).status == status
 
@@ -353,3 +357,42 @@ async def test_refusals_to_move_places(house: House) -> None:
     assert data(closed)["movesAllowed"] is False
     assert told(await move(fair.ada, ticket, **there)) == (409, "moves_closed")
     assert (await move(house.admin, ticket, **there)).status == 200
+
+
+async def test_a_move_changes_nothing_if_another_server_has_answered_a_repeat_meanwhile(
+    open_house: OpenHouse,
+) -> None:
+    halls = await halls_of(await open_house())
+    house, (first, second, *_) = halls.house, halls.seats
+    (ticket,) = await halls.sold(first)
+    other = connect(house.database_url)
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("INSERT INTO idempotency_keys VALUES ('user:7', 'key', '', 200, '')")
+        path = f"{TICKETS}/{ticket['id']}/move"
+        moving = asyncio.ensure_future(halls.ada.send("POST", path, {"seat_id": second}, key="key"))
+        await until(lambda: bool(execute(house.database_url, WAITING)))
+        cursor.execute("COMMIT")
+    other.close()
+    refused = await moving
+    assert (refused.status, refused.code) == (409, "idempotency_key_in_flight")
+    assert refused.json["retryable"] and refused.headers["Retry-After"] == "1"
+    statuses = await halls.statuses(halls.first)
+    assert (statuses[first], statuses[second]) == ("booked", "available")
+    assert (await move(halls.ada, ticket, seat_id=second)).json["seat_id"] == second
+
+
+async def test_the_stored_response_to_a_move_tells_where_the_ticket_was_then(open_house: OpenHouse) -> None:
+    halls = await halls_of(await open_house())
+    first, second, third, *_ = halls.seats
+    tickets = await halls.sold(first)
+    path = f"{TICKETS}/{tickets[0]['id']}/move"
+    moved = await halls.ada.send("POST", path, {"seat_id": second}, key="one")
+    several = {"ticket_ids": [tickets[0]["id"]], "seat_ids": [third]}
+    again = await halls.ada.send("POST", f"{TICKETS}/move", several, key="several")
+    assert (moved.json["seat_id"], again.json[0]["seat_id"]) == (second, third)
+    repeated = await halls.ada.send("POST", path, {"seat_id": second}, key="one")
+    assert (repeated.status, repeated.body) == (200, moved.body)
+    repeated = await halls.ada.send("POST", f"{TICKETS}/move", several, key="several")
+    assert (repeated.status, repeated.body) == (200, again.body)
+    assert (await halls.statuses(halls.first))[third] == "booked"

@@ -114,7 +114,8 @@ COMMANDS: tuple[Any, ...] = (
     ),
     commands.CancelTickets(7, "user:8", (801, 802), (42, 43), "admin:1"),
     commands.MoveTickets(
-        7, "user:8", (802,), (43,), (), "pay-2", 349, "service:payments", True, True, ARRIVAL, 3
+        *(7, "user:8", (802,), (43,), (), "pay-2", 349, "service:payments", True, True, ARRIVAL, 3),
+        Receipt("user:8", "key-4", b"", "ticket_moved"),
     ),
     commands.ReceiveTickets(9, "user:8", (SOLD,), (51,), True, 3),
     commands.EndArrival(9, 4, 31, (MOVED,)),
@@ -274,6 +275,7 @@ REFUSALS: tuple[EngineError, ...] = (
     moving_errors.PaymentRequired(349, vouched=True),
     moving_errors.NothingToPay(),
     moving_errors.MoveInterrupted(),
+    errors.AnsweredMeanwhile(),
     rule_errors.NotOnSale("sales have not begun", NOW + 60, None, 60),
     blocks.BlockNotFound(903),
     blocks.BlockLimitReached(1000),

@@ -92,7 +92,7 @@ async def test_a_locked_screening_is_looked_at_every_half_second_while_others_go
     assert journal.delay_seconds == journal.lag_seconds == pytest.approx(0.503)
     await world.until(0.6)
     # After half a second the lock is found, and the others are written.
-    assert database.sent == [((1, 1), (2, 1), (3, 1), (2, 2), "key"), ((1, 1), (3, 1), "key")]
+    assert database.sent == [("key", (1, 1), (2, 1), (3, 1), (2, 2)), ("key", (1, 1), (3, 1))]
     assert times(world) == [0, 0.5] and database.looks == [0.5, 0.5]
     assert world.observer.failures == ["locked"]
     assert [key in world.outcomes for key in keys] == [True, False, True, False]

@@ -21,6 +21,7 @@ _BLOCKS = (
     statements.WAITLIST,
     statements.STATE_HASHES,
     statements.ANSWERS,
+    statements.RECEIPTS,
     statements.EVENTS,
 )
 _EXECUTED = re.compile(r"EXECUTE (\w+) \(([^)]*)\);")

@@ -28,6 +28,7 @@ _MISSING = object()
 _TRANSITIONS = frozenset(
     {("pending", "confirmed"), ("pending", "cancelled"), ("pending", "lapsed"), ("confirmed", "cancelled")}
 )
+_ANSWER = ("scope", "key", "fingerprint", "status", "body")
 _MOVE = ("ticket_id", "screening_id", "epoch", "seq")
 MOVED = "ticket_moved"
 """Why a refund is owed for a ticket that has become cheaper."""
@@ -293,6 +294,15 @@ class Tables:
         for row in rows:
             if (row["scope"], row["key"]) not in self.answers:
                 self._set(self.answers, (row["scope"], row["key"]), row)
+
+    def _write_receipts(self, rows: list[dict[str, Any]], *, again: bool) -> None:
+        for row in rows:
+            key = (row["scope"], row["key"])
+            if again and (row["screening_id"], row["epoch"], row["seq"]) in self.events:
+                continue
+            if key in self.answers:
+                raise StatementRefused(f"{key} exists", UNIQUE_VIOLATION, "idempotency_keys_pkey")
+            self._set(self.answers, key, {name: row[name] for name in _ANSWER})
 
     def _write_events(
         self, rows: list[dict[str, Any]], seat_ids: list[int], ids: list[int], *, again: bool

@@ -36,7 +36,7 @@ from engine.records import (
     TicketStatus,
     UnusablePayment,
 )
-from engine.replies import Booked
+from engine.replies import Booked, Moved
 from engine.seat_states import SeatStatus
 from engine.waitlist_records import WaitlistChanged, WaitlistEntry, WaitStatus
 from persistence.connector import Connector
@@ -236,7 +236,12 @@ class Story:
         after = self.tickets[number] = before._replace(seat_id=seat_id, price_cents=price_cents, paid=kept)
         left = TicketsLeft(*self.head(name), (before,), seats)
         moved = TicketsMoved(*self.head(name), (after,), (SeatStatus.AVAILABLE,), (), (before,), paid, owed)
-        return Entry((left, moved))
+        return Entry((left, moved), self.receipt(left.seq, pick), Moved((after,)))
+
+    def receipt(self, seq: int, pick: int) -> Receipt:
+        """Return a receipt whose key may have been used before."""
+        number = 1 + seq % 2 if pick == 5 else seq
+        return Receipt("user:1", f"{self.screening_id}-{number}", b"f", "form")
 
     def block(self, name: str, place: int) -> SeatsBlocked:
         head, seats = self.head(name), self.seat_ids[: place + 1]
@@ -288,8 +293,7 @@ class Story:
                 return self.move(name, place, pick, payment)
             case "sell":
                 event = self.sell(name, place, pick, payment)
-                key = f"{self.screening_id}-{event.seq}"
-                return Entry((event,), Receipt("user:1", key, b"f", "form"), Booked(event.tickets))
+                return Entry((event,), self.receipt(event.seq, pick), Booked(event.tickets))
             case _:
                 event = self.cancel(name, pick)
         return event and Entry((event,))
