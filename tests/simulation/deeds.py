@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from api.sales.receipts import TICKETS_CREATED
+from api.sales.receipts import TICKET_MOVED, TICKETS_CREATED
 from engine.commands import (
     BookSeats,
     CancelTicket,
@@ -35,6 +35,9 @@ _SEVERAL_TIMES = ("book", "book_held", "pay_twice", "reuse", "cancel")
 _SEVERAL_TIMES_IN_HALL = ("buy", "return", "vouch", "claim")
 
 REPEATS = 12
+
+KEYED_SHARE = 0.7
+"""Share of the moves that have an idempotency key; attempts without one are requests of their own."""
 
 
 class Bought(NamedTuple):
@@ -108,7 +111,8 @@ class Deeds:
             return self._with_places(client, action, rng, number)
         if action == "move":
             if mine := [each for each in self.tickets[client].items() if each[1].screening != EVENT]:
-                return self._move(client, *mine[-1], screening, seats[0], number)
+                key = f"move-{number}" if rng.random() < KEYED_SHARE else None
+                return self._move(client, *mine[-1], screening, seats[0], number, key)
             action = "book"
         record = {"action": action, "screening": screening, "user": f"user:{client}"}
         record["client"] = user = record["user"]
@@ -167,7 +171,14 @@ class Deeds:
         return rng.choice(used) if used else None
 
     def _move(
-        self, client: int, ticket_id: int, bought: Bought, screening: int, seat: int, number: int
+        self,
+        client: int,
+        ticket_id: int,
+        bought: Bought,
+        screening: int,
+        seat: int,
+        number: int,
+        key: str | None,
     ) -> Deed | None:
         """Move a ticket to a seat, and pay what that costs more."""
         if bought[:2] == (screening, seat):
@@ -177,10 +188,11 @@ class Deeds:
         if (more := PRICES_CENTS[screening] - PRICES_CENTS[bought.screening]) > 0:
             order_payment, due = f"more-{number}", more
             self.paid[order_payment] = more
-        order = MoveOrder(user, (ticket_id,), screening, (seat,), order_payment, due)
+        receipt = key and Receipt(user, key, key.encode(), TICKET_MOVED.name)
+        order = MoveOrder(user, (ticket_id,), screening, (seat,), order_payment, due, receipt=receipt or None)
         record: dict[str, Any] = {"action": "move", "screening": screening, "user": user, "client": user}
         record |= {"seats": [seat], "from_screening": bought.screening, "from_seat": bought.seat}
-        record |= {"ticket": ticket_id, "payment_id": bought.payment_id, "key": f"move-{number}"}
+        record |= {"ticket": ticket_id, "payment_id": bought.payment_id, "key": key}
         return Deed(order, record, REPEATS)
 
     def _with_places(self, client: int, action: str, rng: random.Random, number: int) -> Deed | None:
@@ -243,9 +255,7 @@ class Deeds:
             case BookSeats():
                 return self._booked(client, request, reply)
             case MoveOrder():
-                (ticket,) = reply.tickets
-                held.discard((at, ticket.seat_id))
-                self.tickets[client][ticket.id] = Bought(at, ticket.seat_id, ticket.payment_id)
+                return self._moved(client, request, reply)
             case ToggleSeats():
                 taken = [hold.seat_id for hold in reply.held]
                 given = [hold.seat_id for hold in reply.releasing.holds] if reply.releasing else []
@@ -255,6 +265,20 @@ class Deeds:
                 return {"reserved": taken, "released": given, "until": until}
             case ReleaseHolds():
                 held -= {(at, seat) for seat in request.seat_ids or ()}
+        return {}
+
+    def _moved(self, client: int, request: MoveOrder, reply: Any) -> dict[str, Any]:
+        """A repeat with a key is answered with what has become of its first attempt."""
+        if request.receipt is None:
+            (ticket,) = reply.tickets
+            ticket_id, seat, payment_id = ticket.id, ticket.seat_id, ticket.payment_id
+        else:
+            self.keys.add(request.receipt[:2])
+            said = orjson.loads(reply.body.plain)
+            ticket_id, seat, payment_id = said["id"], said["seat_id"], said["payment_id"]
+        at = request.screening_id
+        self.held[client].discard((at, seat))
+        self.tickets[client][ticket_id] = Bought(at, seat, payment_id)
         return {}
 
     def _booked(self, client: int, request: BookSeats, reply: Any) -> dict[str, Any]:

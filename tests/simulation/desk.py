@@ -18,7 +18,7 @@ from engine.errors import EngineError, OwnershipLost, is_final
 from engine.movers import MoveOrder, Movers
 from engine.ports import Flushing
 from engine.records import Paper
-from engine.replies import Booked, Waiting
+from engine.replies import Booked, Moved, Waiting
 from engine.selling_errors import RefundRequired, SeatsUnavailable
 from engine.vouched_payments import VouchedPayments
 from persistence.connector import Connector
@@ -82,7 +82,7 @@ class Desk:
         """Carry a request out.
 
         Returns:
-            The reply; to a booking with a key the response.
+            The reply; to a booking or a move with a key the response.
         """
         match request:
             case BookSeats(receipt=None):
@@ -95,8 +95,10 @@ class Desk:
                 return await self._box_office.purchase(
                     holder, holder, screening_id, reservation_id, papers, order
                 )
-            case MoveOrder():
+            case MoveOrder(receipt=None):
                 return await self._movers.move(request)
+            case MoveOrder():
+                return await self._once(request, partial(self._answered, request))
             case VouchedBooking():
                 return await self._vouched.book(*request)
             case ChangeLayout():
@@ -124,7 +126,9 @@ class Desk:
             raise OwnershipLost(request.screening_id)
         return joined
 
-    async def _once(self, request: BookSeats, answered: Callable[[], Awaitable[KeyedAnswer]]) -> Answer:
+    async def _once(
+        self, request: BookSeats | MoveOrder, answered: Callable[[], Awaitable[KeyedAnswer]]
+    ) -> Answer:
         assert request.receipt is not None
         scope, key, fingerprint, _ = request.receipt
         return await self._keys.once(KeyedRequest(scope, key, fingerprint), answered)
@@ -137,17 +141,21 @@ class Desk:
             booked = await self._box_office.reconsider(command, refusal)
         return booked
 
-    async def _answered(self, command: BookSeats) -> KeyedAnswer:
-        """Answer a booking; what may be repeated is raised."""
-        assert command.receipt is not None
+    async def _answered(self, request: BookSeats | MoveOrder) -> KeyedAnswer:
+        """Answer a booking or a move; what may be repeated is raised."""
+        assert request.receipt is not None
+        reply: Booked | Moved
         try:
-            booked = await self._booked(command)
+            if isinstance(request, MoveOrder):
+                reply = await self._movers.move(request)
+            else:
+                reply = await self._booked(request)
         except EngineError as refusal:
             if not is_final(refusal):
                 raise
             said = {"code": refusal.code, **taken_by_others(refusal)}
             return KeyedAnswer(Answer(409, Body(orjson.dumps(said))), final=True)
-        status, body = encode_reply(command.receipt.form, booked)
+        status, body = encode_reply(request.receipt.form, reply)
         return KeyedAnswer(Answer(status, Body(body)), final=True)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.torture.findings import Finding
 from tests.torture.history import History, Operation
-from tests.torture.repeats import BOOKINGS
+from tests.torture.repeats import BOOKINGS, without_repeats
 
 LIVE = ("pending", "confirmed")
 """States in which a ticket occupies its seat."""
@@ -44,6 +44,7 @@ def check_ledger(history: History, final: Mapping[str, Any]) -> list[Finding]:
     findings = [*ledger.repeats(), *ledger.sold_twice_by_word()]
     if "tickets" in final:
         findings += [*ledger.acknowledged(), *ledger.unasked(), *ledger.sold_twice(), *ledger.payments()]
+        findings += ledger.moved()
         if "refunds" in final:
             findings += ledger.refunds()
     return findings
@@ -58,10 +59,11 @@ class _Ledger:
         self._cancellations: dict[str | None, list[Operation]] = defaultdict(list)
         self._cancellations_of: dict[Any, list[Operation]] = defaultdict(list)
         self._moves: dict[Any, list[Operation]] = defaultdict(list)
-        for operation in history.operations:
+        for operation in without_repeats(history.operations):
             if operation.action == "move" and not operation.refused:
                 self._moves[operation.ticket].append(operation)
-            elif operation.action in BOOKINGS and operation.payment_id is not None:
+        for operation in history.operations:
+            if operation.action in BOOKINGS and operation.payment_id is not None:
                 self._bookings[operation.payment_id].append(operation)
             elif operation.action == "cancel" and not operation.refused:
                 if operation.ticket is not None:
@@ -148,13 +150,16 @@ class _Ledger:
         if row["status"] == "confirmed" and any(one.succeeded for one in cancellations):
             return "The ticket was cancelled, and the table has it as confirmed."
         moves = self._moves.get(ticket["id"], ())
-        places = [(operation.screening, ticket.get("seat"))]
+        places, late = [(operation.screening, ticket.get("seat"))], []
         for move in moves:
-            # Without an answer it may still be where it was.
-            places = [*([] if move.succeeded else places), (move.screening, *(move.seats or ()))]
+            there = (move.screening, *(move.seats or ()))
+            if move.unknown:
+                # It may happen at any time, also after later moves, or never.
+                late.append(there)
+            places = [*(late if move.succeeded else places), there]
         if moves and (row["screening_id"], row["seat_id"]) not in places:
-            there = f"screening {row['screening_id']}, seat {row['seat_id']}"
-            return f"The ticket was moved to {places}; in the table it is in {there}."
+            found = f"screening {row['screening_id']}, seat {row['seat_id']}"
+            return f"The ticket was moved to {places}; in the table it is in {found}."
         told = {
             "seat_id": row["seat_id"] if moves else ticket.get("seat", row["seat_id"]),
             # Who buys tickets by quantity is known by a session, which the table does not have.
@@ -202,6 +207,31 @@ class _Ledger:
                 records = [*_lines(operations), *map(_row, rows)]
                 text = f"The table has {len(rows)} live tickets for it."
                 yield Finding("seat sold twice", f"screening {screening}, seat {seat}", text, records)
+
+    def moved(self) -> Iterator[Finding]:
+        """The seats that moves were about are booked at the end if a ticket is there, and only then."""
+        live = {
+            (str(row["screening_id"]), row["seat_id"]): row
+            for row in self._tickets.values()
+            if row["status"] in LIVE
+        }
+        places: dict[tuple[str, Any], list[Operation]] = defaultdict(list)
+        for moves in self._moves.values():
+            for move in moves:
+                for seat in move.seats or ():
+                    places[str(move.screening), seat].append(move)
+        for screening, found in self._final.get("screenings", {}).items():
+            for seen in found.get("seats", ()):
+                place = str(screening), seen["seat"]
+                row = live.get(place)
+                if place in places and (seen["status"] == "booked") is (row is None):
+                    ticket = "no ticket" if row is None else f"ticket {row['id']}"
+                    yield Finding(
+                        "seat without its ticket",
+                        f"screening {screening}, seat {seen['seat']}",
+                        f"In the end it is {seen['status']}, and the table has {ticket} there.",
+                        _lines(places[place]),
+                    )
 
     def payments(self) -> Iterator[Finding]:
         """A payment pays for one booking, and a booking has all of its seats."""

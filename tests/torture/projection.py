@@ -15,6 +15,7 @@ from tests.torture import counter_model, seat_model
 from tests.torture.calls import Call
 from tests.torture.counter_model import CounterCall
 from tests.torture.history import History, Id, Operation
+from tests.torture.late_moves import LateMoves
 from tests.torture.recovery import Loss
 from tests.torture.repeats import without_repeats
 from tests.torture.seat_model import SEEN, SeatCall
@@ -81,7 +82,9 @@ class _Projecting:
         for operation in self._history.operations:
             if _may_hold_any(operation):
                 self._touched[operation.screening, operation.user] |= self._seats_of[operation.screening]
-        for operation in without_repeats(self._history.operations):
+        once = without_repeats(self._history.operations)
+        self._late = LateMoves(once)
+        for operation in once:
             if operation.action == "move":
                 self._move(operation)
             elif operation.ticket_type is None:
@@ -107,6 +110,7 @@ class _Projecting:
             case "book" | "book_held":
                 yield from self._book(operation)
             case "cancel":
+                self._leave_late_seats(operation)
                 for seat in operation.seats or ():
                     kind = SeatCall.ATTEMPTED if operation.refused else SeatCall.CANCELLED
                     yield seat, self._seat_call(kind, operation, claims_until=self._claims_until(operation))
@@ -180,18 +184,32 @@ class _Projecting:
         """A ticket leaves its seat as if it were cancelled, and takes the other one as if it were bought."""
         (seat,) = operation.seats or (None,)
         there = self._projection.seats[_key(operation.screening), seat]
-        here = self._projection.seats[_key(operation.from_screening), operation.from_seat]
+        left: list[list[Call]] = []
+        if operation.from_seat is not None:
+            left = [self._projection.seats[_key(operation.from_screening), operation.from_seat]]
         known_at = self._settles_at(operation) + self._history.settings.arrival_seconds
         if operation.refused:
             there += [call for _, call in self._refusals(operation)]
         else:
             until = self._claims_until(operation)
             there.append(self._seat_call(SeatCall.BOOKED, operation, claims_until=until))
-            here.append(self._seat_call(SeatCall.CANCELLED, operation, claims_until=until))
+            left += [self._projection.seats[place] for place in self._late.taken_from(operation)]
+            for calls in left:
+                calls.append(self._seat_call(SeatCall.CANCELLED, operation, claims_until=until))
+            self._leave_late_seats(operation)
         # One of the screenings may not know the outcome yet, whatever the caller was told.
         waiting = replace(operation, returned_at=max(known_at, operation.invoked_at))
-        for calls in (here, there):
+        for calls in (*left, there):
             calls.append(self._seat_call(SeatCall.ATTEMPTED, waiting, claims_until=known_at))
+
+    def _leave_late_seats(self, operation: Operation) -> None:
+        """A ticket may be where an earlier attempt without an answer has brought it since."""
+        if not operation.refused:
+            leaving = replace(operation, returned_at=inf, status=None)
+            until = self._settles_at(operation)
+            for place in self._late.seats_before(operation):
+                call = self._seat_call(SeatCall.CANCELLED, leaving, claims_until=until)
+                self._projection.seats[place].append(call)
 
     def _refused_purchase(self, operation: Operation) -> Iterator[tuple[Id, Call]]:
         """It shows on sockets until the database refuses it, or its owner has lost the screening."""

@@ -7,7 +7,7 @@ seats is short, so that is done for each request by itself.
 """
 
 from collections import defaultdict
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from itertools import product
 from math import inf
 from typing import Any
@@ -103,8 +103,13 @@ def _looks_taken(call: Call, claim: Call) -> bool:
 
 def answered_in_part(history: History) -> Iterator[Finding]:
     """Find successes that are not about all seats that were asked for."""
+    moved = {
+        (operation.ticket, *(operation.seats or ()))
+        for operation in history.operations
+        if operation.action == "move" and not operation.refused
+    }
     for operation in history.operations:
-        asked, answered = set(operation.seats or ()), _answered(operation)
+        asked, answered = set(operation.seats or ()), _answered(operation, moved)
         if operation.succeeded and answered is not None and asked and answered != asked:
             yield Finding(
                 "answer in part",
@@ -115,11 +120,17 @@ def answered_in_part(history: History) -> Iterator[Finding]:
             )
 
 
-def _answered(operation: Operation) -> set[Id] | None:
-    """The seats that an answer is about; None if it names none."""
+def _answered(operation: Operation, moved: Collection[tuple[Any, ...]]) -> set[Id] | None:
+    """The seats that an answer is about; None if it names none.
+
+    A repeated booking is answered with the seats that its tickets have now, to which they may have moved.
+    """
     data = operation.data
     if "tickets" in data and operation.ticket_type is None:
-        return {ticket["seat"] for ticket in data["tickets"] if "seat" in ticket}
+        tickets = [ticket for ticket in data["tickets"] if "seat" in ticket]
+        here = [ticket["seat"] for ticket in tickets if (ticket["id"], ticket["seat"]) not in moved]
+        left = sorted({*(operation.seats or ())} - {*here}, key=str)
+        return {*here, *left[: len(tickets) - len(here)]}
     if operation.action == "toggle" and data:
         return {*data.get("reserved", ()), *data.get("released", ())}
     if operation.action in ("hold", "extend") and "seats" in data:
