@@ -162,7 +162,7 @@ class Watching:
         """This node has changed a screening. Nothing is lost on the way."""
         watched = self._watched[change.screening_id]
         if watched.position is None and watched.kept is None:
-            watched.position = before
+            watched.position = self._unchanged_since(watched, before)
         self._arrived(watched, before, change)
 
     def _changed(self, _: str, value: Sequence[Any]) -> None:
@@ -219,6 +219,16 @@ class Watching:
         if watched.kept is None:
             watched.kept = []
         self._missed.want(watched)
+
+    def _unchanged_since(self, watched: Watched, position: Position | None) -> Position | None:
+        """Return the position of sockets for which this node has not changed anything since the first one.
+
+        That is the position of the screening here, unless another node has owned it meanwhile.
+        """
+        shown = self._shown(watched)
+        if position is None or shown is None or shown.epoch == position.epoch:
+            return position
+        return shown
 
     def _known(self, watched: Watched) -> Position | None:
         """Pass on the first ones of the kept changes, as long as nothing is missing before them.
@@ -323,8 +333,9 @@ class Watching:
             return
         for screening_id, watched in self._watched.items():
             if watched.position is None and watched.kept is None:
-                # Nothing has changed since its first socket joined, or this node would know the position.
-                watched.position = self._publisher.watch_here(screening_id)
+                # Nothing has changed here since its first socket joined, or the position would be known.
+                position = self._publisher.watch_here(screening_id)
+                watched.position = self._unchanged_since(watched, position)
         self.renew()
         self._missed.hurry()
 
@@ -372,7 +383,9 @@ class Watching:
         if watched.asked:
             return
         if watched.position is None and watched.kept is None and watched.owner == self._links.node:
-            watched.position = position  # nothing has changed since the first socket joined
+            watched.position = self._unchanged_since(watched, position)
+            if watched.position != position:
+                self._gap(watched)
         elif watched.kept is not None or None in (position, watched.position):
             self._seek(watched)
         elif position != watched.position:

@@ -21,6 +21,7 @@ from math import inf
 from time import perf_counter
 
 from engine.actor_context import BATCH_LIMIT, ActorContext
+from engine.blocks import NotBlocked
 from engine.causes import Cause, handling
 from engine.commands import READS, Command, EndArrival, ReadStock, ReleaseLapsed
 from engine.errors import CommandExpired, EngineError, JournalFull, Overloaded, OwnershipLost, Unavailable
@@ -373,6 +374,8 @@ class ScreeningActor:
         """
         try:
             self._conclude(write_id, cause, error)
+        except NotBlocked:
+            self._shared.failed(self)  # loaded again with the blocks that the database has
         except Exception as defect:
             self._give_up(None, defect)
         reply, waiting = self._waiting.pop(write_id)

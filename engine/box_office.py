@@ -57,6 +57,14 @@ class BoxOffice:
         self._rebooks = rebooks
         self.purchase = Purchases(screenings, ledger, rebooks=rebooks).purchase
 
+    async def written(self) -> None:
+        """Return when everything that was decided before this call is written, or never will be.
+
+        Raises:
+            StoreUnavailable: that takes too long.
+        """
+        await self._flushing.flushed()
+
     async def reconsider(self, command: BookSeats, refusal: EngineError) -> Booked:
         """Find the outcome of a booking that its screening has rejected.
 

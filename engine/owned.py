@@ -224,6 +224,9 @@ class OwnedScreenings:
             self.drop(actor)
         try:
             await self._journal.flushed(screening_id)
+            if actor is not None and await self._store.lost({screening_id: actor.epoch}):
+                # Whoever has taken it would not notice that the change raises its epoch.
+                raise OwnershipLost(screening_id)
             if actor is not None and actor.screening.arrivals:
                 # A new epoch refuses what another screening might still write.
                 await self._store.activate(screening_id, known_epoch=actor.epoch)

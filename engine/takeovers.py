@@ -86,7 +86,10 @@ class Takeovers:
                 continue  # another server was faster
             if reason is not None:
                 self._observer.screening_taken_over(reason)
-            await self._outlast_former_owner(screening_id, depose)
+            if await self._outlast_former_owner(screening_id, depose) and await self._store.lost(
+                {screening_id: loaded.epoch}
+            ):
+                continue  # the former owner has changed the screening meanwhile, which raises the epoch
             return loaded
         raise OwnershipLost(screening_id)
 
@@ -131,8 +134,11 @@ class Takeovers:
         self.unfinished[screening_id] = None
         return owner.epoch, "deposed"
 
-    async def _outlast_former_owner(self, screening_id: int, depose: bool) -> None:
+    async def _outlast_former_owner(self, screening_id: int, depose: bool) -> bool:
         """Return when a server that has not handed the screening over certainly does not answer any more.
+
+        Returns:
+            False if there is no such server, so nothing was waited for.
 
         Raises:
             OwnershipLost: it has come back, and does not hand over; or this server may not own the screening
@@ -156,6 +162,7 @@ class Takeovers:
                 await self._sleep(_LOOK_SECONDS)
             # What it has decided since the epoch was raised is lost, so the handover is not kept.
             self.unfinished[screening_id] = handover and handover.deposed
+        return bool(asked)
 
     async def _handed_over(self, screening_id: int, name: str) -> Handover | None:
         """Ask a server to give a screening up. None if it does not do so in time.

@@ -179,10 +179,12 @@ class VouchedPayments:
             PaymentAlreadyUsed: it has paid for tickets.
         """
 
-        def owe(payment_id: str) -> Awaitable[Refund | None]:
-            return self._ledger.owe(
-                payment._replace(payment_id=payment_id, vouched_by=vouched_by(actor, payment_id))
-            )
+        async def owe(payment_id: str) -> Refund | None:
+            unusable = payment._replace(payment_id=payment_id, vouched_by=vouched_by(actor, payment_id))
+            refund = await self._ledger.owe(unusable)
+            # The buyer may have named it meanwhile, as in `_under_its_id`.
+            await self.vouch(payment_id, payment.holder, actor)
+            return refund
 
         return await self._under_its_id(payment.payment_id, payment.holder, actor, owe)
 
@@ -211,8 +213,16 @@ class VouchedPayments:
         usable_id = await self.vouch(payment_id, holder, actor)
         try:
             return await use(usable_id)
+        except RefundRequired:
+            # The buyer may have named it meanwhile, so that it was recorded as owed without a voucher.
+            await self.vouch(usable_id, holder, actor)
+            raise
         except PaymentAlreadyUsed:
             own_id = await self.vouch(usable_id, holder, actor)
+            if own_id == usable_id:
+                # Another holder's booking with this payment may not have been written yet.
+                await self._box_office.written()
+                own_id = await self.vouch(usable_id, holder, actor)
             if own_id == usable_id:
                 raise
         return await use(own_id)

@@ -163,6 +163,29 @@ async def test_a_taker_waits_until_the_silent_owner_has_found_out(cluster: Clust
     assert cluster.asked == []
 
 
+async def test_what_the_silent_owner_has_changed_meanwhile_is_loaded(cluster: Cluster) -> None:
+    held = await taking(cluster)
+    cluster.database.epochs[1] = 3  # as a change of the layout does; nobody owns it then
+    await pass_seconds(cluster["b"], 1.2)
+    assert (await held).epoch == 4
+    assert cluster.database.epochs == {1: 4}
+
+
+async def test_who_has_lost_a_screening_does_not_change_it(cluster: Cluster) -> None:
+    await cluster.renew()
+    owner = cluster["a"]
+    await owner.hold("user:7", 1)
+    cluster.database.epochs[1], cluster.database.owners[1] = 2, "b"
+    written: list[int] = []
+
+    async def write() -> None:
+        written.append(1)
+
+    with pytest.raises(OwnershipLost):
+        await owner.screenings.change(1, write)
+    assert written == []
+
+
 async def test_nothing_is_waited_for_after_a_goodbye(cluster: Cluster) -> None:
     cluster.left.add("a")
     cluster.takeover_seconds = 1.0

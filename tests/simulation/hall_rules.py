@@ -37,14 +37,21 @@ class HallRules:
         tables: after everything has come to rest.
         wall: the wall clock at the beginning.
         offer_seconds: how long an offer is held.
+        now: the wall clock at the end.
     """
 
     def __init__(
-        self, records: Sequence[dict[str, Any]], tables: Tables, wall: float, offer_seconds: float
+        self,
+        records: Sequence[dict[str, Any]],
+        tables: Tables,
+        wall: float,
+        offer_seconds: float,
+        now: float,
     ) -> None:
         self._tables = tables
         self._wall = wall
         self._offer_seconds = offer_seconds
+        self._now = now
         self._asked = [each for each in records if each["kind"] == "invoke"]
         by_op = {each["op"]: each for each in self._asked}
         self._answered = [
@@ -160,12 +167,12 @@ class HallRules:
         return min((each["time"] for each in self._asked if each.get("block") == block_id), default=inf)
 
     def _at_rest(self, seat_map: SeatMap, free: Sequence[int]) -> Iterator[str]:
-        """All holds and offers have lapsed."""
+        """All holds have lapsed, and offers in time: those who wait get the same seat one after the other."""
         layout = self._tables.screenings[HALL][1]
         if (seat_map.layout.version, seat_map.layout.seats) != (layout.version, layout.seats):
             yield f"{seat_map.layout.version} is not the present version of the layout, {layout.version}"
         for row in self._tables.waitlist.values():
-            if row["status"] == WaitStatus.OFFERED:
+            if row["status"] == WaitStatus.OFFERED and row["expires_at"] < self._now - SLACK_SECONDS:
                 yield f"the offer to entry {row['id']} has not ended"
             if row["status"] == WaitStatus.WAITING and free:
                 yield f"entry {row['id']} waits, but seats {free} are free"

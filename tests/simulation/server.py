@@ -56,7 +56,7 @@ class Server:
 
     Args:
         world: where it runs.
-        name: of the node; its mark is new for each start.
+        name: of the node; its mark is new for each attempt to start it.
         number: how many servers were started before.
         rate: how fast its clock is.
     """
@@ -64,7 +64,7 @@ class Server:
     def __init__(self, world: "World", name: str, number: int, rate: float) -> None:
         self.world = world
         self.name = name
-        self.mark = f"{name}{number:07x}"
+        self._attempts = 0
         self.process = Process(world.loop, name)
         self.nats_cable = world.nats_cables.setdefault(name, Cable(world.loop, world.network_rng))
         self.database_cable = world.database_cables.setdefault(name, Cable(world.loop, world.network_rng))
@@ -73,6 +73,11 @@ class Server:
         self._rate = rate
         self._started_at = world.loop.time()
         self._number = number
+
+    @property
+    def mark(self) -> str:
+        """Names this attempt to start the server, as a new process has a name of its own."""
+        return f"{self.name}{self._attempts:03x}{self._number:04x}"
 
     def since_boot(self) -> float:
         """This machine's clock."""
@@ -89,8 +94,10 @@ class Server:
                 await self._start(living)
             except (EngineError, NatsUnavailable, NodeRefused) as failure:
                 self.world.trace("cannot start", self.name, type(failure).__name__)
+                self.world.cannot_start(self)
                 await self._stop_parts()
                 await asyncio.sleep(0.5)
+                self._attempts += 1
 
     async def _start(self, living: Callable[[], Awaitable[Mapping[str, str]]]) -> None:
         world = self.world
@@ -105,7 +112,7 @@ class Server:
         facts = Facts(self.mark, self.name, f"{self.name}:1", self.name, "1", 1, self._started_at)
         self.node = Node(connection, "sim", facts, {}, Timing(), lambda name: name, self.since_boot)
         tally = Tally()
-        first_id = 1 + 1_000_000 * self._number
+        first_id = 1 + 1_000_000 * self._number + 10_000 * self._attempts
         self.directory = ScreeningDirectory(
             *(self.store, self.journal, self.node.publisher(tally), self.observer, self.clock),
             *(MemoryIds(first_id), MemoryIds(first_id), POLICY),
@@ -179,7 +186,7 @@ class Server:
             def handle(self, command: Command, now: float) -> Decision:
                 server.world.decides(server, self.info.id, self.epoch, command)
                 decision = decide(self, command, now)
-                server.world.decided(self.info.id, self.epoch, command)
+                server.world.decided(self.info.id, self.epoch, command, decision)
                 return decision
 
         screening.__class__ = Judged

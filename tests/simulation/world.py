@@ -18,6 +18,7 @@ from typing import Any
 
 from engine.commands import BookSeats, Command, HoldSeats, ReadSeats, ReadStock
 from engine.errors import EngineError
+from engine.screening_state import Decision
 from tests.simulation.clients import Clients
 from tests.simulation.deeds import seats_of
 from tests.simulation.faults import Faults
@@ -140,9 +141,12 @@ class World:
                     f"but {other.name} answers under epoch {later}"
                 )
 
-    def decided(self, screening: int, epoch: int, command: Command) -> None:
-        """A command was carried out; one step of a client makes one hold under an epoch."""
-        if isinstance(command, HoldSeats):
+    def decided(self, screening: int, epoch: int, command: Command, decision: Decision) -> None:
+        """A command was carried out; one step of a client makes one hold under an epoch.
+
+        A hold may be asked for again if its owner seemed to change, but then it finds the first one.
+        """
+        if isinstance(command, HoldSeats) and decision.events:
             step = (screening, epoch, command.note)
             if step in self._held:
                 self.violate(f"{command} was carried out twice under epoch {epoch}")
@@ -188,6 +192,10 @@ class World:
         self.all_servers.append(server)
         self.servers[name] = server
         server.process.spawn(server.run(self._living))
+
+    def cannot_start(self, server: Server) -> None:
+        """A node has failed to start; it may have owned something already."""
+        self._died[server.mark] = server.oldest_unwritten_at()
 
     async def _living(self) -> Mapping[str, str]:
         """The nodes that have sessions in the database."""
@@ -238,7 +246,7 @@ class World:
     def run(self) -> Outcome:
         """Carry the plan out and judge what happened."""
         asyncio.set_event_loop(self.loop)
-        errors = LoggedErrors()
+        errors = LoggedErrors(lambda: self.faults.is_calm)
         logger = logging.getLogger()
         logger.addHandler(errors)
         try:
@@ -387,7 +395,10 @@ class World:
         if (seen := await self._seen(ReadSeats(HALL))) is None:
             return
         await asyncio.sleep(1.0)  # what was due is written
-        rules = HallRules(self.clients.of_hall, self.postgres.tables, WALL, POLICY.offer_seconds)
+        rules = HallRules(
+            *(self.clients.of_hall, self.postgres.tables, WALL, POLICY.offer_seconds),
+            WALL + self.loop.time(),
+        )
         calm = not any(hasattr(self.faults, step.kind) for step in self.plan)
         for wrong in rules.broken(seen, calm=calm):
             self.violate(wrong)
