@@ -162,10 +162,9 @@ class JournalConnection:
         Raises:
             StoreUnavailable: the database did not answer.
         """
+        wanted = {"ids": numbers(list(screening_ids))}  # they may change while this connects
         connection = await self.connect()
-        return {
-            blocked for (blocked,) in await connection.run(BLOCKED, {"ids": numbers(list(screening_ids))})
-        }
+        return {blocked for (blocked,) in await connection.run(BLOCKED, wanted)}
 
     async def _fenced(self, connection: Connection, batch: Sequence[Queued]) -> dict[int, EngineError]:
         """Return errors for the entries of past epochs, by `id(queued)`. They can never be written now."""

@@ -171,3 +171,21 @@ async def test_locked_screenings_are_found() -> None:
     found: Any = Queued(Entry(()), None, 0.0, 0)
     assert found.screening_id is None
     assert Queued(Entry((world.held(2), world.held(1))), None, 0.0, 0).screening_id == 2
+
+
+class SlowToConnect(ScriptedDatabase):
+    async def _connect(self, statement_timeout_seconds: float, **options: str) -> Any:
+        await asyncio.sleep(1.0)
+        return await super()._connect(statement_timeout_seconds, **options)
+
+
+@in_virtual_time
+async def test_screenings_may_be_set_aside_while_it_connects_to_ask_which_are_locked() -> None:
+    database = SlowToConnect(3)
+    database.locked = {2}
+    aside = dict.fromkeys((1, 2))
+    connection = JournalConnection(database, encode, "a-journal", 7.0)
+    asked = asyncio.ensure_future(connection.blocked(one for one in aside))
+    await asyncio.sleep(0.5)
+    aside[3] = None
+    assert await asked == {2}
