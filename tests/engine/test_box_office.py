@@ -234,6 +234,17 @@ async def test_a_payment_that_comes_twice_at_once_is_not_owed_if_one_of_them_has
         await desk.book(again)
 
 
+async def test_what_may_be_owed_to_a_buyer_is_limited() -> None:
+    desk = Desk(refunds_limit=1)
+    await desk.sold(1, holder=BOB, payment="pi_bob")
+    await desk.sold(2, payment="pi_ada")
+    await required(desk.sold(1))
+    with pytest.raises(TooManyRefunds):
+        await desk.sold(1, payment="pi_2")
+    await required(desk.sold(2, holder=BOB, payment="pi_bob_2"))
+    assert desk.owed == [PRICE_CENTS] * 2
+
+
 # Bookings again after a hold has ended
 
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from engine.commands import ReadSeats
+from engine.commands import BookSeats, ReadSeats
 from engine.errors import IdsExhausted
 from engine.memory import ManualClock, MemoryDatabase, MemoryIds, MemoryJournal, MemoryStore
+from engine.memory_ledger import MemoryLedger
 from engine.ports import Entry
-from engine.records import IdempotencyRecord, TicketStatus
-from tests.engine.conftest import NOW
+from engine.records import IdempotencyRecord, TicketStatus, UnusablePayment
+from tests.engine.conftest import NOW, PRICE_CENTS
 from tests.engine.house import House, turns
 
 pytestmark = pytest.mark.gen_test
@@ -116,3 +117,15 @@ async def test_a_copy_has_the_number_of_the_last_event_of_its_epoch() -> None:
     await turns()
     seats = await House(house.database, owner="another").screenings.ask(ReadSeats(1))
     assert (seats.epoch, seats.seq) == (2, 2)
+
+
+async def test_the_ledger_knows_the_price_of_all_seats_and_the_first_refund_of_a_payment() -> None:
+    house = House()
+    ledger = MemoryLedger(house.database)
+    assert await ledger.agreed_price(1, "user:7", range(1, 21), held=True) == 20 * PRICE_CENTS + 2 * 349
+    booked = await house.screenings.ask(BookSeats(1, "user:7", (1, 2), payment_pending=True))
+    refunds = [
+        await ledger.owe(UnusablePayment("pi_1", 1, "user:7", 1250, "price_changed", ticket))
+        for ticket in booked.tickets
+    ]
+    assert len(refunds) == 2 and await ledger.refund("pi_1") == refunds[0]
