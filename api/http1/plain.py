@@ -140,7 +140,7 @@ def _read(line: bytes) -> tuple[int, object]:
 
 def token_in(credentials: bytes) -> str | None:
     """The token in a line that `read_fields` has put at CREDENTIALS; None if it can be none."""
-    token = credentials[len(_BEARER) :].decode("latin-1")
+    token = credentials[len(_BEARER) :].rstrip(b" \t").decode("latin-1")
     return token if token.isascii() and token.isprintable() else None
 
 
@@ -161,7 +161,7 @@ def _connection(value: str) -> tuple[int, object]:
 
 
 def _request_id(value: str) -> tuple[int, object]:
-    return _IGNORED if request_id_given(value) is None else (REQUEST_ID, value)
+    return _UNUSUAL if request_id_given(value) is None else (REQUEST_ID, value)
 
 
 def _at(place: int) -> Callable[[str], tuple[int, object]]:

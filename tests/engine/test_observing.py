@@ -186,10 +186,11 @@ async def test_the_lateness_is_that_of_the_oldest_hold_whatever_else_lapses_with
 
 
 async def test_screenings_are_counted_when_they_are_loaded_and_unloaded(house: House, clerk: Clerk) -> None:
+    began = perf_counter()
     for screening_id in (1, 2):
         await house.screenings.ask(ReadSeats(screening_id))
     assert len(clerk.loaded_seconds) == 2
-    assert all(0.0 <= seconds < 20.0 for seconds in clerk.loaded_seconds)
+    assert 0.0 < sum(clerk.loaded_seconds) < perf_counter() - began
     house.clock.advance(301)
     assert clerk.unloaded == 0
     await house.screenings.passivate_idle()
