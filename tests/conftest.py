@@ -26,6 +26,9 @@ hypothesis.settings.load_profile("frontrow")
 
 PATIENCE_SECONDS = 60.0
 
+_TURNS_OF_ACCEPTING, _MOST_TURNS = 5, 100
+"""Turns of an event loop from the connection of a client to the transport, and how many to wait at most."""
+
 _RANGE_OF_FREE_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -101,6 +104,10 @@ def patient_nodes() -> Iterator[None]:
         yield
 
 
+def _is_open(transport: asyncio.WriteTransport) -> bool:
+    return not transport.is_closing() or transport.get_write_buffer_size() > 0
+
+
 @pytest.fixture
 def io_loop(request: pytest.FixtureRequest) -> Iterator[IOLoop]:
     """A new event loop, current during the test; afterwards its tasks are cancelled and it is closed.
@@ -112,10 +119,14 @@ def io_loop(request: pytest.FixtureRequest) -> Iterator[IOLoop]:
         asyncio.set_event_loop(loop := runner.get_loop())
         yield IOLoop.current()
         # A connection whose client has gone as the test ended may not know it yet, or may only be accepted in
-        # the next turn. Left open, it would be reported by the garbage collector in some later test.
-        for _ in range(3):
-            for transport in list(getattr(loop, "_transports", {}).values()):
-                if not transport.is_closing() or transport.get_write_buffer_size():
-                    transport.abort()
+        # one of the next turns. Left open, it would be reported by the garbage collector in some later test.
+        turns_without = 0
+        for _ in range(_MOST_TURNS):
+            left = [each for each in list(getattr(loop, "_transports", {}).values()) if _is_open(each)]
+            turns_without = 0 if left else turns_without + 1
+            if turns_without > _TURNS_OF_ACCEPTING:
+                break
+            for transport in left:
+                transport.abort()
             runner.run(asyncio.sleep(0))
     asyncio.set_event_loop(None)

@@ -1,6 +1,7 @@
 """The event loop fixture works for plain coroutines and for servers on real ports."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -49,3 +50,38 @@ def left_over() -> Iterator[list[asyncio.Task[None]]]:
 @pytest.mark.gen_test
 async def test_a_task_left_running_is_cancelled(left_over: list[asyncio.Task[None]], io_loop: IOLoop) -> None:
     left_over.append(asyncio.create_task(asyncio.sleep(3600)))
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """A listening socket and one of a client, which stay open until the event loop is closed."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as client:
+        yield listening, client
+
+
+@pytest.fixture
+def accepted() -> Iterator[list[asyncio.StreamWriter]]:
+    """Connections of a test's server; they must have been closed together with its event loop."""
+    writers: list[asyncio.StreamWriter] = []
+    yield writers
+    assert [writer.get_extra_info("socket").fileno() for writer in writers] == [-1]
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("turns", range(14))
+async def test_a_connection_that_comes_as_the_test_ends_is_closed(
+    ends: tuple[socket.socket, socket.socket],
+    accepted: list[asyncio.StreamWriter],
+    io_loop: IOLoop,
+    turns: int,
+) -> None:
+    listening, client = ends
+
+    def connect(in_turns: int) -> None:
+        if in_turns:
+            io_loop.add_callback(connect, in_turns - 1)
+        else:
+            client.connect(listening.getsockname())
+
+    await asyncio.start_server(lambda _, writer: accepted.append(writer), sock=listening)
+    connect(turns)

@@ -14,7 +14,7 @@ from api.rest import errors as rest_errors
 from api.rest.errors import problem_of, translation_of
 from engine import catalogue_errors, selling_errors
 from engine import errors as engine_errors
-from engine.errors import EngineError, JournalFull, StoreUnavailable, Unavailable
+from engine.errors import AnsweredMeanwhile, EngineError, JournalFull, StoreUnavailable, Unavailable
 from engine.records import Refund
 from engine.selling_errors import (
     HoldLimitExceeded,
@@ -63,6 +63,8 @@ def test_every_engine_error_has_a_status(error: type[EngineError]) -> None:
     status = translation_of(error).status
     if error is EngineError:
         assert status == 500
+    elif error is AnsweredMeanwhile:
+        assert status == 409
     elif issubclass(error, Unavailable):
         assert status == 503
     else:
@@ -72,8 +74,9 @@ def test_every_engine_error_has_a_status(error: type[EngineError]) -> None:
 def test_codes_are_unique() -> None:
     kinds = {*ENGINE_ERRORS, *(kind for module in API_MODULES for kind in classes(module, ApiError))}
     codes = [kind.code for kind in kinds if hasattr(kind, "code")]
-    # Shared on purpose: to a client they mean the same, "not found" and "try again later".
-    assert sorted({code for code in codes if codes.count(code) > 1}) == ["not_found", "overloaded"]
+    # Shared on purpose: to a client they mean the same.
+    shared = ["idempotency_key_in_flight", "not_found", "overloaded"]
+    assert sorted({code for code in codes if codes.count(code) > 1}) == shared
 
 
 @pytest.mark.parametrize(
