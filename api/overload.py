@@ -7,9 +7,11 @@ time on them. This module decides how many, from what the event loop measures of
 A *turn* is an iteration of the event loop: it reads what has arrived and answers it. A request waits about a
 turn for its answer. As long as turns are short, nothing is refused, whatever the rate. If they stay longer
 than the limit for `PATIENCE_SECONDS`, so that a burst does not count, and the loop is busy all that time, so
-that a machine that is busy with something else does not count either, requests are refused. From then on
-`pressure` is controlled so that turns take half of the limit, by the rule of PIE (RFC 8033, section 4.2): it
-changes with the distance from the target, and with the direction in which turns change.
+that a machine that is busy with something else does not count either, requests are refused. That begins in
+the middle of a turn: at its end the requests of all clients would be waiting.
+From then on `pressure` is controlled so that turns take half of the limit, by the rule of PIE (RFC 8033,
+section 4.2): it changes with the distance from the target, and with the direction in which turns change. A
+turn counts by its length, since long turns are measured less often.
 
     pressure        0 ........... 1 ........... 2 ........... 3
     refused         some looks    some holds    some sales
@@ -22,25 +24,37 @@ import math
 from collections.abc import Callable
 from enum import IntEnum
 from itertools import cycle
-from time import monotonic
+from time import perf_counter, thread_time
 
 from api.errors import ApiError
 
 TURN_SECONDS = 0.02
 """Turns are measured this often. A shorter turn counts as one of this length."""
 
-PATIENCE_SECONDS = 0.3
-_FEWEST_LONG_TURNS = 2
+PATIENCE_SECONDS = 0.2
 _BUSY_SHARE = 0.3
 """Share of a turn that the loop must have used the processor."""
 
-_FIRST_PRESSURE = 1.0
+_FEWEST_REQUESTS = 50
+"""So many must come in a turn that is too long: something else that blocks the loop once is no overload."""
+
+_FIRST_PRESSURE = 1.5
+"""More than needed at first: what has come before anything was refused waits as well."""
+
 _HIGHEST_PRESSURE = 2.9
 """Even then a tenth of the sales is answered."""
 
+_TARGET_SHARE = 0.5
+"""Of the limit."""
+
 _TOWARDS_TARGET = 0.1
+"""PIE's alpha, for logarithms of turns, per turn of the wanted length."""
+
 _AGAINST_CHANGE = 0.4
-"""PIE's alpha and beta, for logarithms of turns, per measurement."""
+"""PIE's beta, for logarithms of turns, per measurement."""
+
+_MOST_STEPS = 10.0
+"""A longer turn counts as so many of the wanted length."""
 
 _RETRY_AFTER_SECONDS = (1, 3, 2, 4)
 """Clients are told different times, so that they do not come back together."""
@@ -107,9 +121,11 @@ class Overload:
         handshakes_per_second: new WebSockets that are admitted, one after the other.
         on_change: called with True when refusing begins, and with False when it ends.
         now: returns the time in seconds; monotonic.
+        used: returns the processor time of the event loop's thread in seconds.
 
     Attributes:
-        refusing: whether requests are refused. Ask `admits` only if this is true.
+        refuses_from: from this time on, in terms of `now`, ask `admits`; -inf while requests are refused. It
+            is put off with every turn that is short enough.
         refused: number of refused requests, by urgency.
         refused_handshakes: number of refused handshakes of WebSockets.
         pressure: from 0 to `_HIGHEST_PRESSURE`.
@@ -120,60 +136,72 @@ class Overload:
         wait_limit_seconds: float = 0.1,
         handshakes_per_second: float = 1000.0,
         on_change: Callable[[bool], None] = lambda refusing: None,
-        now: Callable[[], float] = monotonic,
+        now: Callable[[], float] = perf_counter,
+        used: Callable[[], float] = thread_time,
     ) -> None:
-        self.refusing = False
+        self.refuses_from = math.inf
         self.refused = [0, 0, 0]
         self.refused_handshakes = 0
         self.pressure = 0.0
         self._limit_seconds = wait_limit_seconds
-        self._target_seconds = max(wait_limit_seconds / 2, TURN_SECONDS)
+        self._target_seconds = max(wait_limit_seconds * _TARGET_SHARE, TURN_SECONDS)
         self._handshakes = _Turns(handshakes_per_second, now)
         self._on_change = on_change
+        self._now, self._used = now, used
+        self._began_at, self._used_before = now(), used()
         self._last_seconds = TURN_SECONDS
-        self._long_seconds, self._long_turns = 0.0, 0
+        self._long_seconds, self._asked = 0.0, 0
         # Shares that are admitted, and what of them has not been used yet.
         self._shares = [1.0, 1.0, 1.0]
         self._credits = [0.5, 0.5, 0.5]
         self._retry_after_seconds = cycle(_RETRY_AFTER_SECONDS)
         self._socket_retry_after_seconds = cycle(_SOCKET_RETRY_AFTER_SECONDS)
 
+    @property
+    def refusing(self) -> bool:
+        """Whether requests are refused, or may be: only then ask `admits`."""
+        return self._now() >= self.refuses_from
+
     def measured(self, turn_seconds: float, busy_seconds: float) -> None:
-        """Learn how long a turn of the event loop has taken.
+        """Learn how long a turn of the event loop has taken, when the next one begins.
 
         Args:
             turn_seconds: at least `TURN_SECONDS`.
             busy_seconds: processor time of the loop in this time.
         """
+        self._began_at, self._used_before = self._now(), self._used()
         busy = busy_seconds >= _BUSY_SHARE * turn_seconds
-        if self.refusing:
+        if self.pressure > 0:
             self._control(turn_seconds if busy else TURN_SECONDS)
-        elif busy and turn_seconds > self._limit_seconds:
-            self._long_seconds += turn_seconds
-            self._long_turns += 1
-            if self._long_seconds >= PATIENCE_SECONDS and self._long_turns >= _FEWEST_LONG_TURNS:
-                self._apply(_FIRST_PRESSURE)
         else:
-            self._long_seconds, self._long_turns = 0.0, 0
+            is_first = self._long_seconds == 0
+            is_long = busy and turn_seconds > self._limit_seconds
+            self._long_seconds = self._long_seconds + turn_seconds if is_long else 0.0
+            left_seconds = PATIENCE_SECONDS - self._long_seconds
+            self.refuses_from, self._asked = self._began_at + max(left_seconds, self._limit_seconds), 0
+            if left_seconds <= 0 and not is_first:
+                self._apply(_FIRST_PRESSURE)
         self._last_seconds = turn_seconds
 
     def _control(self, turn_seconds: float) -> None:
+        steps = min(turn_seconds / self._target_seconds, _MOST_STEPS)
         distance = math.log(turn_seconds / self._target_seconds)
         change = math.log(turn_seconds / self._last_seconds)
-        pressure = self.pressure + _TOWARDS_TARGET * distance + _AGAINST_CHANGE * change
+        pressure = self.pressure + _TOWARDS_TARGET * steps * distance + _AGAINST_CHANGE * change
         self._apply(min(max(pressure, 0.0), _HIGHEST_PRESSURE))
 
     def _apply(self, pressure: float) -> None:
+        changes = (pressure > 0) is not (self.pressure > 0)
         self.pressure = pressure
         self._shares = [min(max(urgency + 1 - pressure, 0.0), 1.0) for urgency in range(Urgency.ALWAYS)]
-        if (pressure > 0) is not self.refusing:
-            self.refusing = not self.refusing
-            self._long_seconds, self._long_turns = 0.0, 0
-            self._on_change(self.refusing)
+        if changes:
+            self.refuses_from = -math.inf if pressure > 0 else self._began_at + PATIENCE_SECONDS
+            self._long_seconds, self._asked = 0.0, 0
+            self._on_change(pressure > 0)
 
     def admits(self, urgency: Urgency) -> bool:
         """Decide about a request; one that is not admitted is counted as refused."""
-        if urgency is Urgency.ALWAYS:
+        if urgency is Urgency.ALWAYS or not (self.pressure > 0 or self._begins()):
             return True
         credits = self._credits
         credits[urgency] += self._shares[urgency]
@@ -182,6 +210,18 @@ class Overload:
             return True
         self.refused[urgency] += 1
         return False
+
+    def _begins(self) -> bool:
+        """Begin to refuse if turns have been too long, and this turn has used the processor for requests."""
+        now = self._now()
+        if now < self.refuses_from:
+            return False
+        self._asked += 1
+        busy = self._used() - self._used_before >= _BUSY_SHARE * (now - self._began_at)
+        if self._asked < _FEWEST_REQUESTS or not busy:
+            return False
+        self._apply(_FIRST_PRESSURE)
+        return True
 
     def handshake_wait_seconds(self) -> float:
         """Return how long a new WebSocket must wait for its turn.

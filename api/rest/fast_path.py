@@ -135,7 +135,9 @@ class FastPath:
             request must take the general path.
         """
         started = perf_counter()
-        if self._overload.refusing and (refusal := self._refused(lines[0], fields, connection, started)):
+        if started >= self._overload.refuses_from and (
+            refusal := self._refused(lines[0], fields, connection, started)
+        ):
             return refusal
         route = self._routes.get(lines[0])
         if route is None and (route := self._route_of(lines[0])) is None:

@@ -18,9 +18,13 @@ LONG, SHORT = 5 * LIMIT_SECONDS, TURN_SECONDS
 
 
 def burden(overload: Overload, pressure: float) -> None:
-    """Report long turns until so much is refused."""
+    """Report turns that are too long until so much is refused, and hardly more."""
+    while overload.pressure == 0:
+        overload.measured(1.1 * LIMIT_SECONDS, busy_seconds=LIMIT_SECONDS)
+    while overload.pressure > pressure + 0.1:
+        overload.measured(0.45 * LIMIT_SECONDS, busy_seconds=LIMIT_SECONDS)
     while overload.pressure < pressure:
-        overload.measured(LONG, busy_seconds=LONG)
+        overload.measured(0.6 * LIMIT_SECONDS, busy_seconds=LIMIT_SECONDS)
 
 
 def relieve(overload: Overload) -> None:
@@ -42,20 +46,96 @@ def is_refused(response: Response) -> bool:
     return True
 
 
+class Loop:
+    """The clocks of an event loop, moved by hand, and the `Overload` that reads them."""
+
+    def __init__(self) -> None:
+        self.seconds = self.used_seconds = self.began = self.used_before = 0.0
+        self.overload = Overload(LIMIT_SECONDS, now=lambda: self.seconds, used=lambda: self.used_seconds)
+
+    def work(self, seconds: float, *, share: float = 1.0) -> None:
+        """Go on with the turn, with a share of the processor."""
+        self.seconds += seconds
+        self.used_seconds += share * seconds
+
+    def end_turn(self) -> None:
+        """Begin the next turn."""
+        self.overload.measured(self.seconds - self.began, self.used_seconds - self.used_before)
+        self.began, self.used_before = self.seconds, self.used_seconds
+
+    def refuses(self, requests: int = 60) -> bool:
+        """Whether the last of so many looks is refused in this moment."""
+        admitted = [not self.overload.refusing or self.overload.admits(Urgency.LOOK) for _ in range(requests)]
+        return not admitted[-1]
+
+
 def test_a_burst_is_answered() -> None:
-    overload = Overload(LIMIT_SECONDS)
-    overload.measured(PATIENCE_SECONDS, PATIENCE_SECONDS)
-    overload.measured(PATIENCE_SECONDS, PATIENCE_SECONDS)
-    overload.measured(SHORT, SHORT)
-    overload.measured(PATIENCE_SECONDS, PATIENCE_SECONDS)
-    assert not overload.refusing
+    loop = Loop()
+    loop.end_turn()
+    for _ in range(3):
+        loop.work(0.9 * PATIENCE_SECONDS)
+        assert not loop.refuses()
+        loop.end_turn()
+        loop.work(SHORT)
+        assert not loop.refuses()
+        loop.end_turn()
+
+
+def test_a_turn_of_too_many_requests_is_cut_short() -> None:
+    loop = Loop()
+    loop.end_turn()
+    loop.work(1.1 * PATIENCE_SECONDS)
+    assert loop.refuses()
+
+
+def test_something_else_that_blocks_the_loop_once_is_no_overload() -> None:
+    loop = Loop()
+    loop.end_turn()
+    loop.work(10 * PATIENCE_SECONDS)
+    assert not loop.refuses(40)
+    loop.end_turn()
+    loop.work(SHORT)
+    assert not loop.refuses()
+
+
+def test_the_second_turn_that_is_too_long_is_cut_shorter() -> None:
+    loop = Loop()
+    loop.end_turn()
+    loop.work(PATIENCE_SECONDS)
+    loop.end_turn()
+    loop.work(0.9 * LIMIT_SECONDS)
+    assert not loop.refuses()
+    loop.work(0.2 * LIMIT_SECONDS)
+    assert loop.refuses()
+
+
+def test_turns_that_are_hardly_too_long_are_borne_for_a_while() -> None:
+    loop = Loop()
+    loop.end_turn()
+    loop.work(1.2 * LIMIT_SECONDS)
+    assert not loop.refuses()
+    loop.end_turn()
+    loop.work(0.9 * LIMIT_SECONDS)
+    assert not loop.refuses()
+    loop.work(0.2 * LIMIT_SECONDS)
+    assert loop.refuses()
 
 
 def test_a_machine_that_is_busy_with_something_else_is_no_overload() -> None:
-    overload = Overload(LIMIT_SECONDS)
+    loop = Loop()
     for _ in range(100):
-        overload.measured(LONG, busy_seconds=0.1 * LONG)
-    assert not overload.refusing
+        loop.work(LONG, share=0.1)
+        assert not loop.refuses()
+        loop.end_turn()
+
+
+def test_a_turn_that_the_machine_made_long_is_not_cut_short() -> None:
+    loop = Loop()
+    loop.end_turn()
+    loop.work(PATIENCE_SECONDS)
+    loop.end_turn()
+    loop.work(LONG, share=0.1)
+    assert not loop.refuses()
 
 
 def test_refusing_begins_and_ends_once() -> None:
@@ -81,7 +161,7 @@ def test_the_pressure_has_a_limit_and_a_part_of_the_sales_is_always_answered() -
     assert overload.refused == [100, 100, pytest.approx(90, abs=1)]
 
 
-def test_a_queue_that_refusals_shorten_settles_at_half_of_the_limit() -> None:
+def test_a_queue_that_refusals_shorten_settles_below_the_limit() -> None:
     """A server that is asked for three times what it can do, and for which refusing is nearly free."""
     overload = Overload(LIMIT_SECONDS)
     turn_seconds, turns = 0.02, []
