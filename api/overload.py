@@ -8,10 +8,10 @@ A *turn* is an iteration of the event loop: it reads what has arrived and answer
 turn for its answer. As long as turns are short, nothing is refused, whatever the rate. If they stay longer
 than the limit for `PATIENCE_SECONDS`, so that a burst does not count, and the loop is busy all that time, so
 that a machine that is busy with something else does not count either, requests are refused. That begins in
-the middle of a turn: at its end the requests of all clients would be waiting.
-From then on `pressure` is controlled so that turns take half of the limit, by the rule of PIE (RFC 8033,
-section 4.2): it changes with the distance from the target, and with the direction in which turns change. A
-turn counts by its length, since long turns are measured less often.
+the middle of a turn: at its end the requests of all clients would be waiting. From then on `pressure` is
+controlled so that turns take half of the limit, by the rule of PIE (RFC 8033, section 4.2): it changes with
+the distance from the target, and with the direction in which turns change. A turn counts by its length, since
+long turns are measured less often.
 
     pressure        0 ........... 1 ........... 2 ........... 3
     refused         some looks    some holds    some sales
@@ -159,7 +159,7 @@ class Overload:
 
     @property
     def refusing(self) -> bool:
-        """Whether requests are refused, or may be: only then ask `admits`."""
+        """True if `admits` must be asked now, since requests are refused or this turn is too long."""
         return self._now() >= self.refuses_from
 
     def measured(self, turn_seconds: float, busy_seconds: float) -> None:

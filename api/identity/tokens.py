@@ -43,7 +43,7 @@ REMEMBERED_SECONDS = 600.0
 """How long a verified token that is not used stays in memory. To verify it again takes less than 0.1 ms."""
 
 _IDENTITY_BYTES = 700
-"""What a verified token takes besides its text."""
+"""Memory of a verified token without its text."""
 
 ALGORITHMS = ("HS256", "RS256", "EdDSA")
 LARGEST_USER_ID = 2**63 - 1

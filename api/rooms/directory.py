@@ -26,7 +26,7 @@ _CANONICAL_ID = re.compile(r"[1-9][0-9]{0,17}")
 _REMEMBERED_BYTES = 16 * 1024 * 1024
 _ROOM_BYTES = 1024
 _LISTING_BYTES = 1024
-"""What a cached `current_selections` takes besides its bytes."""
+"""Memory of a cached `current_selections` without its bytes."""
 
 _LISTING_IDLE_SECONDS = 300.0
 

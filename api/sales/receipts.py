@@ -32,13 +32,11 @@ TICKET = ReceiptForm("ticket", 200, _ticket, lambda document: _paid_tickets([doc
 TICKET_MOVED = ReceiptForm("ticket_moved", 200, _ticket, lambda document: ())
 TICKETS_MOVED = ReceiptForm("tickets_moved", 200, _tickets, lambda documents: ())
 
-_REPLIES: Mapping[str, type[Booked | Moved]] = {
-    TICKETS_CREATED.name: Booked,
-    TICKET.name: Booked,
-    TICKET_MOVED.name: Moved,
-    TICKETS_MOVED.name: Moved,
+_FORMS: Mapping[str, tuple[ReceiptForm, type[Booked | Moved]]] = {
+    form.name: (form, kind)
+    for kind, forms in ((Booked, (TICKETS_CREATED, TICKET)), (Moved, (TICKET_MOVED, TICKETS_MOVED)))
+    for form in forms
 }
-_FORMS = {form.name: form for form in (TICKETS_CREATED, TICKET, TICKET_MOVED, TICKETS_MOVED)}
 
 
 def encode_reply(form: str, reply: Reply) -> tuple[int, bytes]:
@@ -54,6 +52,7 @@ def encode_reply(form: str, reply: Reply) -> tuple[int, bytes]:
     Raises:
         TypeError: the form does not support this type of reply.
     """
-    if not isinstance(reply, _REPLIES[form]):
+    found, kind = _FORMS[form]
+    if not isinstance(reply, kind):
         raise TypeError(f"the form {form} does not support {type(reply).__name__}")
-    return _FORMS[form].encoded(reply)
+    return found.encoded(reply)

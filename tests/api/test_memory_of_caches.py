@@ -1,4 +1,4 @@
-"""What a server keeps of those who have left is forgotten, measured as growth of a process."""
+"""Caches forget clients that have left: the growth of a process shows it."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import sys
 import pytest
 
 MOST_BYTES = 4_000_000
-"""What a cache keeps of a minute or ten, and noise."""
+"""Entries of the last one to ten minutes, and noise of the measurement."""
 
 START = """
 from pathlib import Path

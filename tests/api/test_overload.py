@@ -64,7 +64,7 @@ class Loop:
         self.began, self.used_before = self.seconds, self.used_seconds
 
     def refuses(self, requests: int = 60) -> bool:
-        """Whether the last of so many looks is refused in this moment."""
+        """Ask for so many looks now. Returns True if the last one is refused."""
         admitted = [not self.overload.refusing or self.overload.admits(Urgency.LOOK) for _ in range(requests)]
         return not admitted[-1]
 

@@ -217,7 +217,7 @@ async def test_a_position_is_forgotten_if_another_node_may_have_changed_the_scre
             for states in path:
                 owner.members.become(states)
             assert await watcher.watch(AT_20) == ([] if known else [(7, 0, 0)])
-        # What is in memory is not another node's, whoever should own it.
+        # A screening in the memory of this node is its own, even if another node should own it.
         owner.loaded[7] = (3, 20)
         await watcher.watch(AT_20)
         owner.publish(21)

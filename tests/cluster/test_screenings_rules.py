@@ -290,7 +290,7 @@ async def test_commands_that_look_for_an_owner_are_limited(monkeypatch: pytest.M
 
 
 class Write:
-    """What is done while screenings are suspended.
+    """A task that runs while screenings are suspended.
 
     Attributes:
         began: when.

@@ -31,7 +31,7 @@ def change(seq: int, epoch: int = 3, screening_id: int = 7) -> SeatsChanged:
 
 
 def changes(first: int, last: int, epoch: int = 3) -> Changes:
-    """What an owner has kept."""
+    """The changes that an owner has kept."""
     return Changes(epoch, last, tuple(change(seq, epoch) for seq in range(first, last + 1)))
 
 

@@ -1,4 +1,4 @@
-"""What becomes of payments and cancellations that a screening has refused: repeated, late, or overtaken."""
+"""Payments and cancellations that a screening has refused: repeated, late, or overtaken ones."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

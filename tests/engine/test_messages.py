@@ -1,4 +1,4 @@
-"""What refusals tell people: why, and what to do next."""
+"""Refusals tell people why something was refused, and what to do next."""
 
 from collections.abc import Callable
 
