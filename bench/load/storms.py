@@ -32,8 +32,34 @@ _REPLACED_AFTER_SECONDS = 1.0
 _OPENED_PER_SECOND = 300.0
 """How many clients of one process come per second before the storm: together fewer than are admitted."""
 
+_IP_BIND_ADDRESS_NO_PORT = 24
+"""Of Linux; `socket` names it from Python 3.12 on."""
+
 _ATTEMPT_SECONDS = 20.0
 _RETRY_AFTER = re.compile(rb"\r\nretry-after:[ \t]*(\d+)", re.IGNORECASE)
+
+
+async def _connected(connection: Connection, source: str, address: Address) -> None:
+    """Open a connection from an address of this machine.
+
+    The port is chosen when the other end is known. If it were chosen before, with `bind`, it would have to be
+    one that no connection of this address has: beside ten thousand others, the search took most of the
+    processor.
+
+    Raises:
+        OSError: the connection is refused, or there is no port.
+    """
+    loop = asyncio.get_running_loop()
+    sock = socket.socket()
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+        sock.bind((source, 0))
+        await loop.sock_connect(sock, address)
+        await loop.create_connection(connection.itself, sock=sock)
+    except BaseException:
+        sock.close()
+        raise
 
 
 class Witness(Socket):
@@ -236,8 +262,7 @@ class SlowHeads:
             elif now - lost_at >= _REPLACED_AFTER_SECONDS:
                 heads[number] = self._head(number)
                 replaced.append(heads[number])
-        connect = asyncio.get_running_loop().create_connection
-        connecting = [connect(each.itself, *self.address, local_addr=(self.source, 0)) for each in replaced]
+        connecting = [_connected(each, self.source, self.address) for each in replaced]
         for head, outcome in zip(
             replaced, await asyncio.gather(*connecting, return_exceptions=True), strict=True
         ):
@@ -406,7 +431,7 @@ class Storm:
             asked_seconds = None
             try:
                 async with asyncio.timeout(_ATTEMPT_SECONDS):
-                    await self._connect(attempt)
+                    await _connected(attempt, self.source, self.address)
                     attempts += 1
                     await attempt.ready
             except SocketRefused:
@@ -420,7 +445,3 @@ class Storm:
                 return attempt
             attempt.close()
             await asyncio.sleep(backoff.pause_seconds(asked_seconds))
-
-    async def _connect(self, attempt: _Returning) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.create_connection(attempt.itself, *self.address, local_addr=(self.source, 0))
