@@ -1,16 +1,19 @@
 """Three times as many requests as the server can answer: how many it answers, and what becomes of the others.
 
 One round: the capacity is found by a closed loop; then requests come at half of it, at three times as many,
-and at half again. Everybody looks, some hold and a few buy, on connections that send their next request at
-once when one was refused, which clients that obey `Retry-After` do not.
+and at half again. The capacity is found again at the end, and the mean of both counts, because machines do
+not stay as fast as they were. Everybody looks, some hold and a few buy, on connections that send their next
+request at once when one was refused, which clients that obey `Retry-After` do not.
 
 Looks are at all seats of a large hall, and holds are of the best seats for a party, so that all kinds cost
 the server about the same, and much more than the process that sends them. `frontrow-patient` refuses nothing;
 its goodput says whether the capacity is right.
 """
 
+import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from bench.load.closed_loop import ClosedLoop
@@ -36,6 +39,7 @@ _BEFORE, _AFTER = 0.5, 0.5
 _CALM_SECONDS = 1.0
 _AFTER_SECONDS = 6.0
 _WINDOW_SECONDS = 0.25
+_SAMPLE_SECONDS = 0.25
 _REFUSED = 503
 _WAIT_MS = 100
 """The default of `FRONTROW_OVERLOAD_WAIT_MS`."""
@@ -66,30 +70,56 @@ class Shop:
         """Play one round."""
         plan, load, server = self.stage.plan, self.stage.load, self.server
         connections = plan.surge_connections
-        visits = InTurns(self.kinds(plan.connections), _ORDER)
-        peak = await load.run(ClosedLoop(server.address, server.pid, visits, plan.connections, plan.seconds))
-        peak.require(OK, CREATED, NO_CONTENT)
-        sales = math.ceil(max(peak.sent) * _ORDER.count(SALE) / len(_ORDER))
-        self.sold += sales * plan.connections
-        await server.flushed()
-        capacity = peak.per_second
+        capacity = await self._capacity()
         steps = (
             (_BEFORE * capacity, _CALM_SECONDS),
             (_FACTOR * capacity, plan.seconds),
             (_AFTER * capacity, _AFTER_SECONDS),
         )
-        before_bytes = server.process.resident_bytes
         surge = Surge(server.address, server.pid, self.kinds(connections), _ORDER, connections, steps)
-        tally = await load.run(surge)
-        after_bytes = server.process.resident_bytes
+        async with self._watched_memory() as sizes:
+            tally = await load.run(surge)
         self.sold += self._asked(tally, connections)
         await server.flushed()
         assert isinstance(tally, SurgeTally)
+        capacities = capacity, await self._capacity()
         return {
-            **_figures(tally, peak, plan.seconds),
-            "memory_mb": (after_bytes - before_bytes) / 1e6,
+            **_figures(tally, sum(capacities) / 2, plan.seconds),
+            "capacity_before": capacities[0],
+            "capacity_after": capacities[1],
+            **_growth_mb(sizes),
             "load_cpu": tally.load_cpu,
         }
+
+    async def _capacity(self) -> float:
+        """Return how many requests per second are answered if none comes before another is answered."""
+        plan, server = self.stage.plan, self.server
+        visits = InTurns(self.kinds(plan.connections), _ORDER)
+        peak = await self.stage.load.run(
+            ClosedLoop(server.address, server.pid, visits, plan.connections, plan.seconds)
+        )
+        peak.require(OK, CREATED, NO_CONTENT)
+        sales = math.ceil(max(peak.sent) * _ORDER.count(SALE) / len(_ORDER))
+        self.sold += sales * plan.connections
+        await server.flushed()
+        return peak.per_second
+
+    @asynccontextmanager
+    async def _watched_memory(self) -> AsyncIterator[list[int]]:
+        """Yield a list to which the memory of the server, in bytes, is appended in the block."""
+        sizes = [self.server.process.resident_bytes]
+
+        async def watch() -> None:
+            while True:
+                await asyncio.sleep(_SAMPLE_SECONDS)
+                sizes.append(self.server.process.resident_bytes)
+
+        watching = asyncio.create_task(watch())
+        try:
+            yield sizes
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
 
     def _asked(self, tally: Tally, connections: int) -> int:
         assert isinstance(tally, SurgeTally)
@@ -97,7 +127,7 @@ class Shop:
         return connections * math.ceil(2 * (tally.kinds.count(SALE) + 1) / connections)
 
 
-def _figures(tally: SurgeTally, peak: Tally, seconds: float) -> Figures:
+def _figures(tally: SurgeTally, capacity: float, seconds: float) -> Figures:
     entries = list(zip(tally.due_at, tally.kinds, tally.statuses, tally.latencies, strict=True))
     surge = [entry for entry in entries if _CALM_SECONDS <= entry[0] < _CALM_SECONDS + seconds]
     refused = [entry[3] for entry in surge if entry[2] == _REFUSED]
@@ -106,14 +136,12 @@ def _figures(tally: SurgeTally, peak: Tally, seconds: float) -> Figures:
     good = [entry for entry in surge if entry[2] in _GOOD and entry[0] + entry[3] < ends_at]
     shares = [_ORDER.count(kind) / len(_ORDER) for kind in (LOOK, HOLD, SALE)]
     rates = [sum(entry[1] == kind for entry in good) / seconds for kind in (LOOK, HOLD, SALE)]
-    looks, holds, sales = (
-        rate / (share * peak.per_second) for rate, share in zip(rates, shares, strict=True)
-    )
+    looks, holds, sales = (rate / (share * capacity) for rate, share in zip(rates, shares, strict=True))
     calm_ms = _p99_ms([entry[3] for entry in entries if entry[0] < _CALM_SECONDS])
     return {
-        "capacity": peak.per_second,
-        "offered": len(surge) / seconds / peak.per_second,
-        "goodput": len(good) / seconds / peak.per_second,
+        "capacity": capacity,
+        "offered": len(surge) / seconds / capacity,
+        "goodput": len(good) / seconds / capacity,
         "looks": looks,
         "holds": holds,
         "sales": sales,
@@ -123,6 +151,16 @@ def _figures(tally: SurgeTally, peak: Tally, seconds: float) -> Figures:
         "errors": float(sum(entry[2] not in (*_GOOD, _REFUSED) for entry in surge) + tally.unanswered),
         "calm_p99_ms": calm_ms,
         "normal_after_s": _normal_after(entries, ends_at, calm_ms),
+    }
+
+
+def _growth_mb(sizes: Sequence[int]) -> Figures:
+    """Return by how much memory has grown, and how much of that after half of the time."""
+    half = (len(sizes) + 1) // 2
+    earlier, later = sizes[:half], sizes[half:] or sizes
+    return {
+        "memory_mb": (max(sizes) - sizes[0]) / 1e6,
+        "memory_second_half_mb": (max(later) - max(earlier)) / 1e6,
     }
 
 
