@@ -5,7 +5,8 @@ It has the seats, the pending writes and the counter that numbers events and cha
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from math import inf
 from typing import NamedTuple, TypeVar
 
@@ -39,7 +40,7 @@ from engine.selling_errors import (
     SeatsUnavailable,
 )
 from engine.state_hash import picture_hash, state_digest
-from engine.views import SeatMap, SeatsChanged, SeatsShown, Shown, StateHashed
+from engine.views import SeatMap, SeatsChanged, SeatsShown, SeatView, Shown, StateHashed
 from engine.waiting_list import WaitingList
 
 TicketEvent = TypeVar(
@@ -219,16 +220,37 @@ class ScreeningState:
 
     def seat_map(self) -> SeatMap:
         """All seats; the same object until something visible changes."""
-        if self._map is None:
-            self._map = SeatMap(
+        shown = self._map
+        if shown is None or shown.seq != self._visible_seq:
+            shown = self._map = SeatMap(
                 self.screening_id,
                 self.epoch,
                 self._visible_seq,
                 self.seats.layout,
-                self.seats.views(),
+                self._views_after(shown),
                 self.window,
             )
-        return self._map
+        return shown
+
+    def _views_after(self, earlier: SeatMap | None) -> Mapping[int, SeatView]:
+        """Views of all seats that were ever taken: those of an earlier map, with what has changed since.
+
+        A full hall is looked at after every change, and few of its seats have changed then.
+        """
+        changes = None if earlier is None else self._changes_after(earlier.seq)
+        if earlier is None or changes is None:
+            return self.seats.views()
+        views = {**earlier.views}
+        for view in [view for change in changes for view in change.views]:
+            if view.status == "available" and view.previous_holder is None:
+                views.pop(view.seat_id, None)
+            else:
+                views[view.seat_id] = view
+        return views
+
+    def forget_map(self) -> None:
+        """Let the next map be made anew, because seats look different without a change that says so."""
+        self._map = None
 
     def stock(self) -> Stock:
         """How many seats and places are left."""
@@ -254,12 +276,19 @@ class ScreeningState:
         """
         if (epoch, since) in self.continued:
             epoch, since = self.epoch, self._first_seq
-        changes = tuple(self._changes or ())
-        forgotten_seq = changes[0].seq if len(changes) > self._change_memory else self._first_seq
         missed = None
-        if epoch == self.epoch and forgotten_seq <= since <= self._visible_seq:
-            missed = tuple(change for change in changes if change.seq > since)
+        if epoch == self.epoch and since <= self._visible_seq:
+            missed = self._changes_after(since)
         return Changes(self.epoch, self._visible_seq, missed, self.window)
+
+    def _changes_after(self, since: int) -> tuple[SeatsChanged, ...] | None:
+        """The changes after `since` of this epoch; None if not all of them are kept."""
+        changes: Sequence[SeatsChanged] = self._changes or ()
+        forgotten_seq = changes[0].seq if len(changes) > self._change_memory else self._first_seq
+        if since < forgotten_seq:
+            return None
+        latest_first = tuple(takewhile(lambda change: change.seq > since, reversed(changes)))
+        return latest_first[::-1]
 
     def figures(self, queue: int, now: float) -> ScreeningFigures:
         """What operators see of the screening.
@@ -479,7 +508,6 @@ class ScreeningState:
             return None
         hashed, taken = picture_hash(self.seats.layout, self.seats.codes())
         self.seq = self._visible_seq = self._hashed_seq = self.seq + 1
-        self._map = None
         return StateHashed(
             *(self.screening_id, self.epoch, self.seq, now, hashed, taken),
             *(self.seats.available, self.seats.capacity),
@@ -505,7 +533,6 @@ class ScreeningState:
     def remember(self, change: SeatsChanged) -> None:
         """Keep the change with the next `seq` for clients that resume."""
         self.seq = self._visible_seq = self.seq + 1
-        self._map = None
         if self._changes is None:
             # One more than needed: the `seq` of the oldest one tells from where on the changes are complete.
             self._changes = deque(maxlen=self._change_memory + 1)

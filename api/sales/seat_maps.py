@@ -1,17 +1,16 @@
 """Encodes seat maps as JSON from cached fragments.
 
 A layout never changes, so its available seats are encoded once, one fragment per seat, and cached as long as
-the layout is in use. Per version (epoch, seq) of a screening only the seats that are not available are
-encoded, once for all callers; for a user only the user's own seats differ. A request therefore only copies
-pointers and bytes in proportion to the size of the room.
+the layout is in use. For a new version (epoch, seq) of a screening only the seats that differ from the last
+one are encoded, once for all callers; for a user only the user's own seats differ. A request therefore only
+copies pointers and bytes in proportion to the size of the room.
 """
 
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from time import monotonic
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import orjson
 from marshmallow import Schema, fields, validate
@@ -25,8 +24,12 @@ from engine.sale_rules import ALWAYS
 from engine.views import SeatMap, SeatView
 
 AVAILABLE, RESERVED, RESERVED_BY_ME = "available", "reserved", "reserved_by_me"
-# Memory per seat: three bytes objects of 90 to 170 bytes, and their list entries.
-_SEAT_BYTES = 600
+_SEAT_BYTES = 30
+"""Memory per seat: an entry of a list, and its share of the compressed body."""
+
+_TAKEN_SEAT_BYTES = 600
+"""Memory per taken seat, besides: its view, and what it is encoded to."""
+
 _IDLE_SECONDS = 300.0
 """How long a seat map that nobody asks for stays in memory, as long as its screening does by default."""
 
@@ -135,28 +138,61 @@ class _Fragments:
 
 
 class _EncodedMap:
-    """One version of a screening's seats, encoded.
+    """One version of a screening's seats, encoded for callers who have none of them.
+
+    Args:
+        seat_map: the version.
+        layout_fragments: those of its layout.
+        personal: whether seats have `is_mine`.
+        earlier: another version in the same form, if one is at hand: only seats that differ are encoded.
 
     Attributes:
-        public: complete body for anonymous callers.
-        personal: fragments for a caller who holds no seats.
-        owned: held and booked seats, by holder.
+        fragments: one for each seat, in the order of the layout.
+        body: all of them.
     """
 
-    __slots__ = ("owned", "personal", "public", "version")
+    __slots__ = ("_layout", "_version", "_views", "body", "fragments")
 
-    def __init__(self, seat_map: SeatMap, fragments: _Fragments) -> None:
-        self.version = (seat_map.epoch, seat_map.seq)
-        public = fragments.public.copy()
-        self.personal = fragments.personal.copy()
-        self.owned: defaultdict[str, list[SeatView]] = defaultdict(list)
-        for seat_id, view in seat_map.views.items():
-            seat = seat_map.layout.by_id[seat_id]
-            public[fragments.index[seat_id]] = _fragment(seat, view, None)
-            self.personal[fragments.index[seat_id]] = _fragment(seat, view, False)
-            if view.holder is not None:
-                self.owned[view.holder].append(view)
-        self.public = Body(_array(public))
+    def __init__(
+        self,
+        seat_map: SeatMap,
+        layout_fragments: _Fragments,
+        personal: bool,
+        earlier: "_EncodedMap | None",
+    ) -> None:
+        layout = seat_map.layout
+        self._version = (seat_map.epoch, seat_map.seq)
+        self._views = seat_map.views
+        # Weak, because layouts that are not used any more, and their fragments, are not kept for this.
+        self._layout = ref(layout)
+        free = layout_fragments.personal if personal else layout_fragments.public
+        before: Mapping[int, SeatView] = {}
+        self.fragments = free.copy()
+        if earlier is not None and earlier._layout() is layout:
+            before = earlier._views
+            self.fragments = earlier.fragments.copy()
+        index, owned = layout_fragments.index, False if personal else None
+        for seat_id in before.keys() - self._views.keys():
+            self.fragments[index[seat_id]] = free[index[seat_id]]
+        for seat_id, view in self._views.items():
+            # The engine makes a view anew only if its seat has changed.
+            if before.get(seat_id) is not view:
+                self.fragments[index[seat_id]] = _fragment(layout.by_id[seat_id], view, owned)
+        self.body = Body(_array(self.fragments))
+
+    def is_of(self, seat_map: SeatMap) -> bool:
+        """Whether it is the encoding of this version."""
+        return self._version == (seat_map.epoch, seat_map.seq)
+
+    def owned_by(self, holder: str) -> list[SeatView]:
+        """Return the seats of a holder."""
+        return [view for view in self._views.values() if view.holder == holder]
+
+    @property
+    def size_bytes(self) -> int:
+        """Its memory without what it shares with other maps of the layout."""
+        taken_bytes = _TAKEN_SEAT_BYTES * len(self._views)
+        return len(self.body.plain) + _SEAT_BYTES * len(self.fragments) + taken_bytes
 
 
 def _array(fragments: list[bytes]) -> bytes:
@@ -173,23 +209,23 @@ class SeatMapEncoder:
 
     def __init__(self, limit_bytes: int = 64 * 1024 * 1024, now: Callable[[], float] = monotonic) -> None:
         self._fragments: WeakKeyDictionary[Layout, _Fragments] = WeakKeyDictionary()
-        self._encoded_maps: LruCache[tuple[int, Access], _EncodedMap] = LruCache(
+        self._encoded_maps: LruCache[tuple[int, Access, bool], _EncodedMap] = LruCache(
             limit_bytes, idle_seconds=_IDLE_SECONDS, now=now
         )
 
     def public(self, seat_map: SeatMap, access: Access = ()) -> Body:
         """Encode the seats for anonymous callers (section 1 of the cinema guide)."""
-        return self._encoded(seat_map, access).public
+        return self._encoded(seat_map, access, personal=False).body
 
     def personal(self, seat_map: SeatMap, holder: str, access: Access = ()) -> Body:
         """Encode the seats as `holder` sees them (the seat guide's `availability/me`)."""
-        encoded = self._encoded(seat_map, access)
-        fragments = encoded.personal
-        if own := encoded.owned.get(holder):
-            index = self._fragments_of(seat_map.layout).index
-            fragments = fragments.copy()
-            for view in own:
-                fragments[index[view.seat_id]] = _fragment(seat_map.layout.by_id[view.seat_id], view, True)
+        encoded = self._encoded(seat_map, access, personal=True)
+        own = encoded.owned_by(holder)
+        if not own:
+            return encoded.body
+        index, fragments = self._fragments_of(seat_map.layout).index, encoded.fragments.copy()
+        for view in own:
+            fragments[index[view.seat_id]] = _fragment(seat_map.layout.by_id[view.seat_id], view, True)
         return Body(_array(fragments))
 
     def available(self, seat_map: SeatMap, access: Access = ()) -> Body:
@@ -205,13 +241,13 @@ class SeatMapEncoder:
             )
         )
 
-    def _encoded(self, seat_map: SeatMap, access: Access) -> _EncodedMap:
-        key = (seat_map.screening_id, access)
+    def _encoded(self, seat_map: SeatMap, access: Access, personal: bool) -> _EncodedMap:
+        key = (seat_map.screening_id, access, personal)
         encoded = self._encoded_maps.get(key)
-        if encoded is None or encoded.version != (seat_map.epoch, seat_map.seq):
-            encoded = _EncodedMap(seat_map.with_access(access), self._fragments_of(seat_map.layout))
-            size_bytes = len(encoded.public.plain) + _SEAT_BYTES * len(encoded.personal)
-            self._encoded_maps.put(key, encoded, size_bytes)
+        if encoded is None or not encoded.is_of(seat_map):
+            fragments = self._fragments_of(seat_map.layout)
+            encoded = _EncodedMap(seat_map.with_access(access), fragments, personal, encoded)
+            self._encoded_maps.put(key, encoded, encoded.size_bytes)
         return encoded
 
     def _fragments_of(self, layout: Layout) -> _Fragments:

@@ -128,6 +128,17 @@ def test_a_toggle_at_the_limit_needs_a_seat_in_exchange() -> None:
     assert hall.do(ToggleSeats(1, ADA, (1, 11))).reply.held[0].seat_id == 11
 
 
+def test_a_step_of_the_clock_shows_in_the_seat_map() -> None:
+    hall = Hall()
+    hall.sell(ADA, 1, payment_pending=True)
+    hall.hold(BEN, 2)
+    before = {seat_id: hall.map().views[seat_id].expires_at for seat_id in (1, 2)}
+    hall.screening.move_deadlines(5.0, NOW)
+    assert {seat_id: hall.map().views[seat_id].expires_at for seat_id in (1, 2)} == {
+        seat_id: expires_at + 5.0 for seat_id, expires_at in before.items() if expires_at is not None
+    }
+
+
 def test_a_step_of_the_clock_moves_holds_and_what_is_remembered_of_earlier_ones() -> None:
     hall = Hall(policy=Policy(hold_life_seconds=400))
     assert hall.screening.move_deadlines(5.0, NOW).events == ()

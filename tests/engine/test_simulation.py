@@ -354,6 +354,8 @@ class Process:
         assert not enforced or not self.publisher.violations, self.publisher.violations
         reply = await self.screenings.ask(ReadSeats(1))
         assert isinstance(reply, SeatMap)
+        (actor,) = self.screenings.owned.actors.values()
+        assert reply.views == actor._screening._state.seats.views()
         live = [
             ticket
             for ticket in self.world.database.tickets.values()

@@ -583,6 +583,10 @@ class CoreAgainstModel(RuleBasedStateMachine):
             assert (view.status, view.holder) == self.model.shown(seat)
 
     @invariant()
+    def map_is_what_seats_look_like(self) -> None:
+        assert self.hall.map().views == self.hall.screening._state.seats.views()
+
+    @invariant()
     def picture_from_changes_is_the_map(self) -> None:
         views = self.hall.map().views
         for seat in range(1, SEATS + 1):
