@@ -66,6 +66,9 @@ SCENARIOS: Mapping[str, Scenario] = {
     "availability": Scenario(
         "300 seats, 1 % changing per second", "rate", "answers/s", reads.prepare_availability
     ),
+    "full-hall": Scenario(
+        "2,500 seats looked at after every change", "rate", "requests/s", reads.prepare_full_hall
+    ),
     "handler": Scenario("a JSON endpoint on both HTTP layers", "rate", "answers/s", reads.prepare_handler),
     "activation": Scenario("untouched screenings opened", "p50_ms", "ms", reads.prepare_activation),
     "idle-sockets": Scenario(

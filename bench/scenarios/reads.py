@@ -8,10 +8,10 @@ from itertools import cycle
 
 import aiohttp
 
-from bench.load.http import NOT_MODIFIED, OK, framed, head
+from bench.load.http import CREATED, NOT_MODIFIED, OK, framed, head
 from bench.peers import seat_tables
 from bench.plan import Contenders, Figures
-from bench.seats import CANCEL, RESERVE, Each, Repeated, availability
+from bench.seats import CANCEL, RESERVE, Each, InTurns, Repeated, SeatPairs, availability
 from bench.stage import Server, Stage
 from tests.acceptance.seeding import SeededScreening
 
@@ -19,6 +19,8 @@ _HALL = (15, 20)
 _CHANGED_SEATS = 3
 _CHANGE_SECONDS = 1.0
 _LONGEST_SECONDS = 60.0
+_LOOKERS = 8
+_FREE_PAIRS = 20
 
 
 async def prepare_availability(stage: Stage) -> Contenders:
@@ -67,6 +69,24 @@ async def _changing(server: Server, screening: SeededScreening, token: str) -> A
             changing.cancel()
             with suppress(asyncio.CancelledError):
                 await changing
+
+
+async def prepare_full_hall(stage: Stage) -> Contenders:
+    """Prepare looking at a large hall after every change: an empty one, and one that is nearly full."""
+    server, plan = await stage.start(), stage.plan
+    seeded = await server.process.seed(2, plan.rows, plan.seats_per_row)
+    empty, full = (SeatPairs(stage.tokens, [hall]) for hall in await stage.activated(server, seeded))
+    holds = Each([full.reserve(pair) for pair in range(_LOOKERS, len(full) - _FREE_PAIRS)])
+    (await stage.closed_loop(server, holds, seconds=_LONGEST_SECONDS)).require(CREATED)
+
+    async def play(pairs: SeatPairs) -> Figures:
+        changes = Repeated([pairs.toggle(pair) for pair in range(_LOOKERS)])
+        looks = Repeated([availability(pairs.screenings[0].id)])
+        visits = InTurns((changes, looks), (0, 1))
+        tally = await stage.closed_loop(server, visits, connections=_LOOKERS)
+        return tally.figures(OK)
+
+    return {"empty": partial(play, empty), "full": partial(play, full)}
 
 
 async def prepare_handler(stage: Stage) -> Contenders:
