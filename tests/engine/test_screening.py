@@ -500,3 +500,25 @@ def test_policy_is_what_it_says() -> None:
     assert hall.hold("user:7", 1).reply.holds[0].expires_at == NOW + 10
     with pytest.raises(HoldLimitExceeded):
         hall.hold("user:7", 2)
+
+
+def test_the_next_seat_map_has_the_same_views_of_seats_that_have_not_changed() -> None:
+    hall = Hall()
+    hall.hold("user:7", 1, 2)
+    before = hall.map()
+    hall.hold("user:8", 3)
+    hall.release("user:7", 2)
+    after = hall.map()
+    assert after.views[1] is before.views[1]
+    assert (hall.seen(2), hall.seen(3)) == ("available", "reserved")
+    assert {2: before.views[2].status, 3: before.views.get(3)} == {2: "reserved", 3: None}
+
+
+def test_a_seat_map_after_more_changes_than_are_kept_is_made_anew() -> None:
+    hall = Hall(change_memory=2)
+    hall.hold("user:7", 1)
+    hall.map()
+    for seat_id in range(2, 8):
+        hall.hold("user:8", seat_id)
+    assert {view.holder for view in hall.map().views.values()} == {"user:7", "user:8"}
+    assert sorted(hall.map().views) == [1, 2, 3, 4, 5, 6, 7]
