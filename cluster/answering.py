@@ -19,11 +19,11 @@ from engine.tracing import TracedScreenings, Tracer
 from engine.views import SeatMap
 
 ANSWERS_KEPT = 8192
-"""Answers that are remembered in case that their command is repeated: at least as many as this, and at most
-twice as many."""
+"""Number of answers that are remembered in case their command is repeated: at least this many, at most twice
+as many."""
 
 SENDERS_KEPT = 1000
-"""Nodes that are remembered although none of their answers are: up to which number these are forgotten."""
+"""Number of senders at which a new one replaces one without remembered answers, if there is any."""
 
 
 class Answering:
@@ -121,7 +121,7 @@ class Answering:
 
 
 class _Sender:
-    """What a node has been answered. The answers are kept in two generations, since dropping the older one
+    """The answers that a node has been given. They are kept in two generations, since dropping the older one
     as a whole is cheaper than dropping single answers.
 
     Attributes:

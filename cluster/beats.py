@@ -1,5 +1,5 @@
-"""Heartbeats: what a node tells the others about itself every second, and how two nodes find out that their
-settings do not fit.
+"""Heartbeats: a node's description of itself, which the others get every second, and the check that the
+settings of two nodes fit together.
 
 A beat travels as a list of plain values. A newer release may append fields: older ones ignore them, and a
 field that is missing has its default.
@@ -15,7 +15,7 @@ Rules = Mapping[str, Any]
 of the secret in use, the others of those that are also accepted."""
 
 LEASE_SHARE = 0.9
-"""How much of the time that others wait a node may use itself. The rest makes up for clocks that run at
+"""Share of the time that others wait which a node may use itself. The rest makes up for clocks that run at
 different speeds, and for the time between looking at the clock and answering."""
 
 
@@ -51,7 +51,7 @@ class Facts(NamedTuple):
 
 
 class Load(NamedTuple):
-    """How busy a node is: screenings in memory, open WebSockets, and how far its journal is behind."""
+    """The load of a node: screenings in memory, open WebSockets, and the lag of its journal."""
 
     screenings: int = 0
     sockets: int = 0
@@ -100,7 +100,7 @@ class Beat(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When a node beats, and when it is gone.
+    """The timing of heartbeats, and the limits that follow from it.
 
     Attributes:
         node_heartbeat_seconds: time between two beats.
@@ -112,22 +112,22 @@ class Timing:
 
     @property
     def lease_seconds(self) -> float:
-        """How long a node may answer after sending a beat that NATS has carried."""
+        """Time for which a node may answer after sending a beat that NATS has carried."""
         return self.node_gone_seconds * LEASE_SHARE
 
     @property
     def takeover_seconds(self) -> float:
-        """How long a node that took over from a silent one waits after raising the epoch."""
+        """Time for which a node that took over from a silent one waits after raising the epoch."""
         return self.node_heartbeat_seconds
 
     @property
     def confirmed_seconds(self) -> float:
-        """How long a node without NATS may answer after asking PostgreSQL which epochs are its own."""
+        """Time for which a node without NATS may answer after asking PostgreSQL which epochs are its own."""
         return self.takeover_seconds * LEASE_SHARE
 
     @property
     def settle_seconds(self) -> float:
-        """How long a joining node listens before it serves; the others beat as soon as they hear of it."""
+        """Time a joining node listens before it serves; the others beat as soon as they hear of it."""
         return self.node_heartbeat_seconds * 0.3
 
 

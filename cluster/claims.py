@@ -28,7 +28,7 @@ ANNOUNCED_AT_ONCE = 500
 """Claims in one message."""
 
 ANNOUNCE_SECONDS = 2.0
-"""How long a node may take to answer an announcement or the end of a claim."""
+"""Time limit for the answer of a node to an announcement or the end of a claim."""
 
 AGAIN_SECONDS = 1.0
 """Pause after an announcement that failed."""

@@ -39,13 +39,13 @@ CONNECT_SECONDS = 3.0
 
 PING_SECONDS = 0.5
 UNANSWERED_PINGS = 2
-"""A server that answers none of so many pings is given up: after 1.0 to 1.5 seconds."""
+"""A server that answers none of this many pings is given up: after 1.0 to 1.5 seconds."""
 
 RETRY_SECONDS = (0.1, 1.0)
 """Between attempts to connect: the first pause, and the longest. Each is twice the previous one."""
 
 GOODBYE_SECONDS = 1.0
-"""How long `stop` waits for NATS to take what has been published."""
+"""Time for which `stop` waits for NATS to read what has been published."""
 
 OUTGOING_BYTES_LIMIT = 16 * 1024 * 1024
 """Published bytes that NATS has not read. More are refused."""

@@ -1,4 +1,4 @@
-"""Errors of calls between nodes. Those that a client can be told are errors of the engine, answered with 503.
+"""Errors of calls between nodes. Those that may reach a client are errors of the engine, answered with 503.
 
 The difference that matters: after `NodeUnreachable`, `LinkFull` or `MessageTooLong` the other node has
 certainly done nothing; after `NoAnswer` it may have done what it was asked to.

@@ -1,4 +1,4 @@
-"""What operators see of all nodes: each node is asked for its figures when an operator wants them.
+"""Figures of all nodes, for operators: each node is asked for its figures when an operator wants them.
 
 A node that does not answer within `WAIT_SECONDS`, or whose release has no figures yet, is shown without.
 Requests that come together share an answer.
@@ -21,7 +21,7 @@ FIGURES, LOG_LEVEL = "figures", "log_level"
 
 WAIT_SECONDS = 0.3
 CHANGE_SECONDS = 2.0
-"""How long a node may take to change its log level."""
+"""Time limit for a node to change its log level."""
 
 
 class ClusterServers:

@@ -1,4 +1,4 @@
-"""How a record becomes bytes and is read again: its number (`cluster.kinds`), then its fields by position.
+"""Encodes and decodes records: the number of the kind (`cluster.kinds`), then the fields by position.
 
 The fields are a msgpack array. The reader checks their types, so a damaged message never reaches the
 engine. A record of another release may be shorter or longer: fields that are missing get their defaults,
@@ -20,7 +20,7 @@ encode_fields = msgspec.msgpack.Encoder().encode
 _decode_plain = msgspec.msgpack.Decoder().decode
 
 _FAILURES = (ValueError, RecursionError)
-"""What msgspec raises for malformed bytes; `MsgspecError` and `UnicodeDecodeError` are ValueErrors."""
+"""Exceptions of msgspec for malformed bytes; `MsgspecError` and `UnicodeDecodeError` are ValueErrors."""
 
 
 def decoder_of(name: str, row: Any) -> Callable[[bytes], Any]:

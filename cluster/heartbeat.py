@@ -21,7 +21,7 @@ BEAT, ROLL_CALL, TABLE, DRAIN = "beat", "roll_call", "table", "drain"
 """Kinds of messages: a beat; a request for a beat; calls for the table of members, and to drain this node."""
 
 JOIN_SECONDS = 15.0
-"""How long a node may take to join."""
+"""Time limit for joining the cluster."""
 
 _TICKS_PER_HEARTBEAT = 4
 
@@ -128,7 +128,7 @@ class Heartbeat:
             await asyncio.sleep(pause_seconds)
 
     def _decide(self) -> None:
-        """Send what must not wait, and end `join` once it is decided."""
+        """Send a beat that must not wait, and end `join` once it is decided."""
         if self._membership.urgent:
             self._beat()
         if self._membership.refusal or self._membership.state is NodeState.SERVING:

@@ -19,7 +19,7 @@ RETRY_SECONDS = 0.05
 """Pause before a call is tried again."""
 
 TELL_SECONDS = 0.3
-"""How long to wait until the node of a key has been told something."""
+"""Time for which to wait until the node of a key has been told something."""
 
 _ASK = "ask_key"
 
@@ -39,7 +39,7 @@ class Members(Protocol):
 
 
 class Patience(NamedTuple):
-    """How long a caller waits.
+    """The patience of a caller.
 
     Attributes:
         seconds: for an answer.

@@ -1,4 +1,4 @@
-"""Membership: which nodes are there, who owns what, and until when this node may answer as an owner.
+"""Membership: the nodes of the cluster, the owners of screenings and keys, and the lease of this node.
 
 The decisions are here, without I/O: beats and time come in. `cluster.heartbeat` sends, receives and waits.
 All times are seconds of one clock that has no steps and continues while the process is stopped or the machine
@@ -33,7 +33,7 @@ NODES_LIMIT = 1000
 """Nodes in the table, including those that have been gone for less than `GONE_MEMORY_SECONDS`."""
 
 GONE_MEMORY_SECONDS = 60.0
-"""How long a node that is gone stays in the table: for operators, and to recognise late beats."""
+"""Time for which a node that is gone stays in the table: for operators, and to recognise late beats."""
 
 log = logging.getLogger("frontrow.cluster")
 
@@ -154,11 +154,11 @@ class Membership:
 
     @property
     def lease_until(self) -> float:
-        """Until when this node may answer as an owner."""
+        """Time until which this node may answer as an owner."""
         return self._lease_until
 
     def lease_seconds(self, confirmed_at: float) -> float:
-        """Return how long this node may answer for what PostgreSQL has said that it owns.
+        """Return for how many seconds this node may answer for the screenings that PostgreSQL says it owns.
 
         Args:
             confirmed_at: when PostgreSQL was asked.
@@ -181,7 +181,7 @@ class Membership:
         return not self._admitted or self._confirmed_at < self._echoes.unbroken_since or self._echoes.deaf
 
     def confirmed(self, asked_at: float) -> None:
-        """Take note that this node knows what it owns, and has dropped everything else.
+        """Take note that this node knows which screenings it owns, and has dropped all others.
 
         Args:
             asked_at: when the question was sent to PostgreSQL.
@@ -207,7 +207,7 @@ class Membership:
         return (peer is not None and peer.left) or self._silent_enough(owner)
 
     def may_answer(self, owner: str, raised_at: float) -> bool:
-        """Whether this node may answer for a screening that it took without asking.
+        """Return whether this node may answer for a screening that it took without asking.
 
         False for `takeover_seconds`, in which an owner without NATS finds out that it was deposed. Stays
         False if the owner was heard after all: it must hand over first.
@@ -233,7 +233,7 @@ class Membership:
 
     @property
     def urgent(self) -> bool:
-        """Whether a beat must not wait for the next `tick`."""
+        """True if a beat must not wait for the next `tick`."""
         return self._urgent and not self._left and not self.refusal
 
     def reply(self) -> Beat:
@@ -303,7 +303,7 @@ class Membership:
         return any(self._sent_at < at <= now for at in suspected_at)
 
     def drain(self) -> None:
-        """Own nothing any more; what is owned has to be handed over."""
+        """Own nothing any more; the screenings in memory have to be handed over."""
         self._draining = self._urgent = True
         self._update()
 
@@ -348,7 +348,7 @@ class Membership:
 
     @property
     def _settled(self) -> bool:
-        """Whether all other nodes must have been heard."""
+        """True if this node has listened long enough to have heard all others, and fits with them."""
         heard_seconds = self._echoes.heard_until - self._echoes.joined_at
         return heard_seconds >= self.timing.settle_seconds and (
             self._served

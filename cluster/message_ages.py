@@ -1,4 +1,4 @@
-"""Tells how long messages of another node have travelled, although clocks of two nodes cannot be compared.
+"""Computes how long messages of another node have travelled, although the nodes' clocks cannot be compared.
 
 Messages can get stuck: in NATS, or in the socket of a process that is stopped for a while. A call that has
 travelled for longer than its caller waits must not be carried out.
@@ -7,7 +7,7 @@ travelled for longer than its caller waits must not be carried out.
 from math import inf
 
 CLOCK_SECONDS = 30.0
-"""How often the difference to another node's clock is measured anew, since clocks drift."""
+"""Time after which the difference to another node's clock is measured anew, since clocks drift."""
 
 
 class MessageAges:

@@ -1,4 +1,4 @@
-"""What nodes say to each other beside the engine's own commands, replies, refusals and changes."""
+"""The messages between nodes beside the engine's own commands, replies, refusals and changes."""
 
 from typing import NamedTuple
 
@@ -50,14 +50,14 @@ class ReadNewSeats(NamedTuple):
     seq: int
 
     def reply_with(self, seat_map: SeatMap) -> SeatMap | SeatsUnchanged:
-        """Return the seat map, or that the caller has it already."""
+        """Return the seat map, or `SeatsUnchanged` if the caller has it already."""
         if (self.epoch, self.seq) == (seat_map.epoch, seat_map.seq):
             return SeatsUnchanged(*self)
         return seat_map
 
 
 class ChangeLeftOut(NamedTuple):
-    """A change that is too long to be sent to watchers. They have to ask for what the seats are now."""
+    """A change that is too long to be sent to watchers. They have to ask for the state of the seats."""
 
     screening_id: int
     epoch: int

@@ -26,20 +26,20 @@ ANSWER_SECONDS = 10.0
 """Time limit for asking about one screening."""
 
 PAUSES_SECONDS = (0.1, 5.0)
-"""Before a screening is asked for again: the first pause, and the longest. Each is twice the previous one."""
+"""The first and the longest pause before a screening is asked for again. Each is twice the previous one."""
 
 NOT_FOUND_SECONDS = 60.0
-"""Before a screening that does not exist is asked for again."""
+"""Pause before a screening that does not exist is asked for again."""
 
 READ_ATTEMPTS = 5
-"""How often seats and counts are read together until no change comes in between."""
+"""Number of attempts to read seats and counts together without a change in between."""
 
 Ask = Callable[[Command], Awaitable[Any]]
 """Sends a command to the owner of its screening; raises EngineError."""
 
 
 class Missed(NamedTuple):
-    """What was missed of a screening.
+    """The changes of a screening that this node has missed.
 
     Attributes:
         position: after everything that was missed.
@@ -57,7 +57,7 @@ class Missed(NamedTuple):
 async def read_missed(
     ask: Ask, screening_id: int, known: Callable[[], Position | None], now: float
 ) -> Missed:
-    """Ask the owner of a screening what was missed.
+    """Ask the owner of a screening for the changes that were missed.
 
     Args:
         ask: asks.

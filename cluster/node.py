@@ -38,7 +38,7 @@ from engine.tracing import Tracer
 log = logging.getLogger("frontrow.cluster")
 
 STRANGER_SECONDS = 5.0
-"""How long a joining node waits until it hears another one that uses the database."""
+"""Time for which a joining node waits until it hears the other nodes that use the database."""
 
 _LOOK_SECONDS = 0.1
 
@@ -134,7 +134,7 @@ class Node:
         return screenings
 
     def share(self, revocations: Revocations, offers: Offers, door: Door) -> None:
-        """Tell the other nodes at once what has to hold on all of them, and do what they tell.
+        """Send the other nodes at once everything that has to hold on all of them, and apply what they send.
 
         Args:
             revocations, offers, door: of this server.
@@ -144,7 +144,7 @@ class Node:
         share_door(door, self.links)
 
     def flushing(self, journal: Flushing, seconds: float) -> Flushing:
-        """Return what waits for the journals of all nodes.
+        """Return the object that waits for the journals of all nodes.
 
         Args:
             journal: of this server.
@@ -236,7 +236,7 @@ class Node:
 
     @property
     def lease_seconds(self) -> float:
-        """How long this node may still answer for its screenings; 0 or less if it may not."""
+        """Time for which this node may still answer for its screenings; 0 or less if it may not."""
         return self.membership.lease_until - self._now()
 
     # What this node owns
@@ -255,7 +255,7 @@ class Node:
             self._rebalance()
 
     def _rebalance(self) -> None:
-        """Give away what belongs to others now, and load what has become this node's."""
+        """Give away screenings that belong to others now, and load those that have become this node's."""
         self._moved = True
         if self._rebalancing is None or self._rebalancing.done():
             self._rebalancing = asyncio.create_task(self._rebalanced_until_settled(), name="rebalancing")

@@ -17,13 +17,13 @@ RELEASE, ACCEPT = "release", "accept"
 """Kinds of calls: give a screening up; take one over that was given up without being asked for."""
 
 RELEASE_SECONDS = 2.5
-"""How long an owner has to give a screening up: longer than `engine.directory.RELEASE_SECONDS`."""
+"""Time that an owner has to give a screening up: longer than `engine.directory.RELEASE_SECONDS`."""
 
 ACCEPT_SECONDS = 5.0
 
 
 class NodePeers:
-    """Who should own a screening, and how to get it from who owns it.
+    """Finds the node that should own a screening, and gets the screening from its owner.
 
     Args:
         links: to the other nodes.

@@ -1,4 +1,4 @@
-"""Tells who watches a screening of this node what changes: sockets here, and other nodes.
+"""Sends the changes of this node's screenings to their watchers: sockets here, and other nodes.
 
 This is the engine's publisher in a cluster. A screening that nobody watches costs one dictionary lookup per
 change. For other nodes a change is encoded once, and sent to each node that has sockets watching, however
@@ -38,7 +38,7 @@ GATHER_SECONDS = 0.005
 ten changes in it. The feed at the other end gathers for longer."""
 
 WATCH_SECONDS = 15.0
-"""How long a node is sent the changes of a screening after its last `watch`."""
+"""Time for which a node is sent the changes of a screening after its last `watch`."""
 
 
 class Position(NamedTuple):
@@ -53,7 +53,7 @@ NOWHERE = Position(0, 0)
 
 
 class Members(Protocol):
-    """Who owns what; `cluster.membership.Membership` documents it."""
+    """The members of the cluster; `cluster.membership.Membership` documents them."""
 
     def owner_of(self, screening_id: int) -> str | None:
         """Return the node that should own a screening."""
@@ -75,7 +75,7 @@ class WatchObserver(Protocol):
         """Changes of a screening did not arrive here."""
 
     def gap_filled(self) -> None:
-        """The owner has told what had been missed."""
+        """The owner has sent the changes that had been missed."""
 
     def screening_reloaded(self) -> None:
         """The changes that had been missed are not kept any more: watchers are sent all seats."""
@@ -98,11 +98,11 @@ class _Watch(NamedTuple):
 
 
 class _Audience:
-    """Who watches a screening.
+    """The watchers of a screening.
 
     Attributes:
         position: of the last change; None if it is not known.
-        here: True if sockets of this node do.
+        here: True if sockets of this node watch.
         nodes: other nodes.
     """
 
@@ -171,7 +171,7 @@ class ChangePublisher:
             self._due.add((tuple(audience.nodes), value))
 
     def wants_hashes(self, screening_id: int) -> bool:
-        """Whether sockets that watch a screening want hashes, here or on other nodes."""
+        """Return whether sockets that watch a screening want hashes, here or on other nodes."""
         audience = self._audiences.get(screening_id)
         if audience is None:
             return False

@@ -88,7 +88,7 @@ ATTRIBUTES: Mapping[type[EngineError], Mapping[str, Any]] = {
 errors of an older node get."""
 
 _INHERITED: Mapping[str, Any] = {"code": str, "retryable": bool, "retry_after_seconds": int | float | None}
-"""Attributes of the classes that some errors have themselves."""
+"""Attributes of error classes that single errors may override."""
 
 _typed_dict: Any = TypedDict
 
@@ -96,7 +96,7 @@ _NUMBERS: Mapping[type[EngineError], int] = {error: kind for kind, error in REFU
 
 
 class _Summary(NamedTuple):
-    """What an error is answered with where its class is not known.
+    """The part of an error that a node uses if it does not know the class of the error.
 
     Attributes:
         bases: numbers of its base classes without attributes, nearest first.

@@ -1,6 +1,6 @@
 """Lists the nodes of a cluster and drains one, for operators: over NATS only, without being a node.
 
-Which clusters there are is heard from their heartbeats.
+Clusters are found by their heartbeats.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from cluster.heartbeat import BEAT, DRAIN, ROLL_CALL, TABLE
 from cluster.links import Links
 
 ANSWER_SECONDS = 2.0
-"""How long a node may take to answer."""
+"""Time limit for the answer of a node."""
 
 DRAIN_SECONDS = 60.0
-"""How long `drain` waits until a node owns nothing any more."""
+"""Time for which `drain` waits until a node owns nothing any more."""
 
 _LOOK_SECONDS = 0.2
 

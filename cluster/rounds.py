@@ -1,7 +1,7 @@
 """Work on behalf of all nodes that many requests ask for at the same time, done once for all of them.
 
-What a caller gets must be as new as its call, so callers that come while the work is being done share the
-next round. However many there are, one round runs and one waits.
+A result must be as new as the call for it, so callers that come while the work is being done share the next
+round. However many there are, one round runs and one waits.
 """
 
 import asyncio

@@ -33,10 +33,10 @@ SUSPEND, RESUME, SWEEP = "suspend", "resume", "sweep"
 """Kinds of calls: the two ends of a change, and the release of what has lapsed."""
 
 CALL_SECONDS = 5.0
-"""How long a node may take to suspend or resume a screening, or to release what has lapsed."""
+"""Time limit for a node to suspend or resume a screening, or to release what has lapsed."""
 
 RESUME_ATTEMPTS = 10
-"""How often a node tries to tell the owner of a screening that it has changed: for about 20 s."""
+"""Number of attempts to tell the owner of a screening that it has changed; they take about 20 s."""
 
 _PAUSES_SECONDS = (0.01, 0.2)
 """Before looking up an owner again: the first pause, and the longest. Each is twice the previous one."""
@@ -264,7 +264,7 @@ class RoutedScreenings:
         log.error("the owner of screening %d was not told that it has changed", screening_id)
 
     async def sweep(self) -> int:
-        """Release what has lapsed, on all nodes. Returns its number.
+        """Release what has lapsed, on all nodes. Returns the number of holds and tickets.
 
         Raises:
             Unavailable: a node did not answer, or the database.

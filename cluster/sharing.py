@@ -20,7 +20,7 @@ REVOKED, FORGET_OFFERS, ADMITTED = "revoked", "forget_offers", "admitted"
 screenings to which somebody was admitted."""
 
 FORGET_SECONDS = 0.3
-"""How long a change of an offer waits until all nodes have forgotten the old one."""
+"""Time for which a change of an offer waits until all nodes have forgotten the old one."""
 
 _KINDS: dict[str, type[RevokedToken] | type[RevokedUser]] = {"token": RevokedToken, "user": RevokedUser}
 
@@ -102,7 +102,7 @@ def share_offers(offers: Offers, links: Links, everybody: Everybody) -> None:
 
 
 def share_door(door: Door, links: Links) -> None:
-    """Tell the other nodes to which screenings somebody was admitted; they read the counts by themselves.
+    """Tell the other nodes the screenings to which somebody was admitted; they read the counts by themselves.
 
     Args:
         door: of this node.

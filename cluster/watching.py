@@ -48,13 +48,13 @@ from engine.ports import Clock, Publisher
 from engine.views import SeatsChanged
 
 RENEW_SECONDS = 5.0
-"""How often a node repeats what it watches."""
+"""Time after which a node repeats to the owners which screenings it watches."""
 
 RETRY_SECONDS = 0.5
-"""The same after an owner did not answer."""
+"""Time after which it repeats that to an owner that did not answer."""
 
 ANSWER_SECONDS = 2.0
-"""How long an owner may take to answer."""
+"""Time limit for the answer of an owner."""
 
 SLICE = 1000
 """Screenings that are repeated in one turn of the event loop. It takes milliseconds, also at the owners."""

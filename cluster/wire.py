@@ -53,7 +53,7 @@ MISSED_BYTES_LIMIT = 256 * 1024
 """Clients that missed more than this get the whole seat map instead."""
 
 Answer = Reply | SeatsUnchanged | Handover
-"""What the owner of a screening answers."""
+"""The answers of the owner of a screening."""
 
 LayoutOf = Callable[[int, int], Layout | None]
 """Finds a layout by room id and version, or a newer one of the room; None if it is not loaded."""

@@ -18,7 +18,7 @@ class Credentials(NamedTuple):
 
 
 class Addressee(NamedTuple):
-    """Whom a mail to an account goes to.
+    """The recipient of a mail to an account.
 
     Attributes:
         language: the tag that the user prefers; empty if unknown.

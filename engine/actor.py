@@ -43,10 +43,10 @@ _UNJOURNALLED = READS | {ReleaseLapsed, EndArrival}
 _counting = DefectLog("counting a command")
 
 Envelope = tuple[Command, "asyncio.Future[Reply]", float, Cause | None]
-"""A queued command, the future of its reply, when it was queued, and which request has sent it."""
+"""A queued command, the future of its reply, the time when it was queued, and the request that sent it."""
 
 _OF_NO_REQUEST = Context()
-"""Where queued commands are handled: not in the context of the request that has queued the first one."""
+"""Queued commands are handled in this empty context, not in that of the request that queued the first."""
 
 
 class ScreeningActor:
@@ -129,7 +129,7 @@ class ScreeningActor:
         return self._screening.waiting_count
 
     def figures(self) -> ScreeningFigures:
-        """What operators see of the screening."""
+        """Figures of the screening for operators."""
         return self._screening.figures(self.mailbox_depth, self._shared.clock.now())
 
     def ask(self, command: Command, cause: Cause | None = None) -> "asyncio.Future[Reply]":
@@ -463,13 +463,13 @@ class ScreeningActor:
         self._arm_timer()
 
     def hash_state(self, stored_after_changes: int) -> bool:
-        """Tell those who asked the hash of what all see, and store one of the state, if it has changed.
+        """Send watchers the hash of what everybody sees, and store one of the state, if these have changed.
 
         Args:
             stored_after_changes: number of changes after which a hash is stored.
 
         Returns:
-            True if it has changed.
+            True if something has changed.
         """
         if self._closed is not None:
             return False
@@ -491,7 +491,7 @@ class ScreeningActor:
         return self._on_its_own(partial(self._screening.digest_for_storage, after_changes=after_changes))
 
     def _on_its_own(self, decide: Callable[[float], Decision]) -> bool:
-        """Carry out what no command has asked for, unless the lease has expired. Returns whether it did."""
+        """Carry out a decision without a command, if the lease lasts. Returns whether it did anything."""
         now = self._shared.clock.now()
         if self._shared.lease.until <= now:
             return False

@@ -1,4 +1,4 @@
-"""What a screening does at a time by itself, other than letting holds and pending tickets lapse.
+"""Actions that a screening takes by itself at a certain time, beside letting holds and tickets lapse.
 
 The next alarm counts as a deadline (`Deadlines.set_alarm`), so the actor's timer fires for it. If the
 screening is not in memory then, `Store.overdue` finds it. A late alarm does what it would have done in time.
@@ -13,14 +13,14 @@ from engine.views import SeatsShown
 from engine.waitlist_records import WAITLIST
 
 Rung = SeatsUnblocked | SeatsShown
-"""What others see of an alarm; all but a `SeatsShown` are also events for the journal."""
+"""The changes that others see of an alarm; all but `SeatsShown` are also events for the journal."""
 
 ALARMS: Mapping[str, Callable[[ScreeningState, float], Sequence[Rung]]] = {
     blocks.RELEASE: blocks.unblock_due,
     WAITLIST: lambda state, now: (),  # whoever waits is served after everything else (`engine.offering`)
     sales_alarms.SALES: sales_alarms.tell,
 }
-"""For each name of an alarm: what it does, and sets the alarm again."""
+"""The function to call for each alarm, by name. It also sets the alarm again."""
 
 
 def set_all(state: ScreeningState) -> None:
@@ -30,6 +30,6 @@ def set_all(state: ScreeningState) -> None:
 
 
 def ring(state: ScreeningState, now: float) -> list[Rung]:
-    """Do what is due. Returns what others see."""
+    """Carry out the alarms that are due. Returns the changes that others see."""
     due = state.seats.deadlines.pop_alarms(now)
     return [event for name in due for event in ALARMS[name](state, now)]

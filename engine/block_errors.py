@@ -1,4 +1,4 @@
-"""Why a change of a block is rejected. See `engine.errors` for the rules."""
+"""The errors of changing a block. See `engine.errors` for the rules."""
 
 from engine.errors import NotFound, Refused
 

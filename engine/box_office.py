@@ -42,7 +42,7 @@ class BoxOffice:
         screenings: all of them.
         flushing: waits until what the ledger is asked about has been written.
         ledger: committed tickets and refunds.
-        rebooks: whether a payment that comes after its hold has ended still gets the seats if they are free.
+        rebooks: True if a payment that comes after its hold has ended still gets the seats if they are free.
 
     Attributes:
         purchase: buys a reservation of places; see `engine.purchases`.
@@ -405,7 +405,7 @@ def refusal_of(error: EngineError, tickets: Sequence[Ticket]) -> EngineError:
 
 
 def _paid(price_cents: int | None, expected_cents: int | None) -> int:
-    """What is owed for a payment: the price, but no more than the caller expected to pay."""
+    """Amount owed for a payment: the price, but at most what the caller expected to pay."""
     if price_cents is None or expected_cents is None:
         return price_cents or 0
     return min(price_cents, expected_cents)

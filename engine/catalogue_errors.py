@@ -1,9 +1,9 @@
-"""Why changes of the catalogue are rejected. See `engine.errors` for the rules.
+"""The errors of changing the catalogue. See `engine.errors` for the rules.
 
 EngineError
 ├── NotFound
 │   └── NoAccount
-├── UnknownReference                                     a value refers to what does not exist
+├── UnknownReference                                     a value refers to something that does not exist
 └── Refused
     ├── AlreadyExists, InUse, Overlapping
     ├── SeatConflict, SeatsInUse, CapacityTooLow, IllegalStatusChange

@@ -1,4 +1,4 @@
-"""Which request caused what happens: the id by which a request is found in logs, events, mails and webhooks.
+"""The id of the request that caused something, by which it is found in logs, events, mails and webhooks.
 
 Three parts carry it:
 
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 
 class Cause(NamedTuple):
-    """What has caused a decision.
+    """The request that caused a decision.
 
     Attributes:
         request_id: the client's `X-Request-ID`, or one that the server has made.

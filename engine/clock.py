@@ -19,7 +19,7 @@ _STEP_SECONDS = 0.5
 """A difference of this much or more is a step of the wall clock."""
 
 _SLEW_SECONDS = 0.01
-"""How much of a smaller difference one call of `follow` corrects."""
+"""A smaller difference is corrected by at most this much per call of `follow`."""
 
 _SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 # A partial object rather than a function: `now` is called several times for each request.
@@ -27,7 +27,7 @@ since_boot = partial(time.clock_gettime, _SINCE_BOOT)
 """Seconds since the machine was started; on Linux including those in which it was suspended."""
 
 _OF_NO_REQUEST = Context()
-"""Where timers run, since what they do is not the work of the request that has set them."""
+"""Timers run in this empty context, since they do not work for the request that has set them."""
 
 
 class SystemClock:

@@ -354,7 +354,7 @@ class ReceiveTickets(NamedTuple):
 
 
 class EndArrival(NamedTuple):
-    """Tell a screening whether tickets have arrived. It has no effect if the screening knows. → `Moved`
+    """Tell a screening whether tickets have arrived. It has no effect if the screening knows that. → `Moved`
 
     Attributes:
         epoch, seq: of the `Arrival`.

@@ -89,7 +89,7 @@ def _hold_places(
 
 
 def _price(state: ScreeningState, seat_id: int) -> int:
-    """What a seat costs: as agreed if it is held, else as of now."""
+    """Price of a seat in cents: the agreed one if it is held, else the present one."""
     record = state.seats.record(seat_id)
     agreed_cents = record.price_cents if isinstance(record, Hold) else None
     return state.price_of(seat_id) if agreed_cents is None else agreed_cents

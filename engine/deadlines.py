@@ -227,7 +227,7 @@ def deadline_of(record: Lapsing) -> float:
 
 
 def _began_at(record: Lapsing) -> float:
-    """When a record began, in seconds since the epoch."""
+    """Time at which a record began, in seconds since the epoch."""
     if isinstance(record, Ticket):
         return record.booked_at
     return record.at if isinstance(record, SeatsHeld) else record.reserved_at

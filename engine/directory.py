@@ -320,7 +320,7 @@ class ScreeningDirectory:
         return await self._upkeep.give_away(self.release, give)
 
     async def sweep(self) -> int:
-        """Release what has lapsed, in all screenings of this server. Returns its number."""
+        """Release lapsed holds and pending tickets in all screenings of this server. Returns their number."""
         return await self._upkeep.sweep()
 
     async def passivate_idle(self) -> int:
@@ -328,7 +328,7 @@ class ScreeningDirectory:
         return await self._upkeep.passivate_idle()
 
     async def hash_states(self) -> None:
-        """Tell watchers who asked the hashes of what all see, and store hashes of what has changed much."""
+        """Send watchers the hashes they want, and store hashes of screenings that have changed much."""
         await self._upkeep.hash_states()
 
     async def load_lapsing(self) -> None:
@@ -369,7 +369,7 @@ class ScreeningDirectory:
         return sorted(self._actors)
 
     def figures(self, limit: int) -> Sequence[ScreeningFigures]:
-        """What operators see of the screenings in memory.
+        """Figures of the screenings in memory, for operators.
 
         Args:
             limit: highest number; of more screenings, those that were used last.

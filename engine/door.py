@@ -1,4 +1,4 @@
-"""The door: what a scanner has read, and what the owner of a ticket may do until it is used."""
+"""The door: the code that a scanner has read, and blocks that keep tickets from being admitted meanwhile."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -12,7 +12,7 @@ from engine.selling_errors import TicketAdmitted
 
 
 class TicketIssue(NamedTuple):
-    """What has become of a ticket since it was sold.
+    """The state of a ticket since it was sold.
 
     Attributes:
         number: how often it was given to somebody else; each time it has got a new code.
@@ -26,7 +26,7 @@ class TicketIssue(NamedTuple):
 
 
 class ScannedCode(NamedTuple):
-    """Which ticket a scanner has read.
+    """A ticket as named by the code that a scanner has read.
 
     Attributes:
         printed: a code as it is stored with some tickets; one with this code comes before that with the id.

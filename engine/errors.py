@@ -4,7 +4,7 @@ Errors carry data and a stable code. Codes are part of the public contract: clie
 is never renamed. `api.rest.errors` decides which HTTP status a code gets.
 
     EngineError
-    ├── NotFound                                             what was named does not exist
+    ├── NotFound                                             something that was named does not exist
     ├── Refused                                              the present state forbids it
     ├── BadEntry                                             the database rejects its content
     └── Unavailable                                          nothing was done; try again later
@@ -165,7 +165,7 @@ class BadEntry(EngineError):
 
 
 def is_final(refusal: EngineError) -> bool:
-    """Whether the same command would be rejected again, and not because of its form."""
+    """Return whether the same command would be rejected again, and not because of its form."""
     return not refusal.retryable and not isinstance(refusal, BadEntry)
 
 

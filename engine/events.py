@@ -323,7 +323,7 @@ class TicketsMoved(_TicketsMoved):
 
 
 class StateStored(NamedTuple):
-    """What the owner has in memory after an event: not an event of its own, so it has the number of that one.
+    """A hash of the owner's memory after an event: not an event of its own, so it has the number of that one.
 
     Attributes:
         seats: number of seats and places that somebody has.

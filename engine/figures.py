@@ -1,4 +1,4 @@
-"""What operators see of a server and of the screenings in its memory: plain data, made only when asked for.
+"""Figures of a server and of the screenings in its memory, for operators: plain data, made only on request.
 
 Nothing here is counted while commands are handled. The rate of holds is read off the changes that a screening
 keeps for clients that resume.

@@ -1,4 +1,4 @@
-"""What the owner of a screening gives to the next one, as plain values that can be sent to another server.
+"""The state that an owner of a screening hands to the next one, as plain values that can travel.
 
 The database has the holds and the tickets. It does not have how long holders have kept their seats in all
 (`engine.hold_lives`), nor the networks of guests (`engine.unpaid_seats`). Without them, each planned move
@@ -26,7 +26,7 @@ ended.
 
 
 class Memory(NamedTuple):
-    """What a screening remembers about holders.
+    """A screening's memory of its holders.
 
     Attributes:
         by_ticket_type: True if `lives` are of ticket types.

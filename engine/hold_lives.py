@@ -58,7 +58,7 @@ class HoldLives:
         return len(self.by_stock)
 
     def expiry(self, holder: str, stock_ids: Sequence[int], now: float, hold_seconds: float) -> float:
-        """When a hold that begins now expires: within the limit for each of its seats.
+        """Time at which a hold that begins now expires: within the limit for each of its seats.
 
         Args:
             holder: who wants the hold.
@@ -97,7 +97,7 @@ class HoldLives:
         ]
 
     def end_of(self, hold: Hold) -> float:
-        """When a live hold must end, even if it is extended."""
+        """Time at which a live hold must end, even if it is extended; in seconds since the epoch."""
         return self._beginning(hold, self._key(hold)) + self._life_seconds
 
     def ended(self, holds: Sequence[Hold], at: float) -> None:
@@ -144,7 +144,7 @@ class HoldLives:
         return hold.holder, -ticket_type_of(seat_id) if seat_id < 0 else seat_id
 
     def _beginning(self, hold: Hold, key: int | tuple[str, int]) -> float:
-        """When the holder first held the seat of a hold, unless that was too long ago to count."""
+        """Time at which the holder first held the seat, unless that was too long ago to count."""
         life, reserved_at = self.by_stock.get(key), hold.reserved_at
         if life is None:
             return reserved_at

@@ -287,7 +287,7 @@ def _given_back(
 
 
 def _served(state: ScreeningState, decision: Decision, given_back: Sequence[int], now: float) -> Decision:
-    """Offer what a decision has given back to those who wait for it."""
+    """Offer seats that a decision has given back to those who wait for them."""
     waitlist = state.waitlist
     if waitlist is None or not waitlist.may_want(given_back):
         return decision

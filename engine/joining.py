@@ -127,7 +127,7 @@ def _of_holder(state: ScreeningState, holder: str) -> list[WaitlistEntry]:
 
 
 def _available(state: ScreeningState, quantity: int, ticket_type_id: int | None, *, together: bool) -> int:
-    """How many of the wanted seats or places can be reserved now; not exact if they are fewer than wanted."""
+    """Number of wanted seats or places that can be reserved now; not exact if there are fewer than wanted."""
     if ticket_type_id is not None:
         return state.seats.places[ticket_type_id].available
     if state.seats.available < quantity:

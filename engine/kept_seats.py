@@ -1,4 +1,4 @@
-"""Which seats and places of a screening belong to which block.
+"""The assignment of a screening's seats and places to blocks.
 
 A seat stays in its block while somebody who may take it holds it or has bought it, and returns to it
 afterwards. Only a seat that nobody has is kept back: then its record is `Kept`.
@@ -16,7 +16,7 @@ class KeptSeats:
 
     Attributes:
         blocks: by id.
-        by_seat: what the record of each seat is when nobody has it.
+        by_seat: the record of each seat while nobody has it.
     """
 
     __slots__ = ("blocks", "by_seat")
@@ -56,7 +56,7 @@ class KeptSeats:
 
     @property
     def next_release(self) -> float:
-        """When the first block is released by itself, in seconds since the epoch; else infinity."""
+        """Time of the next automatic release of a block, in seconds since the epoch; infinity without one."""
         return min((block.release_at for block in self.blocks.values() if block.release_at), default=inf)
 
 

@@ -1,4 +1,4 @@
-"""Until when this server may answer as the owner of its screenings."""
+"""The time limit until which this server may answer as the owner of its screenings."""
 
 from math import inf
 

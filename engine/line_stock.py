@@ -1,8 +1,8 @@
-"""What a line of the waiting list can be given: seats of a layout, or places of a ticket type.
+"""The stock that a line of the waiting list can be given: seats of a layout, or places of a ticket type.
 
-What is set aside for a line is held by `WAITLIST`. These holds are stored and lapse as all others do, so they
-survive a restart, and nobody else can get their seats. What has been set aside in vain is *stale*: it is not
-set aside again. Wheelchair places are not for the line.
+Seats and places that are set aside for a line are held by `WAITLIST`. These holds are stored and lapse as all
+others do, so they survive a restart, and nobody else can get their seats. Seats that have been set aside in
+vain are *stale*: they are not set aside again. Wheelchair places are not for the line.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -32,24 +32,24 @@ class Stock(Protocol):
     def has_stale(self) -> bool: ...
 
     def has(self, entry: WaitlistEntry) -> bool:
-        """True if there is what an entry wants."""
+        """True if there is enough for an entry."""
 
     def give(self, entry: WaitlistEntry, now: float, expires_at: float) -> HoldEvents:
-        """Hold for an entry what `has` has found. The last event is that of its hold.
+        """Hold for an entry the seats or places that `has` has found. The last event is that of its hold.
 
         Raises:
             IdsExhausted: nothing has changed.
         """
 
     def set_aside(self, now: float, until: float) -> HoldEvents:
-        """Hold for the line what has been freed, is not stale, and was not given to anybody.
+        """Hold for the line all freed seats or places that are not stale and were not given to anybody.
 
         Raises:
             IdsExhausted: nothing has changed.
         """
 
     def let_go(self, now: float) -> HoldEvents:
-        """Release what is set aside, for everybody."""
+        """Release everything that is set aside, for everybody."""
 
 
 class SeatStock:
@@ -199,7 +199,7 @@ def stock_of(
     *,
     searched: bool,
 ) -> Stock:
-    """Return what a line can be given; see `SeatStock` and `PlaceStock`."""
+    """Return the stock of a line; see `SeatStock` and `PlaceStock`."""
     if line == SEATS:
         return SeatStock(state, freed, aside, stale, searched=searched)
     return PlaceStock(state, line, freed, aside, stale)

@@ -51,7 +51,7 @@ _LIVE = (TicketStatus.PENDING, TicketStatus.CONFIRMED)
 
 
 class MemoryDatabase:
-    """What the memory journal writes and the memory store reads."""
+    """The data that the memory journal writes and the memory store reads."""
 
     def __init__(self) -> None:
         self.screenings: dict[int, tuple[ScreeningInfo, Layout]] = {}

@@ -1,4 +1,4 @@
-"""What becomes of the money when tickets move: who has paid for what, and what is owed.
+"""Settles the money when tickets move: which payments are kept for which ticket, and which refunds are owed.
 
 A ticket keeps in `Ticket.paid` how many cents of which payments have been kept for it, so a payment never
 owes more than it has paid. Tickets that move together settle among themselves first: what one of them becomes
@@ -16,7 +16,7 @@ Paid = tuple[tuple[str, int], ...]
 
 
 def is_recorded(payment_id: str) -> bool:
-    """Whether a payment is known. Whoever buys a reservation of places may have paid elsewhere."""
+    """Return whether the payment is known. A purchased reservation of places may have been paid elsewhere."""
     return not payment_id.startswith(RESERVATION_PAYMENT)
 
 

@@ -26,7 +26,7 @@ log = logging.getLogger("frontrow.engine")
 
 
 class MoveOrder(NamedTuple):
-    """Which tickets go where, all or none.
+    """A request to move tickets, all or none.
 
     Attributes:
         holder: who has the tickets.
@@ -52,7 +52,7 @@ class MoveOrder(NamedTuple):
     receipt: Receipt | None = None
 
     def is_there(self, ticket: Ticket, seat_id: int) -> bool:
-        """Whether a ticket is where it shall be: in the seat, or in any place of the ticket type."""
+        """Return whether a ticket is already where it should go: in the seat, or in a place of the type."""
         if ticket.screening_id != self.screening_id:
             return False
         if self.ticket_type_id is None:

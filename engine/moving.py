@@ -38,7 +38,7 @@ from engine.selling_errors import (
 from engine.views import SeatsChanged
 
 ARRIVAL_SECONDS = 10.0
-"""How long a screening waits for `EndArrival` before it is loaded again."""
+"""Time for which a screening waits for `EndArrival` before it is loaded again."""
 
 
 def move_tickets(state: ScreeningState, command: MoveTickets, now: float) -> Decision:
@@ -238,7 +238,7 @@ def _require_movable(state: ScreeningState, by_hand: bool, now: float) -> None:
 
 
 def _require_payment(command: MoveTickets, due_cents: int) -> None:
-    """Raise unless what the seats cost more is paid, and was expected."""
+    """Raise unless the difference in price is paid, and was expected."""
     expected_cents = command.expected_total_cents
     if expected_cents is not None and expected_cents != max(0, due_cents):
         raise PriceChanged(expected_cents, max(0, due_cents))

@@ -1,4 +1,4 @@
-"""Why moving tickets is rejected. See `engine.errors` for the rules.
+"""The errors of moving tickets. See `engine.errors` for the rules.
 
 EngineError
 ├── Refused
@@ -37,11 +37,11 @@ class TicketNotMovable(Refused):
 
 
 class PaymentRequired(Refused):
-    """What tickets move to costs more, and nobody has paid the difference.
+    """The new seats or places cost more than the tickets, and nobody has paid the difference.
 
     Args:
         amount_cents: the difference.
-        vouched: whether only a payment counts for which a provider or a service vouches.
+        vouched: True if only a payment counts for which a provider or a service vouches.
     """
 
     code = "payment_required"
@@ -63,7 +63,7 @@ class PaymentRequired(Refused):
 
 
 class NothingToPay(Refused):
-    """A payment was named, but what tickets move to does not cost more."""
+    """A payment was named, but the new seats or places do not cost more than the tickets."""
 
     code = "nothing_to_pay"
     detail = "This does not cost more than the tickets; repeat it without payment_id"

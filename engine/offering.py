@@ -1,4 +1,4 @@
-"""Who is offered what others give back: the decisions that follow from a decision, while somebody waits.
+"""Offers seats that others give back to those who wait: the decisions that follow from a decision.
 
 While somebody waits, seats that are released, lapse or are cancelled are not free for others. They are
 offered to those who wait, strictly in the order of joining: an offer is a hold of `Policy.offer_seconds`. If
@@ -26,16 +26,16 @@ from engine.waiting_list import SEATS, WaitingList
 from engine.waitlist_records import LIVE, WAITLIST, WaitlistChanged, WaitlistEntry, WaitStatus
 
 MARGIN_SECONDS = 60.0
-"""What is set aside is released when sales end. If the screening is not in memory then, it lapses later."""
+"""Holds for the line are released when sales end, or lapse at most this much later if that cannot be done."""
 
 RETRY_SECONDS = 1.0
-"""When to try again to offer what could not be offered, because the database gave no more ids."""
+"""Pause before offering is tried again, after the database has given no more ids."""
 
 
 def restore(state: ScreeningState, entries: Iterable[WaitlistEntry]) -> None:
     """Load stored entries in the order of joining, after holds and tickets.
 
-    What a crash has left undone is done with the first command.
+    Work that a crash has left undone is done with the first command.
     """
     waitlist = WaitingList(served)
     for entry in entries:
@@ -73,7 +73,7 @@ def served(
     freed: Sequence[int] | None = None,
     bought: Iterable[int] = (),
 ) -> Decision:
-    """Offer what a decision has freed to those who wait, and add that to the decision.
+    """Offer the seats that a decision has freed to those who wait, and add the offers to the decision.
 
     Args:
         state: of the screening, which has a waiting list.
@@ -168,7 +168,7 @@ class _Serving:
                 self._put(watcher._replace(status=WaitStatus.TOLD))
 
     def finished(self) -> tuple[Sequence[ev.Event], Sequence[SeatsChanged]]:
-        """Return what has happened, and what watchers see of it."""
+        """Return the events, and the changes that watchers see."""
         state, waitlist = self._state, self._waitlist
         events: list[ev.Event] = [*self._events]
         changes: list[SeatsChanged] = [*self._events]
@@ -213,7 +213,7 @@ class _Serving:
             self._retry_at = now + RETRY_SECONDS
 
     def _pass_on(self, line: int, stock: Stock, expires_at: float) -> None:
-        """Offer what was set aside in vain for the first in line to the others; the rest stays free."""
+        """Offer stock that was set aside in vain for the first in line to the others; the rest stays free."""
         too_many = {False: inf, True: inf}  # wanted in vain, by whether together
         for entry in self._waitlist.in_line(line)[1:]:
             if entry.quantity >= too_many[entry.together]:
@@ -290,7 +290,7 @@ def _by_line(seat_ids: Iterable[int]) -> dict[int, list[int]]:
 
 
 def _ends_at(state: ScreeningState, line: int) -> float:
-    """When the sales end for which a line waits, in seconds since the epoch; minus infinity if they have."""
+    """Time at which the line's sales end, in seconds since the epoch; minus infinity if they are closed."""
     if state.closed:
         return -inf
     ends = [state.starts_at, inf if state.rules.sales_end is None else state.rules.sales_end]

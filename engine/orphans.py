@@ -1,4 +1,4 @@
-"""No stranded seats: which choices leave a single free seat that nobody wants, and what to choose instead.
+"""Detects choices that strand a seat, a single free one that nobody wants, and proposes alternatives.
 
 Free seats next to each other in a run (`engine.rows`) form a stretch. A choice of seats *strands* a seat that
 was free and had a free seat beside it, and afterwards has only taken seats and the ends of its run beside it.
@@ -28,19 +28,19 @@ from engine.sale_rules import OrphanRule, SaleRules
 from engine.seat_inventory import SeatInventory
 
 ALTERNATIVES = 3
-"""Most alternatives to a refused choice."""
+"""Highest number of alternatives to a refused choice."""
 
 NEAR_RUNS = 3
-"""Alternatives come from the runs of the choice, and so many before and after them in the layout."""
+"""Alternatives come from the runs of the choice, and this many runs before and after them in the layout."""
 
 FURTHEST_RUNS = 12
-"""If there are too few, so many before and after them are searched."""
+"""If there are too few alternatives, this many runs before and after are searched."""
 
 IsTaken = Callable[[int], bool]
 
 
 class Stranding(NamedTuple):
-    """What a choice strands.
+    """The effect of a choice on its neighbours.
 
     Attributes:
         stranded: the seats.
@@ -82,7 +82,7 @@ class OrphanJudge:
             given_back: those that the command gives back.
 
         Returns:
-            What is stranded, if the rule only warns.
+            The stranded seats and alternatives, if the rule only warns.
 
         Raises:
             WouldStrandSeat: seats are stranded, and the rule refuses it.
@@ -105,7 +105,7 @@ class OrphanJudge:
         return Stranding(tuple(stranded), tuple(others))
 
     def _after(self, given_back: Collection[int]) -> IsTaken:
-        """Which seats are taken once some are given back; those of blocks are, whoever may take them."""
+        """Return the test for seats that are taken once some are given back. Seats of blocks always are."""
         kept, is_taken = self._seats.kept.by_seat, self._is_taken
         return lambda seat_id: seat_id in kept or (is_taken(seat_id) and seat_id not in given_back)
 
@@ -166,7 +166,7 @@ def alternatives(
 def _repaired(
     layout: Layout, rows: Rows, chosen: Collection[int], is_taken: IsTaken, barred: Collection[int]
 ) -> list[tuple[int, ...]]:
-    """The repair of a choice from several stretches, if there is one."""
+    """Return the repair of a choice from several stretches, if there is one."""
     parts: dict[tuple[int, ...], list[int]] = {}
     for seat_id in chosen:
         parts.setdefault(_stretch_of(rows, seat_id, is_taken), []).append(seat_id)
@@ -185,7 +185,7 @@ def _repaired(
 
 
 def _is_last(rows: Rows, seat_id: int, chosen: Collection[int], is_taken: IsTaken) -> bool:
-    """Whether a stranded seat is the only one that is left of its stretch."""
+    """Return whether a stranded seat is the only one that is left of its stretch."""
     number, index = rows.place_of[seat_id]
     run = rows.runs[number]
     for side in (range(index - 1, -1, -1), range(index + 1, len(run))):

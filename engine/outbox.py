@@ -1,6 +1,6 @@
 """Messages to the outside world, such as mails and webhooks: the data of one, and how a delivery fails.
 
-Whatever causes a message writes it to the outbox in the same transaction (`persistence.outbox`). A handler
+A message is written to the outbox in the transaction of its cause (`persistence.outbox`). A handler
 for each kind delivers it, at least once (`frontrow.deliveries`). docs/outbox.md describes all of it.
 """
 

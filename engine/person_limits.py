@@ -1,4 +1,4 @@
-"""How many seats or tickets one person may have, over all purchases.
+"""Limits on the seats and tickets of one person, over all purchases.
 
 A person is a holder: a user with all its sessions, a guest's token, or a session of the public API. Counted
 are what the person holds and its live tickets, also those that are not paid for yet. A ticket counts from

@@ -97,7 +97,7 @@ class Entry(NamedTuple):
 
 
 class Flushing(Protocol):
-    """Waits until what was acknowledged can be read from storage."""
+    """Waits until everything that was acknowledged can be read from storage."""
 
     async def flushed(self, screening_id: int | None = None) -> None:
         """Return when everything appended before this call is settled.
@@ -224,7 +224,7 @@ class Store(Protocol):
         """
 
     async def owner(self, screening_id: int) -> Owner | None:
-        """Who has taken a screening last; None if nobody has.
+        """The server that has taken a screening last; None if none has.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -261,7 +261,7 @@ class Store(Protocol):
 
 
 class Peers(Protocol):
-    """The other servers of a cluster: who should own a screening, and how to get it from who owns it.
+    """The other servers of a cluster: they own screenings, and hand them over.
 
     A server that has lost the others must not take anything from them: `lives` stays true for those it knew,
     and `release` raises.
@@ -301,7 +301,7 @@ class Peers(Protocol):
 
 
 class Ledger(Protocol):
-    """Reads committed tickets, and records what is owed for payments that could not be used."""
+    """Reads committed tickets, and records refunds that are owed for payments that could not be used."""
 
     async def ticket(self, ticket_id: int) -> Ticket | None:
         """A ticket by its id.
@@ -349,13 +349,13 @@ class Ledger(Protocol):
     async def agreed_price(
         self, screening_id: int, holder: str, seat_ids: Sequence[int], *, held: bool
     ) -> int | None:
-        """What seats cost a holder, in cents: the price of the holder's last hold, or the present price.
+        """Price of seats for a holder, in cents: that of the holder's last hold, or the present price.
 
         Args:
             screening_id: the screening, whose writes are flushed; it may be cancelled or deleted.
             holder: who wants them.
             seat_ids: the seats.
-            held: whether the price of a hold that has ended counts too.
+            held: True if the price of a hold that has ended counts too.
 
         Returns:
             The sum; None if the price of a seat is not known.
@@ -426,7 +426,7 @@ class Publisher(Protocol):
         """Publish a change. Called in the order of (epoch, seq) for each screening."""
 
     def wants_hashes(self, screening_id: int) -> bool:
-        """Whether a watcher of a screening wants `StateHashed`."""
+        """Return whether a watcher of a screening wants `StateHashed`."""
 
 
 class CommandMeter(Protocol):

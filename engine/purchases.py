@@ -14,11 +14,11 @@ RESERVATION_PAYMENT = "reservation:"
 """Prefix of the payment ids of purchased reservations. Callers must not use it."""
 
 _PURCHASE_SECONDS = 60.0
-"""How long the places of a late purchase are held until they are booked."""
+"""Time for which the places of a late purchase are held until they are booked."""
 
 
 class Screenings(Protocol):
-    """Where commands are sent: `engine.directory.ScreeningDirectory`, or those of a whole cluster."""
+    """Handles commands: `engine.directory.ScreeningDirectory`, or the screenings of a whole cluster."""
 
     async def ask(self, command: Command) -> Any:
         """Return the command's reply. Raises EngineError."""

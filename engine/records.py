@@ -51,12 +51,12 @@ class Area(NamedTuple):
     name: str = ""
 
     def has(self, seat: Seat) -> bool:
-        """Whether the centre of a seat is inside or on an edge."""
+        """Return whether the centre of a seat is inside the area or on its edge."""
         return self.left <= seat.x <= self.right and self.top <= seat.y <= self.bottom
 
 
 class Focus(NamedTuple):
-    """Which seats of a room are the best: those in the preferred rows, then those nearest to a point.
+    """Defines the best seats of a room: those in the preferred rows, then those nearest to a point.
 
     Attributes:
         x, y: the point, in the units of `Seat.x` and `Seat.y`.
@@ -233,7 +233,7 @@ class Block(NamedTuple):
 
     @property
     def key(self) -> str | None:
-        """What a command has among its `access` to take its seats; None for seats that nobody can have."""
+        """Key that a command needs in its `access` to take the seats; None for seats that nobody can have."""
         if self.kind == KILL:
             return None
         return self.kind if self.channel is None else channel_key(self.channel)
@@ -356,7 +356,7 @@ class Arrival(NamedTuple):
 
 
 class Owed(NamedTuple):
-    """What a payment is owed for a ticket that has become cheaper."""
+    """Amount to be refunded to a payment because a ticket has become cheaper."""
 
     ticket_id: int
     payment_id: str
@@ -364,7 +364,7 @@ class Owed(NamedTuple):
 
 
 class UnusablePayment(NamedTuple):
-    """A payment that has come for seats which its payer cannot have.
+    """A payment for seats that its payer cannot have.
 
     Attributes:
         amount_cents: what was paid; 0 if that is not known.
@@ -387,7 +387,7 @@ class UnusablePayment(NamedTuple):
 
 
 class Refund(NamedTuple):
-    """What is owed, or was paid back, for a payment.
+    """Amount that is owed, or was paid back, for a payment.
 
     Attributes:
         ticket_id: the ticket it is for; None if the payment has issued no tickets.
@@ -409,7 +409,7 @@ class Refund(NamedTuple):
 
 
 class Paper(NamedTuple):
-    """The code of a new ticket, and what is printed on it.
+    """The code of a new ticket, and the text that is printed on it.
 
     Attributes:
         code: unique over all tickets.

@@ -1,4 +1,4 @@
-"""The rule of what is owed once, for the ledgers that record refunds."""
+"""The rule that a refund is owed only once, for the ledgers that record refunds."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,15 +7,15 @@ from engine.records import Refund, UnusablePayment
 from engine.selling_errors import PaymentAlreadyUsed
 
 SURPLUS = "surplus"
-"""Why a refund is owed for a payment that has brought more than its tickets cost."""
+"""Reason of a refund for a payment that has brought more than its tickets cost."""
 
 
 CURRENCY_MISMATCH = "currency_mismatch"
-"""Why a refund is owed for a payment in another currency than that of all prices."""
+"""Reason of a refund for a payment in another currency than that of all prices."""
 
 
 class Claim(NamedTuple):
-    """A payment that has come before.
+    """The earlier use of a payment that comes again.
 
     Attributes:
         holder: who named it.
@@ -29,7 +29,7 @@ class Claim(NamedTuple):
 
 
 def earlier_refund(payment: UnusablePayment, claim: Claim, refunds: Sequence[Refund]) -> Refund | None:
-    """Return what is owed already for a payment that comes again; None if its ticket is to be added.
+    """Return the refund owed already for a payment that comes again; None if its ticket is to be added.
 
     A payment of several tickets comes once for each of them, and each is owed. Otherwise it is owed once.
 

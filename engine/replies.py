@@ -109,7 +109,7 @@ class StockLevel(NamedTuple):
 
 
 class Stock(NamedTuple):
-    """How many seats and places a screening has, as of (epoch, seq).
+    """Numbers of seats and places of a screening, as of (epoch, seq).
 
     Attributes:
         available: free seats and places.
@@ -160,7 +160,7 @@ class Waiting(NamedTuple):
 
 
 class Scarcity(NamedTuple):
-    """How much is held, and how much of that lapses soon, unless it is extended or bought.
+    """Numbers of held seats and places, and of those that lapse soon unless they are extended or bought.
 
     Attributes:
         at: when it was counted, in seconds since the epoch; at most a second ago.

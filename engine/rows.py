@@ -1,4 +1,4 @@
-"""Which seats of a room are next to each other, for everything that has to do with seats in a row.
+"""Finds seats of a room that are next to each other, for everything that has to do with seats in a row.
 
 Seats with the same row label form a run as long as nothing lies between them: no aisle that is drawn there,
 and no gap in which one could walk. Distances are in seat widths and rows, as in `engine.records.Seat`.
@@ -19,7 +19,7 @@ row of a box may have several lines of seats, one behind the other.
 """
 
 LINES = 4
-"""Most lines of a row that are told apart."""
+"""Highest number of lines of a row that are told apart."""
 
 WHEELCHAIR = "wheelchair"
 """The seat type of places for wheelchairs."""
@@ -140,7 +140,7 @@ def _runs(row: Sequence[Seat], aisles: Sequence[Area]) -> Iterator[Sequence[Seat
 
 
 def _crosses(area: Area, seat: Seat, other: Seat) -> bool:
-    """Whether the straight line between two seats leads through an area: clip it at the four sides."""
+    """Return whether the straight line between two seats leads through an area: clip it at the four sides."""
     begin, end = 0.0, 1.0
     for start, stop, low, high in (
         (seat.x, other.x, area.left, area.right),

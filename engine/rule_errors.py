@@ -1,4 +1,4 @@
-"""Why a rule by which an organiser sells (`engine.sale_rules`) rejects a command."""
+"""The errors with which an organiser's rules (`engine.sale_rules`) reject a command."""
 
 from collections.abc import Sequence
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class OrphanRule(StrEnum):
-    """What happens to a choice of seats that leaves a single free seat."""
+    """The treatment of a choice of seats that leaves a single free seat."""
 
     OFF = "off"
     WARN = "warn"
@@ -19,7 +19,7 @@ class OrphanRule(StrEnum):
 
 
 class Window(NamedTuple):
-    """When something is on sale. Times are seconds since the epoch.
+    """The time in which something is on sale. Times are seconds since the epoch.
 
     Attributes:
         sales_start: sales open at this time; None for always.
@@ -43,7 +43,7 @@ NO_WINDOWS: Mapping[int, Window] = {}
 
 
 class Presale(NamedTuple):
-    """Whoever has access to a channel may buy before sales open for everybody.
+    """Permission for those with access to a channel to buy before sales open for everybody.
 
     Attributes:
         sales_start: from this time on, in seconds since the epoch.
@@ -76,7 +76,7 @@ class SaleRules(NamedTuple):
 
     @property
     def window(self) -> Window:
-        """When the screening or event is on sale."""
+        """The time in which the screening or event is on sale."""
         return Window(self.sales_start, self.sales_end)
 
 

@@ -20,7 +20,7 @@ def set_alarm(state: ScreeningState, after: float = -inf) -> None:
 
 
 def tell(state: ScreeningState, now: float) -> list[SeatsShown]:
-    """Tell watchers what has opened or closed since they were last told."""
+    """Tell watchers about sales that have opened or closed since they were last told."""
     since = max(state.sales_told_at, now - TOLD_SECONDS)
     state.sales_told_at = now
     set_alarm(state, now)

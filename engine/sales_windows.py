@@ -1,8 +1,7 @@
-"""When a screening, an event or a ticket type is on sale.
+"""The times in which screenings, events and ticket types are on sale.
 
 Only the server's clock counts, and it is read when a command is decided. A window is about getting seats:
-what somebody holds can be bought and given back outside it. Administrators who sell by hand are not bound by
-it.
+held seats can be bought and given back outside it. Administrators who sell by hand are not bound by it.
 """
 
 import math
@@ -24,7 +23,7 @@ TOLD_SECONDS = 60.0
 
 
 class _Closed(NamedTuple):
-    """Why a window is closed, and how many seconds are left until it opens, if it does."""
+    """The reason why a window is closed, and the seconds until it opens, if it does."""
 
     reason: str
     retry_after_seconds: int | None = None
@@ -55,7 +54,7 @@ def require_type_on_sale(kind: TicketType, now: float) -> None:
 
 
 def type_windows(info: ScreeningInfo) -> Mapping[int, Window]:
-    """When the ticket types of an event are on sale, by id, without those that always are."""
+    """Windows of the ticket types of an event, by id, without those that are always on sale."""
     event = info.rules.window
     windows = {
         kind.id: Window(kind.sales_start, kind.sales_end).within(event) for kind in info.ticket_types.values()
@@ -64,7 +63,7 @@ def type_windows(info: ScreeningInfo) -> Mapping[int, Window]:
 
 
 def whole_window(info: ScreeningInfo, windows: Mapping[int, Window]) -> Window:
-    """When anything of a screening or event is on sale.
+    """The window that encloses all windows of a screening or event.
 
     Args:
         info: the screening or event.
@@ -80,7 +79,7 @@ def whole_window(info: ScreeningInfo, windows: Mapping[int, Window]) -> Window:
 
 
 def moments(info: ScreeningInfo) -> set[tuple[float, str]]:
-    """When sales open or close, also those of ticket types, with the causes of the changes."""
+    """Times at which sales open or close, also those of ticket types, with the causes of the changes."""
     windows = type_windows(info).values() if info.ticket_types else (info.rules.window,)
     starts = {(start, SALES_OPENED) for start, _ in windows if start is not None}
     return starts | {(end, SALES_ENDED) for _, end in windows if end is not None}

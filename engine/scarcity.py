@@ -1,4 +1,4 @@
-"""How many of the held seats lapse soon: what the counts of free seats do not tell a buyer who is too late.
+"""Counts the held seats that lapse soon, which interests a buyer for whom no free seats are left.
 
 Counting reads the deadlines of the next five minutes. It is done when somebody asks, and at most once a
 second for each screening, so its cost does not grow with the number of those who ask.
@@ -11,7 +11,7 @@ from engine.screening_state import Decision, ScreeningState
 from engine.waitlist_records import WAITLIST
 
 WITHIN_SECONDS = (60, 120, 300)
-"""The times for which is counted how much lapses."""
+"""The lapsing seats are counted for each of these periods from now."""
 
 _FRESH_SECONDS = 1.0
 

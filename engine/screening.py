@@ -103,7 +103,7 @@ class Screening:
 
     @property
     def deadlines(self) -> Deadlines:
-        """When its holds and pending tickets lapse. To be read only; always the same object."""
+        """Deadlines of its holds and pending tickets. To be read only; always the same object."""
         return self._state.seats.deadlines
 
     @property
@@ -134,7 +134,7 @@ class Screening:
         return moving.arrivals(self._state)
 
     def figures(self, queue: int, now: float) -> ScreeningFigures:
-        """What operators see of it; see `ScreeningState.figures`."""
+        """Figures for operators; see `ScreeningState.figures`."""
         return self._state.figures(queue, now)
 
     def handle(self, command: Command, now: float) -> Decision:
@@ -158,7 +158,7 @@ class Screening:
         return bool(self._state.continued)
 
     def handover(self) -> Handover:
-        """What is not stored: what is known about holders, and which change others have seen last."""
+        """The state that is not stored: the memory of holders, and the last change that others have seen."""
         return self._state.handover()
 
     def recall(self, handover: Handover) -> None:

@@ -191,7 +191,7 @@ class ScreeningState:
         self.seats.restore_blocks(loaded.blocks)
 
     def handover(self) -> Handover:
-        """What the next state of the screening needs that is not in the database."""
+        """The part of the state that is not in the database, for the next state of the screening."""
         memory = Memory(
             self.lives.by_ticket_type,
             self.lives.rows(),
@@ -253,7 +253,7 @@ class ScreeningState:
         self._map = None
 
     def stock(self) -> Stock:
-        """How many seats and places are left."""
+        """Numbers of seats and places that are left."""
         levels = {
             ticket_type_id: StockLevel(places.capacity, places.sold, places.reserved, places.blocked)
             for ticket_type_id, places in self.seats.places.items()
@@ -291,7 +291,7 @@ class ScreeningState:
         return latest_first[::-1]
 
     def figures(self, queue: int, now: float) -> ScreeningFigures:
-        """What operators see of the screening.
+        """Figures of the screening for operators.
 
         Args:
             queue: commands that wait.

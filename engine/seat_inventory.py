@@ -208,7 +208,7 @@ class SeatInventory:
         return taken
 
     def codes(self) -> list[tuple[int, int]]:
-        """How seats count in `engine.state_hash.picture_hash`; those that do not are left out."""
+        """Codes of seats for `engine.state_hash.picture_hash`, without seats that do not count."""
         return [
             (seat_id, RESERVED if isinstance(record, HELD) else _code_of(record))
             for seat_id, record in self._records.items()
@@ -276,7 +276,7 @@ class SeatInventory:
         """RELEASE or LAPSE held seats; they are available again.
 
         Returns:
-            The holds that they had, and what others see of the seats now, without places of ticket types.
+            The holds that they had, and the seats as others see them now, without places of ticket types.
         """
         records, vacated = self._records, self._vacated
         holds: list[Hold] = []

@@ -1,4 +1,4 @@
-"""The seats of a layout as bits, and which are the best: what a choice of seats needs that no sale changes.
+"""The seats of a layout as bits, and their ranking: the data for choosing seats that no sale changes.
 
 Every seat has a position, and a set of seats is an integer with a bit for each. The runs of `engine.rows`
 follow one another with an empty bit in between, so seats are next to each other if their positions are, and
@@ -25,7 +25,7 @@ DEPTH = 2 / 3
 """The default focal point is in the middle of the room, at this share of its depth from the first row."""
 
 _CHUNKS = 128
-"""Into how many parts, the best first, the groups of a size are divided."""
+"""Number of parts, the best first, into which the groups of a size are divided."""
 
 _FREE = bytes.maketrans(b"\x00\x01", b"10")
 

@@ -1,4 +1,4 @@
-"""The records of seats, beside holds and tickets: pending writes and blocks. Which seats a holder can get."""
+"""The records of seats, beside holds and tickets: pending writes and blocks. Seats by their availability."""
 
 from typing import NamedTuple, TypeVar
 

@@ -1,4 +1,4 @@
-"""Why holding, booking, confirming or cancelling is rejected. See `engine.errors` for the rules.
+"""The errors of holding, booking, confirming and cancelling. See `engine.errors` for the rules.
 
 EngineError
 ├── NotFound

@@ -1,4 +1,4 @@
-"""How a party that fits nowhere together is divided over two neighbouring rows.
+"""Divides a party that fits nowhere together over two neighbouring rows.
 
 A pair is two groups of adjacent seats that touch: a seat of one is directly in front of or behind a seat of
 the other. A hall full of small gaps has many pairs, so they are not compared one by one. Groups of one size
@@ -17,7 +17,7 @@ from typing import NamedTuple
 from engine.seat_ranking import SeatRanking
 
 Merit = tuple[int, int, int, int]
-"""What counts before the distance: numbers of stranded seats that other groups would not leave, of stranded
+"""The criteria before the distance: numbers of stranded seats that other groups would not leave, of stranded
 seats, of groups of one, and of wheelchair places. The smallest is the best.
 """
 
@@ -64,7 +64,7 @@ class Pair(NamedTuple):
 
 
 Division = tuple[Sequence[Kind], Sequence[Kind]]
-"""What the first group and the second may be, for one way to divide the number of seats."""
+"""The kinds of the first group and of the second, for one way to divide the number of seats."""
 
 
 def best_pair(ranking: SeatRanking, divisions: Iterable[Division]) -> Pair | None:

@@ -16,7 +16,7 @@ _MASK = 0xFFFFFFFF
 
 RESERVED: Final = 1
 BOOKED: Final = 2
-"""What a seat counts as in the hash of a picture. Other seats do not count."""
+"""The codes of seats in the hash of a picture. Seats in other states do not count."""
 
 
 def state_digest(taken: Iterable[tuple[int, str, str]]) -> int:
@@ -31,7 +31,7 @@ def state_digest(taken: Iterable[tuple[int, str, str]]) -> int:
 
 
 def seat_hash(seat_id: int, code: int) -> int:
-    """Return what a seat adds to the hash of a picture, from 0 to 2^32 - 1.
+    """Return the number that a seat adds to the hash of a picture, from 0 to 2^32 - 1.
 
     Args:
         seat_id: a seat of a layout.
@@ -51,7 +51,7 @@ def _mix(word: int) -> int:
 
 
 def _known_hashes(layout: Layout) -> dict[tuple[int, int], int]:
-    """Return what seats add, by seat and code: empty at first, since most seats are never needed."""
+    """Return the cache of `seat_hash` by seat and code: empty at first, since most seats are never needed."""
     return {}
 
 

@@ -9,7 +9,7 @@ from engine.errors import OwnershipLost
 from engine.ports import Clock, Timer
 
 SUSPENSION_SECONDS = 10.0
-"""How long a screening stays suspended if nobody resumes it: longer than a change may take to commit."""
+"""Time after which a suspension ends if nobody resumes it: longer than a change may take to commit."""
 
 
 class Suspension:

@@ -1,4 +1,4 @@
-"""Traces of requests: which spans there are. docs/traces.md shows them; `frontrow.otel` makes them.
+"""Spans of traced requests. docs/traces.md shows them; `frontrow.otel` makes them.
 
 Nothing here runs unless traces are switched on: then these classes stand between the parts of the server
 (`TracedScreenings` around the directory, `TracedJournal` around the journal, `TracedPublisher` around the
@@ -20,10 +20,10 @@ from engine.views import SeatsChanged
 Written = TypeVar("Written")
 
 DECISIONS_KEPT = 64
-"""Decisions about a screening to which its next update is linked, at most."""
+"""Highest number of decisions about a screening to which its next update is linked."""
 
 SCREENINGS_KEPT = 1024
-"""Screenings whose decisions wait for an update, at most."""
+"""Highest number of screenings whose decisions wait for an update."""
 
 Attributes = Mapping[str, str | int | float]
 
@@ -174,7 +174,7 @@ class _Decision(NamedTuple):
 
 
 class Decisions:
-    """Which traced commands have changed what watchers have not been sent yet.
+    """Traced commands whose changes have not been sent to watchers yet.
 
     Attributes:
         settling: the traced command whose durable decision takes effect in this step of the event loop.
@@ -213,7 +213,7 @@ class Decisions:
 
 
 class TracedJournal:
-    """What the engine sees of the journal: it notes which decisions are those of traced requests.
+    """A journal for the engine that notes which decisions belong to traced requests.
 
     Args:
         journal: the journal.
@@ -274,7 +274,7 @@ class TracedPublisher:
         self._publisher.publish(change)
 
     def wants_hashes(self, screening_id: int) -> bool:
-        """Whether a watcher of a screening wants hashes."""
+        """Return whether a watcher of a screening wants hashes."""
         return self._publisher.wants_hashes(screening_id)
 
 

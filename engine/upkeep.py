@@ -1,5 +1,5 @@
-"""What the screenings of a server need from time to time: releasing what has lapsed, loading, unloading, and
-giving away what belongs to other servers.
+"""The recurring work on the screenings of a server: releasing holds and tickets that have lapsed, loading,
+unloading, and giving away screenings that belong to other servers.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class Upkeep:
         self._idle_seconds = idle_seconds
 
     async def sweep(self) -> int:
-        """Release what has lapsed, also in screenings that are not in memory.
+        """Release holds and pending tickets that have lapsed, also in screenings that are not in memory.
 
         Screenings of other living servers are left to those.
 
@@ -153,7 +153,7 @@ class Upkeep:
         return passivated
 
     async def hash_states(self) -> None:
-        """Tell watchers who asked the hashes of what all see, and store hashes of what has changed much."""
+        """Send watchers the hashes they want, and store hashes of screenings that have changed much."""
         for number, actor in enumerate(tuple(self._owned.actors.values()), 1):
             if actor.hash_state(_CHANGES_PER_DIGEST) or number % _LOOKED_AT_AT_ONCE == 0:
                 await asyncio.sleep(0)

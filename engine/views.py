@@ -34,7 +34,7 @@ class SeatView(NamedTuple):
     key: str | None = None
 
     def open_to(self, access: Collection[str]) -> bool:
-        """Whether it is kept back for somebody who has access to these blocks."""
+        """Return whether the seat is kept back for somebody who has access to these blocks."""
         return self.blocked and self.key in access
 
 

@@ -1,4 +1,4 @@
-"""Who vouches for payments: the actors that have seen the money, and the name under which they are recorded.
+"""The actors that vouch for payments, since they have seen the money, and the names that are recorded.
 
 A buyer can name any payment, also one that somebody else has made. So a payment that somebody vouches for is
 never lost to a buyer who has named it before: it goes on under an id that buyers cannot name.
@@ -8,7 +8,7 @@ PAYMENTS_SERVICE = "service:payments"
 """Holder name of a service's tokens; see `api.identity.tokens`."""
 
 VOUCHERS = {PAYMENTS_SERVICE: "service", "provider:stripe": "stripe"}
-"""What is recorded as `vouched_by`, by actor."""
+"""Values of `vouched_by`, by actor."""
 
 VOUCHED_PAYMENT = "vouched:"
 """Prefix of the payment ids that buyers cannot name."""
@@ -18,12 +18,12 @@ COUNTER_PAYMENT = "counter:"
 
 
 def provider_actor(provider: str) -> str:
-    """The actor of what a payment provider's notice causes."""
+    """The actor of commands that a payment provider's notice causes."""
     return f"provider:{provider}"
 
 
 def vouched_by(actor: str | None, payment_id: str | None) -> str | None:
-    """What is recorded as `vouched_by` for a payment that this actor confirms; None for buyers and others."""
+    """Value of `vouched_by` for a payment that this actor confirms; None for buyers and others."""
     if payment_id is not None and payment_id.startswith(COUNTER_PAYMENT):
         return "counter"
     return VOUCHERS.get(actor or "")

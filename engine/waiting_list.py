@@ -1,4 +1,4 @@
-"""Who waits for seats or tickets of one screening, and in which order.
+"""The waiting list of one screening: those who wait for seats or tickets, in order.
 
 There is one line for the seats of a screening, and one for each ticket type of an event. Those who want to be
 told when a particular seat is free have a line of their own for each seat. `engine.offering` decides; this

@@ -1,4 +1,4 @@
-"""Why joining a waiting list is rejected. See `engine.errors` for the rules.
+"""The errors of joining a waiting list. See `engine.errors` for the rules.
 
 EngineError
 ├── NotFound

@@ -15,7 +15,7 @@ from persistence.connector import Connector
 from persistence.errors import StatementRefused
 
 _CHANGE = "30 s"
-"""How long a ticket is kept from the door while its owner cancels or moves it."""
+"""Time for which a ticket is kept from the door while its owner cancels or moves it."""
 
 _SHOWN = {
     name: PRINTED[name]

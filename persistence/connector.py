@@ -113,12 +113,12 @@ class _DriverConnection(aiopg.Connection):
 
     @property
     def _is_waiting(self) -> bool:
-        """Whether a statement waits for its result."""
+        """True if a statement waits for its result."""
         return self._waiter is not None and not self._waiter.done()
 
     @property
     def _hung_up(self) -> bool:
-        """Whether the socket has an error or is closed by the server, even if there are unread bytes."""
+        """True if the socket has an error or is closed by the server, even if there are unread bytes."""
         if self._fileno is None:
             return False
         poll = select.poll()
@@ -152,12 +152,12 @@ class Connection:
 
     @property
     def broken(self) -> bool:
-        """Whether the connection is closed."""
+        """True if the connection is closed."""
         return bool(self._driver.closed)
 
     @property
     def idle(self) -> bool:
-        """Whether the connection is open, outside a transaction and without a running statement."""
+        """True if the connection is open, outside a transaction and without a running statement."""
         status = self._driver.raw.info.transaction_status
         return not self.broken and bool(status == extensions.TRANSACTION_STATUS_IDLE)
 

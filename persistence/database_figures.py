@@ -18,7 +18,7 @@ FROM (SELECT amount FROM refunds WHERE status = 'owed' LIMIT %s) AS owed
 
 
 class Figures(NamedTuple):
-    """What was read.
+    """The figures at one time.
 
     Attributes:
         size_bytes: size of the database.

@@ -4,9 +4,9 @@ This is the only module that knows the wheel, and it only uses its binaries; the
 them does not survive the failures listed here.
 
 * Several processes may use one cluster (a server and commands beside it). Each holds a shared flock while it
-* is attached; the last to leave stops the cluster, and a killed process counts as having left.
+  is attached; the last to leave stops the cluster, and a killed process counts as having left.
 * After a kill -9 of our process the cluster keeps running, and the next process attaches to it. After a kill
-* -9 of the cluster it is restarted as soon as its last child process has ended.
+  -9 of the cluster it is restarted as soon as its last child process has ended.
 * It listens only on a Unix socket in a directory of mode 0700.
 * initdb runs in a temporary directory that is renamed at the end, so a half-made cluster is never used.
 """
@@ -118,7 +118,7 @@ class EmbeddedPostgres:
 
     @property
     def exists(self) -> bool:
-        """Whether the cluster has been created."""
+        """True if the cluster has been created."""
         return (self._cluster / "PG_VERSION").exists()
 
     @property

@@ -1,4 +1,4 @@
-"""Reads what operators look into: the event log of screenings, their tickets, and the people behind them.
+"""Reads for operators: the event log of screenings, their tickets, and the people behind them.
 
 Only the key of the log is used, (screening, epoch, seq), since a further index would be written with every
 hold. So the log of one seat reads the log of its screening.
@@ -129,7 +129,7 @@ def _records(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Record
 
 
 class EventLog:
-    """What operators read; see the module."""
+    """The repository for operators; see the module."""
 
     def __init__(self, connector: Connector) -> None:
         self._connector = connector

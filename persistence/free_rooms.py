@@ -107,7 +107,7 @@ class FreeRooms:
         """Delete a room if it is still idle; its events stay in the log.
 
         Returns:
-            Whether it was deleted.
+            True if it was deleted.
 
         Raises:
             StoreUnavailable: the database cannot be reached.

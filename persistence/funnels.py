@@ -1,8 +1,8 @@
-"""What sells: how often somebody has looked, and what became of the seats that were held.
+"""Sales funnels: the numbers of looks, and of held seats by what became of them.
 
 The journal writes holds and tickets in the transactions that write the event log, so the figures agree with
-it. Holds and tickets say what the log leaves out: through which door a seat was held whose hold has lapsed,
-and when the seat of a ticket was held.
+it. Holds and tickets have what the log leaves out: the door through which a lapsed hold was made, and the
+time when the seat of a ticket was held.
 
 One scan counts the holds of a time range, which a BRIN index finds: a range of blocks of the table costs a
 few bytes in it, and the journal does not notice. Tickets are found by the indexes that there are anyway.
@@ -114,7 +114,7 @@ class Stage(NamedTuple):
 
 
 class Funnels:
-    """Reads what sells; see the module."""
+    """The repository of sales funnels; see the module."""
 
     def __init__(self, connector: Connector) -> None:
         self._connector = connector

@@ -1,4 +1,4 @@
-"""Reads what has happened to a seat or a booking, and because of a request, for people who look into it.
+"""Reads the history of a seat, a booking or a request, for people who look into it.
 
 The log of events has no index but its key, since bookings and holds would pay for it. So the history of a
 seat reads the log of its screening, and a search for a request the whole log, unless a screening is named.
@@ -153,7 +153,7 @@ def _records(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Record
 
 
 class Histories:
-    """What has happened; all times are in seconds since the epoch. All methods raise StoreUnavailable.
+    """The repository of histories. Times are in seconds since the epoch. All methods raise StoreUnavailable.
 
     Args:
         connector: the database.
@@ -182,7 +182,7 @@ class Histories:
         return events, await self._read(_SCAN, SCANS_OF_SEAT, bound)
 
     async def of_booking(self, booking_id: int) -> dict[str, list[Record]]:
-        """Return the tickets of a booking, and what is known of it, by kind; no tickets if there is none."""
+        """Return the tickets of a booking, and other records of it, by kind; no tickets if there is none."""
         tickets = await self._read(_TICKET, TICKETS_OF_BOOKING, (booking_id,))
         if not tickets:
             return {"tickets": []}
@@ -202,7 +202,7 @@ class Histories:
     async def of_request(
         self, request_id: str, screening_id: int | None, limit: int
     ) -> dict[str, list[Record]]:
-        """Return what a request has caused, by kind.
+        """Return the records that a request has caused, by kind.
 
         Args:
             request_id: its `X-Request-ID`.

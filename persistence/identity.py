@@ -1,4 +1,4 @@
-"""Which database this is: its nodes form one cluster, whatever else uses the same NATS servers."""
+"""Identifies a database: its nodes form one cluster, whatever else uses the same NATS servers."""
 
 from hashlib import blake2b
 

@@ -76,7 +76,7 @@ PACE_SECONDS = 0.02
 """Time between the starts of two batches of entries that no caller waits for."""
 
 STATEMENT_SECONDS = 10.0
-"""How long a batch may take before it is cancelled and sent again in smaller parts."""
+"""Time after which a batch is cancelled and sent again in smaller parts."""
 
 LAST_STATEMENT_SECONDS = 300.0
 """The largest time limit for a single entry that was set aside; the limit doubles with each attempt."""
@@ -217,7 +217,7 @@ class PostgresJournal:
 
     @property
     def failure(self) -> type[Exception] | None:
-        """Why the last attempt to write failed; None after a success or if nothing is queued."""
+        """Reason why the last attempt to write failed; None after a success or if nothing is queued."""
         return self._failure if self._unsettled else None
 
     def on_ownership_lost(self, handler: Callable[[int, int], None]) -> None:

@@ -22,7 +22,7 @@ from persistence.errors import DatabaseUnavailable, LockTimeout, StatementRefuse
 from persistence.statements import NOT_OWNED, PREPARATIONS, UNIQUE_VIOLATION
 
 LOCK_SECONDS = 0.5
-"""How long a statement may wait for a lock before other entries are written first."""
+"""Time for which a statement may wait for a lock before other entries are written first."""
 
 EPOCHS = "SELECT screening_id, epoch FROM screening_epochs WHERE screening_id = ANY(%s::bigint[])"
 
@@ -53,7 +53,7 @@ class Queued(NamedTuple):
 
     Attributes:
         appended_at: when it was appended, in seconds of the monotonic clock.
-        number: how many were appended before it.
+        number: number of entries that were appended before it.
     """
 
     entry: Entry

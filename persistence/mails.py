@@ -1,4 +1,4 @@
-"""Reads what mails say, and writes messages to the outbox that follow from others or from time passing."""
+"""Reads the content of mails, and writes outbox messages that follow from others or from time passing."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -81,7 +81,7 @@ GROUP BY status, kind
 """
 
 BACKLOG_LIMIT = 100_000
-"""Waiting messages, and dead letters, that are counted at most."""
+"""Highest count of waiting messages, and of dead letters."""
 
 WAITING, DELIVERED, DEAD = "waiting", "delivered", "dead"
 
@@ -90,7 +90,7 @@ ERROR_LIMIT = 500
 
 
 class Backlog(NamedTuple):
-    """How many messages of a kind have a status.
+    """Number of messages of a kind that have a status.
 
     Attributes:
         status: `WAITING` or `DEAD`.

@@ -201,7 +201,7 @@ NO_SEATS = Layout(0, 0, ())
 """The layout of screenings that belong to no room."""
 
 FAILURE_KEPT_SECONDS = 10.0
-"""How long a failure to load a screening is reported if no other screening is loaded."""
+"""Time for which a failure to load a screening is reported if no other screening is loaded."""
 
 
 class PostgresStore:
@@ -224,7 +224,7 @@ class PostgresStore:
 
     @property
     def failure(self) -> type[Exception] | None:
-        """Why the last screening could not be loaded; None if it could, or after `FAILURE_KEPT_SECONDS`.
+        """Error of loading the last screening; None if it was loaded, or after `FAILURE_KEPT_SECONDS`.
 
         It expires because it may be long until another screening is loaded.
         """
@@ -275,7 +275,7 @@ class PostgresStore:
             return loaded._replace(owned=False, seq=seq)
 
     async def owner(self, screening_id: int) -> Owner | None:
-        """Return who has taken a screening last; None if nobody has.
+        """Return the server that has taken a screening last; None if none has.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -366,7 +366,7 @@ class PostgresStore:
         raise ScreeningNotFound(screening_id)
 
     async def resign(self, unfinished: Collection[int]) -> None:
-        """Say that this server, which ends, does not own any screening any more: others need not wait for it.
+        """Record that this server ends and owns no screening any more, so that others need not wait for it.
 
         Args:
             unfinished: screenings that this server was taking from another one, which may not know it.

@@ -88,7 +88,7 @@ ORDER BY at, place LIMIT %(limit)s
 """
 
 HISTORY_LIMIT = 500
-"""Most events of a ticket that are shown."""
+"""Highest number of events of a ticket that are shown."""
 
 GIVE = "SELECT outcome, extract(epoch FROM admitted_at)::float8 FROM give_ticket(%s, %s, %s, %s, %s)"
 
@@ -106,7 +106,7 @@ ORDER BY tickets.id
 
 
 class TicketToCome(NamedTuple):
-    """A live ticket for what has not begun, not used at the door; `starts_at` in seconds since the epoch."""
+    """An unused live ticket for something that has not begun; `starts_at` is in seconds since the epoch."""
 
     ticket_id: int
     screening_id: int
@@ -155,7 +155,7 @@ class Tickets:
         return [ticket_id for (ticket_id,) in await self._connector.run(MOVED_BY_PAYMENT, (payment_id,))]
 
     async def to_come(self, holder: str) -> Sequence[TicketToCome]:
-        """Return a holder's live tickets for what has not begun, ordered by id.
+        """Return a holder's live tickets for screenings and events that have not begun, ordered by id.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -163,7 +163,7 @@ class Tickets:
         return [TicketToCome(*row) for row in await self._connector.run(TO_COME, (holder,))]
 
     async def issues(self, ticket_ids: Sequence[int]) -> Mapping[int, TicketIssue]:
-        """Return what has become of tickets, by id.
+        """Return the state of tickets since they were sold, by id.
 
         Raises:
             StoreUnavailable: the database cannot be reached.

@@ -47,7 +47,7 @@ _SEAT = "SELECT row_label || seat_number FROM seats WHERE id = %s"
 
 
 class Verified(NamedTuple):
-    """What was found about one screening.
+    """The result for one screening.
 
     Attributes:
         event_count: number of its events, up to the first difference.

@@ -1,4 +1,4 @@
-"""Publishes what has happened to screenings as events for webhooks.
+"""Publishes changes of screenings as events for webhooks.
 
 Transactions write causes (`persistence.statements`, and triggers) when they commit a booking, a cancellation
 or a change of a screening. `WebhookFeed.publish` turns them into events. An advisory lock lets one server
@@ -144,7 +144,7 @@ class _Cause(NamedTuple):
     last_seq: int
 
     def is_in_order(self, left: Collection[object]) -> bool:
-        """Whether it has a place among its screening's events.
+        """Return whether the cause has a place among its screening's events.
 
         Tickets that arrive from another screening are committed by the owner of that one, perhaps after later
         events. If they have left a seat of the same screening, that is its event before.
@@ -158,7 +158,7 @@ class _Cause(NamedTuple):
 
     @property
     def sold_change(self) -> int:
-        """How many seats got tickets, negative if tickets ended."""
+        """Number of seats that got tickets; negative if tickets ended."""
         if self.kind in (TicketsIssued.kind, TicketsMoved.kind):
             return len(self.ids)
         ended = (TicketsCancelled.kind, TicketsLapsed.kind, TicketsLeft.kind)
@@ -198,7 +198,7 @@ class WebhookFeed:
         self._connector = connector
 
     async def publish(self) -> int:
-        """Publish what has happened, unless another server is doing that.
+        """Publish the events of all causes so far, unless another server is doing that.
 
         Returns:
             Number of causes; if it is not 0, there may be more.

@@ -226,7 +226,7 @@ class Attempt(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """Why and when it failed, for operators."""
+        """Cause and time of the failure, for operators."""
         return f"{self.error}, at {self.at}"
 
 

@@ -23,7 +23,7 @@ LAYOUTS_KEPT = 32
 """Rooms whose layouts are kept in memory: while tickets go on sale, every customer reads the same ones."""
 
 SHOWN_LIMIT = 100
-"""Most sold and held seats to name if they stand in the way of a layout."""
+"""Highest number of sold and held seats to name if they stand in the way of a layout."""
 
 VERSION = "SELECT layout_version FROM rooms WHERE id = %(room_id)s"
 
@@ -122,7 +122,7 @@ class StoredLayout(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """What a new layout changes; numbers of seats, except `screenings`.
+    """The effects of a new layout; numbers of seats, except `screenings`.
 
     Attributes:
         version: of the layout now.
@@ -188,7 +188,7 @@ class Layouts:
         return [{"name": name, "surcharge": extra} for name, extra in await self._connector.run(SEAT_TYPES)]
 
     async def compare(self, room_id: int, seats: Sequence[Mapping[str, Any]]) -> Difference:
-        """Return what publishing a layout would change. Everything acknowledged must have been written.
+        """Return the effects of publishing a layout. Everything acknowledged must have been written.
 
         Args:
             room_id: the room.

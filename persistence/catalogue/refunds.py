@@ -153,7 +153,7 @@ class RefundRows(Rows):
         return await self.find(refund_id)
 
     async def pay_back(self, payment_id: str, amount_cents: int | None, reference: str) -> None:
-        """Record what a provider has paid back of a payment, which settles what is or will be owed for it.
+        """Record the amount that a provider has paid back, which settles refunds owed now or later.
 
         Args:
             payment_id: the id that the provider has given the payment; it may be unknown yet.
@@ -167,9 +167,9 @@ class RefundRows(Rows):
             await connection.run(PAY_BACK, bound | {"amount": amount})
 
     async def receive(self, payment_id: str, amount_cents: int, places: int) -> None:
-        """Record what a provider has received, before or after the payment has booked.
+        """Record the amount that a provider has received, before or after the payment has booked.
 
-        What it brings beyond the price of its tickets is owed as soon as it has paid for all of them.
+        A surplus over the price of its tickets is owed as soon as the payment has paid for all of them.
 
         Args:
             payment_id: the payment.

@@ -120,7 +120,7 @@ nullif((
     ORDER BY changed_at LIMIT 1
 ), coalesce(screenings.starts_at, events.starts_at))
 """
-"""When it was to begin as its holder bought the ticket; NULL if that has not changed."""
+"""Start of the screening or event when the ticket was bought or moved there; NULL if it is the same now."""
 
 VISITED = f"""
     LEFT JOIN screenings ON screenings.id = tickets.screening_id

@@ -1,4 +1,4 @@
-"""What a room has beside its seats, and seats that have been taken out."""
+"""The surroundings of a room's seats, and seats that have been taken out."""
 
 from pathlib import Path
 

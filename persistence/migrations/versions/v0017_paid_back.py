@@ -1,4 +1,4 @@
-"""What providers have paid back, also before anything is owed."""
+"""Amounts that providers have paid back, also before anything is owed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What administrators do by hand."""
+"""Actions that administrators take by hand."""
 
 from pathlib import Path
 

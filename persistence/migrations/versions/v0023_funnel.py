@@ -1,4 +1,4 @@
-"""What sells."""
+"""Sales funnels."""
 
 from pathlib import Path
 

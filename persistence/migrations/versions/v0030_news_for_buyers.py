@@ -1,4 +1,4 @@
-"""What buyers are told about changes and refunds; tickets are counted by the venue's day."""
+"""Mails to buyers about changes and refunds; tickets are counted by the venue's day."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a payment brings beyond the price of its tickets is owed from their own transaction on."""
+"""The surplus of a payment over the price of its tickets is owed from their own transaction on."""
 
 from pathlib import Path
 
