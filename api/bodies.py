@@ -30,7 +30,7 @@ class Body:
 
     @property
     def worth_compressing(self) -> bool:
-        """Whether compression is likely to save anything."""
+        """True if compression is likely to save anything."""
         return self._compressible and len(self.plain) >= COMPRESSED_FROM_BYTES
 
     @property

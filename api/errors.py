@@ -25,7 +25,7 @@ class Problem(NamedTuple):
 
     @property
     def final(self) -> bool:
-        """Whether repeating the request would fail the same way, so that the response may be stored."""
+        """True if repeating the request would fail the same way, so that the response may be stored."""
         return self.status < 500 and self.status != 429 and not self.document["retryable"]
 
 

@@ -29,23 +29,23 @@ from time import perf_counter, thread_time
 from api.errors import ApiError
 
 TURN_SECONDS = 0.02
-"""Turns are measured this often. A shorter turn counts as one of this length."""
+"""Interval at which turns are measured. A shorter turn counts as one of this length."""
 
 PATIENCE_SECONDS = 0.2
 _BUSY_SHARE = 0.3
-"""Share of a turn that the loop must have used the processor."""
+"""Share of a turn for which the loop must have used the processor."""
 
 _FEWEST_REQUESTS = 50
-"""So many must come in a turn that is too long: something else that blocks the loop once is no overload."""
+"""Fewest requests in an overlong turn that count as overload, since other work may block the loop once."""
 
 _FIRST_PRESSURE = 1.5
-"""More than needed at first: what has come before anything was refused waits as well."""
+"""Pressure at first: higher than needed, since the requests that came before it are waiting as well."""
 
 _HIGHEST_PRESSURE = 2.9
-"""Even then a tenth of the sales is answered."""
+"""Highest pressure; even then a tenth of the sales is answered."""
 
 _TARGET_SHARE = 0.5
-"""Of the limit."""
+"""Wanted length of turns, as a share of the limit."""
 
 _TOWARDS_TARGET = 0.1
 """PIE's alpha, for logarithms of turns, per turn of the wanted length."""
@@ -54,21 +54,22 @@ _AGAINST_CHANGE = 0.4
 """PIE's beta, for logarithms of turns, per measurement."""
 
 _MOST_STEPS = 10.0
-"""A longer turn counts as so many of the wanted length."""
+"""Most turns of the wanted length that a longer turn counts as."""
 
 _RETRY_AFTER_SECONDS = (1, 3, 2, 4)
-"""Clients are told different times, so that they do not come back together."""
+"""Values of Retry-After, used in turn, so that clients do not all come back together."""
 
 LONGEST_HANDSHAKE_SECONDS = 4.0
-"""How long a handshake waits for its turn. It costs less to let it wait than to refuse it and to be asked
-again, but clients give up some seconds later."""
+"""Longest time that a handshake waits for its turn. Letting it wait costs less than refusing it and being
+asked again, but clients give up some seconds later."""
 
 _SOCKET_RETRY_AFTER_SECONDS = range(2, 7)
-"""After a restart far more come than can be opened in a moment. Our clients add up to as much again."""
+"""Values of Retry-After for handshakes: after a restart, far more arrive at once than can be opened. Our
+clients add up to as much again."""
 
 
 class Urgency(IntEnum):
-    """What is refused first. Requests of operators are never refused."""
+    """Order in which requests are refused, the lowest first. Requests of operators are never refused."""
 
     LOOK = 0
     HOLD = 1

@@ -84,7 +84,7 @@ class StoredLayout(Protocol):
 
 
 class LayoutDifference(Protocol):
-    """What a new layout changes, as `persistence.catalogue.layouts.Difference` documents it."""
+    """The changes by a new layout, as `persistence.catalogue.layouts.Difference` documents them."""
 
     @property
     def version(self) -> int: ...
@@ -142,7 +142,7 @@ class ScreeningRows(Rows, Protocol):
 
 
 class Invitations(NamedTuple):
-    """Who may see an event.
+    """The users who may see an event.
 
     Attributes:
         private: whether only administrators and invited users may see it.
@@ -240,11 +240,11 @@ class CheckInRows(Protocol):
 
     @property
     def admitted(self) -> Rows:
-        """Who was admitted; read-only."""
+        """The admissions; read-only."""
 
     @property
     def door_list(self) -> Rows:
-        """What scanners need that will be offline; read-only."""
+        """The tickets that scanners need to work offline; read-only."""
 
     async def scan(
         self,

@@ -236,7 +236,7 @@ class Servers(Protocol):
 
 
 class EventLog(Protocol):
-    """What operators read in the database; `persistence.event_log.EventLog` documents it."""
+    """Reads the database for operators; `persistence.event_log.EventLog` documents it."""
 
     async def after(self, screening_id: int, epoch: int, seq: int, limit: int) -> list[Record]:
         """Return the next events of a screening, oldest first."""
@@ -304,7 +304,7 @@ class RequestsInFlight(Protocol):
 
     @property
     def stored_first(self) -> bool:
-        """Whether every response has to be stored before it is sent."""
+        """True if every response has to be stored before it is sent."""
 
     def begin(self, request: KeyedRequest) -> Awaitable[None] | None:
         """Begin to process a request; an awaitable result has to be awaited."""
@@ -317,7 +317,7 @@ MetricsPage = Callable[[str], Awaitable[tuple[str, bytes]]]
 """Renders the metrics for an `Accept` header: returns the media type and the body."""
 
 Readiness = Callable[[], Awaitable[Mapping[str, str]]]
-"""Returns what keeps the server from working, by component; empty if nothing does."""
+"""Returns the reasons why the server cannot work, by component; empty if there are none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def local_time(time: datetime, time_zone: str) -> datetime:
 
 
 def is_local(value: object) -> bool:
-    """Whether a value is a time without an offset, so that it takes a time zone to convert it."""
+    """Return whether a value is a time without an offset, so that it takes a time zone to convert it."""
     return isinstance(value, datetime) and value.tzinfo is None
 
 

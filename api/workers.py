@@ -17,7 +17,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _WEIGHT = 0.2
-"""Of the latest call, in the average of what calls take."""
+"""Weight of the latest call in the moving average of the durations of calls."""
 
 
 class WorkersBusy(Unavailable):
@@ -77,7 +77,7 @@ class Workers:
         return result
 
     def _wait_seconds(self) -> float:
-        """How long the next call would wait for a thread, as far as can be told."""
+        """Return the estimated time that the next call would wait for a thread."""
         before = self._count - self._thread_count + 1
         return max(0, before) * self._usual_seconds / self._thread_count
 

@@ -34,7 +34,7 @@ from locust.env import Environment
 
 SEATS = "/api/v1/seat-reservations"
 BUYING_SHARE = 0.3
-"""How many of those who have chosen seats buy them."""
+"""Share of the visitors with chosen seats who buy them."""
 
 LONGEST_PARTY = 4
 SCREENINGS_LIMIT = 50

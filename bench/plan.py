@@ -101,4 +101,4 @@ SMALL = Plan(
     reservations=1000,
     logged_events=5000,
 )
-"""To see that the harness works; the figures mean nothing."""
+"""The plan for checking that the harness works; its figures mean nothing."""

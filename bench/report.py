@@ -41,7 +41,7 @@ class Report:
 
     @property
     def all_reached(self) -> bool:
-        """Whether every threshold was measured and reached."""
+        """True if every threshold was measured and reached."""
         return all(verdict["reached"] for verdict in self.verdicts)
 
     def conclude(self, names: Iterable[str], notices: Iterable[str] = ()) -> None:

@@ -16,7 +16,7 @@ from bench.stage import Stage
 from persistence.embedded import EmbeddedPostgresFailed
 
 SCENARIO_SECONDS = 1800.0
-"""How long one scenario may take in all."""
+"""Time limit of one scenario in all."""
 
 # A server that does not start is an AssertionError of tests/acceptance.
 _FAILURES = (AssertionError, EmbeddedPostgresFailed, MeasurementFailed, OSError)

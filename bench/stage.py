@@ -36,10 +36,10 @@ from tests.topology import ONE_SERVER
 
 TOKEN_SECONDS = 86_400
 FLUSH_SECONDS = 60.0
-"""How long the journal may take to write what a round left."""
+"""Time limit for the journal to write what a round left."""
 
 ACTIVATION_SECONDS = 300.0
-"""How long activating all screenings of a scenario may take."""
+"""Time limit for activating all screenings of a scenario."""
 
 GREETING = b'"connection_confirmed"'
 """Part of the first text on a socket that watches a screening."""

@@ -31,13 +31,13 @@ import msgspec
 
 MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
 BACKLOG_LIMIT_BYTES = MESSAGE_LIMIT_BYTES
-"""Unsent bytes from which on messages are dropped: the other process has been frozen for long."""
+"""Unsent bytes above which messages are dropped: the other process has been frozen for long."""
 
 _LENGTH_BYTES = 4
 
 
 class StartMessage(NamedTuple):
-    """What a worker needs to know beyond the settings in its environment.
+    """The information that a worker needs beyond the settings in its environment.
 
     Attributes:
         worker: its number.

@@ -35,10 +35,10 @@ _FULL_AFTER_ROUNDS = 100
 """Collections of generation 1 after which an idle server runs a full one: up to 300,000 new objects."""
 
 _FULL_AFTER_SECONDS = 300.0
-"""After this time an idle server runs a full collection even if few objects were added."""
+"""Time after which an idle server runs a full collection even if few objects were added."""
 
 _LIMIT_SECONDS = 600.0
-"""After this time a full collection runs even if the server is busy."""
+"""Time after which a full collection runs even if the server is busy."""
 
 
 def freeze_startup_objects() -> None:

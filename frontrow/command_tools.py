@@ -1,4 +1,4 @@
-"""What commands share: the option for the data directory, short errors, and the database."""
+"""Tools shared by commands: the option for the data directory, short errors, and the database."""
 
 import asyncio
 from collections.abc import Callable, Iterator

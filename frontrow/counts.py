@@ -1,4 +1,4 @@
-"""What a server counts and claims by key: attempts, open sockets, client ids, requests in flight.
+"""Counts and claims of a server by key: attempts, open sockets, client ids, requests in flight.
 
 A single server counts alone (`OwnCounts`). In a cluster all nodes count together
 (`frontrow.shared_counts`): each one keeps a share of the keys in the same objects.

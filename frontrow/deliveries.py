@@ -30,7 +30,7 @@ from persistence.outbox import DEAD, DELIVERED, WAITING, Outbox, Result, storabl
 log = logging.getLogger("frontrow.outbox")
 
 LEASE_SECONDS = 10.0
-"""After this time without a sign of life, other nodes take over what a node was delivering."""
+"""Time without a sign of life after which other nodes take over a node's deliveries."""
 
 _EXTEND_SECONDS = LEASE_SECONDS / 4
 _POLL_SECONDS = 0.5

@@ -227,7 +227,7 @@ def describe(demo: Demo, base_url: str, tokens: Tokens, ttl_seconds: int) -> lis
 
 
 def _rules_of(example: Example, time_zone: str) -> str:
-    """What can be tried in a screening."""
+    """Return the rules that can be tried in a screening, as text."""
     rules = []
     if example.strands_none:
         rules.append("no single seat may be left alone")

@@ -11,7 +11,7 @@ _OTHERS = 256
 """Descriptors reserved for the database, log files, listening sockets and the like."""
 
 _FEW = 4096
-"""Hard limits below this are unusual, and soon reached."""
+"""Hard limit below which an operator is warned: lower ones are unusual, and soon reached."""
 
 
 def allow_descriptors(settings: Settings) -> None:

@@ -18,5 +18,5 @@ class Terminal:
 
     @property
     def is_gone(self) -> bool:
-        """Whether there was a terminal, and it has been closed."""
+        """True if there was a terminal, and it has been closed."""
         return self._attached and not os.isatty(self._descriptor)

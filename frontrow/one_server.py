@@ -1,4 +1,4 @@
-"""What operators see of this server process, and what they can change in it."""
+"""Live figures of this server process for operators, and the log level, which they can change."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ AUDIENCES_SHOWN = 1_000
 
 
 FIGURES_SECONDS = 0.5
-"""How long figures are shown again, so that they cost the same however many operators look."""
+"""Time for which figures are reused, so that they cost the same however many operators look."""
 
 
 class OwnFigures:

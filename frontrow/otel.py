@@ -29,10 +29,10 @@ BATCH_LIMIT = 512
 """Spans that are sent at once."""
 
 SEND_SECONDS = 10
-"""How long the collector may take to accept them."""
+"""Time limit for the collector to accept them."""
 
 DELAY_SECONDS = 1.0
-"""How long spans wait for others to be sent with them."""
+"""Time for which spans wait for others to be sent with them."""
 
 
 class TracesNotInstalled(ValueError):

@@ -41,7 +41,7 @@ class Journal(Protocol):
 
     @property
     def full(self) -> bool:
-        """Whether the journal is full."""
+        """True if the journal is full."""
 
     @property
     def delay_seconds(self) -> float:
@@ -49,7 +49,7 @@ class Journal(Protocol):
 
     @property
     def failure(self) -> type[Exception] | None:
-        """Why the last write failed; None if it succeeded."""
+        """Type of the error with which the last write failed; None if it succeeded."""
 
 
 class Store(Protocol):
@@ -57,14 +57,14 @@ class Store(Protocol):
 
     @property
     def failure(self) -> type[Exception] | None:
-        """Why the last screening could not be loaded; None if it could, or if the failure was long ago."""
+        """Error type of the last load of a screening; None if it succeeded or the failure was long ago."""
 
 
 class Node(Protocol):
     """The part of a cluster's node that readiness needs."""
 
     def reasons(self) -> Mapping[str, str]:
-        """Return what keeps the node from serving, by component."""
+        """Return the reasons why the node cannot serve, by component."""
 
     def degraded(self) -> Mapping[str, str]:
         """Return what the node does not serve although it is ready, by component."""

@@ -120,7 +120,7 @@ log = logging.getLogger("frontrow")
 GOING_AWAY = 1001
 _HANDOVER_SHARE = 1 / 3
 _AFTER_FLUSH_SECONDS = 3.0
-"""For answers, mails and closing connections."""
+"""Time kept, after the journal is flushed at the stop, for answers, mails and closing connections."""
 
 _LOOK_SECONDS = 1.0
 _ANSWER_LIMIT_SECONDS = 1.0
@@ -546,7 +546,7 @@ class Server:
         await asyncio.sleep(seconds)
 
     def _as_single(self) -> ServerView:
-        """This server, if it is no node of a cluster."""
+        """Return this server as operators see it if it is no node of a cluster."""
         host = self._name.host
         started_at = datetime.fromisoformat(self._name.since).timestamp()
         return ServerView(
@@ -563,7 +563,7 @@ class Server:
         return self._settings.site_url(self.port)
 
     def _load(self) -> tuple[int, int, float]:
-        """How busy this node is; see `cluster.beats.Load`."""
+        """Return the load of this node; see `cluster.beats.Load`."""
         return self._directory.active_count, len(self._open_sockets), self._journal.lag_seconds
 
     async def _hand_over(self) -> None:

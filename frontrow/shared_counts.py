@@ -1,4 +1,4 @@
-"""What all nodes of a cluster count together: each key is counted on one node, the others ask it.
+"""Counts shared by all nodes of a cluster: each key is counted on one node, and the others ask it.
 
 The node of a key (`cluster.keys`) counts with the object that a single server has (`OwnCounts`). If it does
 not answer, limits on amounts are counted by the asking node alone: a limit is then exceeded rather than a
@@ -28,13 +28,13 @@ from engine.errors import Unavailable
 from frontrow.counts import Counts, OwnCounts
 
 REQUIRED = Patience(1.5, retries=True)
-"""How long to wait for the node of a key if a client is refused otherwise."""
+"""Patience with the node of a key if the client is refused otherwise."""
 
 OPTIONAL = Patience(0.3, retries=False)
-"""How long to wait for the node of a key if this node can count instead."""
+"""Patience with the node of a key if this node can count instead."""
 
 ADMISSION = Patience(1.5, retries=False)
-"""How long a socket waits to be counted; then, or at once if the node is unreachable, it is admitted."""
+"""Patience until a socket is counted; then, or at once if the node is unreachable, it is admitted."""
 
 LEAVING_PAUSES_SECONDS = (0.02, 0.05, 0.13)
 """Pauses before a client id or an idempotency key in use is asked for again. A client that has closed its

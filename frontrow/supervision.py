@@ -27,7 +27,7 @@ READY_SECONDS = 60.0
 """Time limit for a launch to become ready."""
 
 DRAIN_SECONDS = 1.0
-"""How long a drained launch goes on serving its open connections without accepting new ones."""
+"""Time for which a drained launch serves its open connections without accepting new ones."""
 
 
 class WorkersFailed(Exception):
@@ -118,7 +118,7 @@ class Supervision:
 
     @property
     def next_deadline(self) -> float | None:
-        """When `due` must be called next."""
+        """Time at which `due` must be called next; None if nothing will be due."""
         restarts = (worker.restart_at for worker in self._workers.values())
         limits = (launch.deadline for launch in self._launches.values())
         return min((at for at in (*restarts, *limits) if at is not None), default=None)
@@ -130,7 +130,7 @@ class Supervision:
 
     @property
     def current(self) -> dict[int, int | None]:
-        """By worker, the launch that serves and accepts connections; None if there is none."""
+        """The launch that serves and accepts connections, by worker; None if there is none."""
         ready = set(self.ready)
         return {
             number: worker.current if worker.current in ready else None
@@ -208,7 +208,7 @@ class Supervision:
         return [self._tell(End(launch), self._end_seconds, now) for launch in self._launches]
 
     def due(self, now: float) -> list[Action]:
-        """Some time has passed."""
+        """Return what is due by now: restarts of workers, and kills of launches past their deadline."""
         actions: list[Action] = []
         for number, worker in self._workers.items():
             if worker.restart_at is not None and worker.restart_at <= now:

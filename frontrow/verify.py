@@ -25,7 +25,7 @@ PROGRESS_SECONDS = 10.0
 
 
 class Counts:
-    """What has been found so far."""
+    """The findings so far."""
 
     def __init__(self) -> None:
         self.screenings = self.events = self.hashes = self.wrong = self.unlogged = 0
@@ -39,7 +39,7 @@ class Counts:
         self.unlogged += not one.logged
 
     def tell_progress(self) -> None:
-        """Print how far the work has come, now and then, if somebody looks."""
+        """Print the progress, every `PROGRESS_SECONDS` at most, if standard error is a terminal."""
         if sys.stderr.isatty() and monotonic() >= self._told_at + PROGRESS_SECONDS:
             self._told_at = monotonic()
             click.echo(f"{self.screenings} screenings, {self.events} events so far", err=True)
@@ -120,7 +120,7 @@ class _Printer:
         click.echo(f"screening {one.screening_id}: {self._sentence(one, difference)}")
 
     def end(self) -> None:
-        """All have been told."""
+        """Complete the output; lines need nothing more."""
 
     def _sentence(self, one: Verified, difference: Difference) -> str:
         source, place, after, seat_id, found, expected, found_holder, expected_holder = difference

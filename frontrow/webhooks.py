@@ -42,7 +42,7 @@ AT_ONCE = 4
 """Screenings whose events a node sends to one webhook at the same time."""
 
 LEASE_SECONDS = 15.0
-"""How long a claim lasts: longer than sending an event may take (`api.webhooks.addresses.SEND_SECONDS`)."""
+"""Duration of a claim: longer than sending an event may take (`api.webhooks.addresses.SEND_SECONDS`)."""
 
 TEST_TYPE = "webhook.test"
 

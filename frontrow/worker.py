@@ -44,7 +44,7 @@ _PAGES_LIMIT = 64
 
 
 class _Worker:
-    """What a worker does for the supervisor while it serves.
+    """The supervisor's counterpart in a worker: follows its messages while the worker serves.
 
     Args:
         channel: to the supervisor.

@@ -18,7 +18,7 @@ _END = b"# EOF\n"
 
 
 class _One(Collector):
-    """What prometheus_client renders: a part of a family."""
+    """A collector of one part of a family, which prometheus_client renders by itself."""
 
     def __init__(self, part: Metric) -> None:
         self._part = part

@@ -21,7 +21,7 @@ _GOING_AWAY = 1001
 MASS_WINDOW_SECONDS = 10.0
 MASS_SHARE = 0.2
 MASS_LEAST = 50
-"""So many sockets at least, because a fifth of few sockets says nothing."""
+"""Fewest sockets whose ends count as a mass disconnect, because a fifth of few sockets says nothing."""
 
 
 class MassDisconnects:

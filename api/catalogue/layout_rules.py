@@ -20,10 +20,10 @@ FAULTS_SHOWN = 50
 """Most faults of a layout to name."""
 
 OVERLAP = 0.5
-"""Two seats overlap if they are nearer to each other than this in both directions."""
+"""Distance below which, in both directions, two seats overlap."""
 
 PASSAGE = 0.75
-"""One cannot walk in front of a seat if a seat of another row in front of it is nearer than this."""
+"""Distance between seats of two rows below which nobody can walk between them."""
 
 _NAMES = frozenset(("id", "row_label", "seat_number", "seat_type", "x", "y"))
 
@@ -39,7 +39,7 @@ class PlannedSeat(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Return how messages call the seat."""
+        """Return the name of the seat in messages."""
         return f"Row {self.row_label}, seat {self.seat_number}"
 
 

@@ -23,7 +23,7 @@ from api.rows import LayoutDifference
 from engine.errors import NotFound, OwnershipLost
 
 LAYOUT_LIMIT_BYTES = 2 * 1024 * 1024
-"""Ten thousand seats take one and a half megabytes."""
+"""Largest layout in a request. Ten thousand seats take one and a half megabytes."""
 SECTIONS_LIMIT = 50
 AISLES_LIMIT = 200
 PREFERRED_ROWS_LIMIT = 100
@@ -86,7 +86,7 @@ class Section(Area):
 
 
 class Focus(RequestSchema):
-    """Which seats are given to those who ask for the best: preferred rows first, then the nearest."""
+    """The best seats of a room: those of preferred rows first, then those nearest to this place."""
 
     x = _distance(6.5)
     y = _distance(5)
@@ -185,7 +185,7 @@ class Obstacle(Schema):
 
 
 class LayoutChanges(Schema):
-    """What publishing a layout changes, as numbers of seats."""
+    """The changes by publishing a layout, as numbers of seats."""
 
     version = fields.Integer(required=True, metadata={"description": "Version of the room's layout now."})
     added = fields.Integer(required=True)

@@ -20,7 +20,7 @@ STATUS = validate.OneOf(["owed", "settled"])
 
 
 class RefundOf(Schema):
-    """What buyers and administrators see of a refund."""
+    """A refund, as both buyers and administrators see it."""
 
     id = fields.Integer(required=True, metadata={"example": 31})
     payment_id = fields.String(required=True, metadata={"example": "stripe_pi_1234567890"})

@@ -43,7 +43,7 @@ COLUMNS = (
 
 
 class TicketSelection(RequestSchema):
-    """Which tickets to export; without filters all of them."""
+    """The tickets to export; without filters all of them."""
 
     screening_id = identifier_in_query()
     status = fields.String(validate=validate.OneOf([status.value for status in TicketStatus]))

@@ -21,7 +21,7 @@ from engine.catalogue_errors import TicketNotConfirmed
 from engine.records import Ticket
 
 TRANSFERS_LIMIT = 50
-"""How often a ticket can be given to somebody else: each time mails are sent."""
+"""Most times that a ticket can be given to somebody else, since mails are sent each time."""
 
 NAME_LIMIT = 200
 _ATTEMPTS = 3

@@ -84,7 +84,7 @@ _MISSING = """\
 
 
 def prefers_html(accept: str) -> bool:
-    """Whether a client prefers HTML to JSON (RFC 9110, section 12.5.1).
+    """Return whether a client prefers HTML to JSON (RFC 9110, section 12.5.1).
 
     Args:
         accept: the Accept field, or empty.

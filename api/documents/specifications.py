@@ -15,7 +15,8 @@ from api.rest.endpoint import Access, Answer, Call, Resource
 _KEPT = 4
 
 _MAKING_SECONDS = 60.0
-"""How much longer than others the first requests may take, on a busy machine: usually less than a second."""
+"""Extra time for the first requests, which wait until the document is made: usually less than a second,
+but longer on a busy machine."""
 
 
 @lru_cache(_KEPT)

@@ -28,7 +28,7 @@ from api.wire import timestamp_or_none
 SCANS_LIMIT = 200
 SCANNER_LIMIT = 100
 CLOCK_AHEAD_SECONDS = 60.0
-"""How far a scanner's clock may be ahead of the server's; such scans count as made now."""
+"""A scanner's clock may be ahead of the server's by up to this; its scans then count as made now."""
 
 BATCH_SECONDS = 20.0
 _BODY_LIMIT_BYTES = 256 * 1024

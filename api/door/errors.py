@@ -1,4 +1,4 @@
-"""Why a ticket is not admitted. Each refusal has the data of the ticket, so that the staff can help.
+"""Reasons for not admitting a ticket. Each has the data of the ticket, so that the staff can help.
 
 ApiError
 ├── UnknownCode 404

@@ -4,7 +4,7 @@ from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
 
 _READING_SECONDS = 0.001
-"""How long what has arrived is read before a deadline counts as missed. uvloop runs overdue timers before it
+"""Time to read what has arrived before a deadline counts as missed. uvloop runs overdue timers before it
 reads, so after a stall they would close connections whose requests have been waiting in their sockets."""
 
 

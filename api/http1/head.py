@@ -28,9 +28,9 @@ _ABSOLUTE_FORM = re.compile(r"https?://([^/?]+)(.*)", re.IGNORECASE | re.DOTALL)
 # Together they bound the cache of heads: a usual one takes 4 KB with what the delegate derives from it.
 _CACHED_HEAD_BYTES, _HEADS_KEPT = 1024, 4096
 _UPGRADE = b"\r\nUpgrade:"
-"""As everybody writes it. Heads of handshakes are all different."""
+"""The field as all clients write it. Heads with it are not cached, since those of handshakes all differ."""
 _KEYED = b"\r\nIdempotency-Key:"
-"""As nearly everybody writes it. These heads are all different too, but for a few repeated requests."""
+"""The field as nearly all clients write it. These heads differ too, but for a few repeated requests."""
 # Replaces the request line: httptools only knows the methods on its list and treats some of them specially.
 _PARSERS_REQUEST_LINE = b"GET / HTTP/1.1\r\n"
 
@@ -58,7 +58,7 @@ class RequestHead:
 
     @property
     def awaits_continue(self) -> bool:
-        """Whether the client waits for 100 (Continue) before it sends the body (RFC 9110, section 10.1.1)."""
+        """True if the client waits for 100 (Continue) before it sends the body (RFC 9110, section 10.1.1)."""
         return (
             self.line.version == "HTTP/1.1"
             and self.content_bytes != 0
@@ -67,7 +67,7 @@ class RequestHead:
 
 
 def has_invalid_bytes(data: bytes, start: int, checked: int, end: int) -> bool:
-    """Whether an incomplete head has bytes that no head may have, such as bare line feeds.
+    """Return whether an incomplete head has bytes that no head may have, such as bare line feeds.
 
     The end of a head with bare line feeds is never found, so without this check its sender would get no
     response until it times out.
@@ -199,7 +199,7 @@ def _content_bytes(headers: RequestHeaders, version: str) -> int | None:
 
 
 def _upgrades(headers: RequestHeaders, version: str, options: frozenset[str]) -> bool:
-    """Whether the client requests an upgrade, which HTTP/1.0 does not have (RFC 9110, section 7.8)."""
+    """Return whether the client requests an upgrade, which HTTP/1.0 does not have (RFC 9110, section 7.8)."""
     if "Upgrade" not in headers:
         return False
     if version == "HTTP/1.0":

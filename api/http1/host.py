@@ -14,7 +14,7 @@ from api.limits import Limits
 
 
 class Admission(Enum):
-    """Whether a new connection is served, refused with a response, or closed without one."""
+    """The decision about a new connection: it is served, refused with a response, or closed without one."""
 
     SERVED = "served"
     REFUSED = "refused"

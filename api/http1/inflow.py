@@ -81,7 +81,7 @@ class Inflow:
         return None
 
     def has(self, content_bytes: int) -> bool:
-        """Whether this many bytes have arrived and can be decoded in one step."""
+        """Return whether this many bytes have arrived and can be decoded in one step."""
         return content_bytes <= min(len(self._data) - self._at, _STEP_BYTES)
 
     def put_back(self, head: bytes) -> None:

@@ -70,7 +70,7 @@ class Outflow:
 
     @property
     def waiting(self) -> bool:
-        """Whether there are unsent bytes."""
+        """True if there are unsent bytes."""
         return bool(self._pieces) or self._transport.get_write_buffer_size() > 0
 
     def send(self, *pieces: bytes) -> "Future[None]":

@@ -36,7 +36,7 @@ FORWARDING = {
 """The fields by which proxies report the client's address."""
 
 _ONE_REQUEST_BYTES = 8192
-"""Longer data is not split before the end of the head has been found."""
+"""Most bytes that are split into lines before the end of the head has been found."""
 
 _PLACES = 13
 _IGNORED = (0, None)
@@ -189,4 +189,4 @@ _READERS: Mapping[bytes, Callable[[str], tuple[int, object]]] = {
     b"x-request-id": _request_id,
     **{name.lower().encode(): _at(place) for name, place in FORWARDING.items()},
 }
-"""What is made of the fields that matter; all others are ignored once they are found to be well-formed."""
+"""Functions that read the fields that matter, by name. All other fields need only be well-formed."""

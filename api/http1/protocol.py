@@ -354,7 +354,7 @@ class Http1Protocol(asyncio.Protocol):
         return self._inflow.waiting or self._inflow.ended
 
     def _may_upgrade(self, head: RequestHead) -> bool:
-        """Whether an upgrade can be begun: all earlier responses must have been sent."""
+        """Return whether an upgrade can begin: all earlier responses must have been sent."""
         if self._wrote_lately:
             # The event loop may send only at the end of its iteration.
             self._wrote_lately = False

@@ -32,7 +32,7 @@ _REFUSED_AT_ONCE = 256
 
 
 _NEWCOMER_SECONDS = 1.0
-"""At the limit on connections, one that has sent no complete request for so long makes room for another."""
+"""At the limit on connections, one that has sent no complete request for this long is closed for another."""
 
 
 class _Listening(NamedTuple):

@@ -77,7 +77,7 @@ class TrustedProxies:
         return Peer(text, relays=self.trusts(text))
 
     def trusts(self, address: str) -> bool:
-        """Whether the address belongs to a trusted proxy."""
+        """Return whether the address belongs to a trusted proxy."""
         if not self._networks:
             return False
         known = ip_address(address)

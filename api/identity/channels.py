@@ -18,10 +18,10 @@ from engine.records import channel_key
 ACCESS_CODE_HEADER = "X-Access-Code"
 
 CODE_CHARACTERS = 100
-"""Longer access codes are wrong."""
+"""Highest length of an access code, in characters."""
 
 REMEMBERED_SECONDS = 5.0
-"""For so long a code that was replaced may go on giving access."""
+"""Longest time for which a code that was replaced may go on giving access."""
 
 REMEMBERED_LIMIT = 1000
 

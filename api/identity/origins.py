@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 ANY_ORIGIN = "*"
 OPAQUE_ORIGIN = "null"
-"""Sent by browsers for pages without an origin, such as local files."""
+"""The `Origin` that browsers send for pages without one, such as local files."""
 
 # Also matches URLs with a path; an `Origin` header never has one.
 _LOCAL = re.compile(r"https?://(?:(?:[^/?#@:]+\.)?localhost|127\.0\.0\.1|\[::1\])(?::\d+)?(?:/.*)?", re.ASCII)

@@ -40,7 +40,7 @@ REMEMBERED_BYTES = 64 * 1024 * 1024
 """Memory for verified tokens: some 70,000 of the usual length."""
 
 REMEMBERED_SECONDS = 600.0
-"""How long a verified token that is not used stays in memory. To verify it again takes less than 0.1 ms."""
+"""Time after which an unused verified token is forgotten. Verifying it again takes less than 0.1 ms."""
 
 _IDENTITY_BYTES = 700
 """Memory of a verified token without its text."""
@@ -50,7 +50,7 @@ LARGEST_USER_ID = 2**63 - 1
 SERVICES = ("payments", "check-in")
 """Scopes that make a token a service's."""
 FIRST_GUEST_ID = 2**62
-"""Ids from here on belong to guests (`api.identity.guests`), never to accounts."""
+"""Lowest id of a guest (`api.identity.guests`); ids of accounts are lower."""
 # Issuers' clocks may run slightly ahead. Applies to `iat` and `nbf`, never to `exp`.
 CLOCK_SKEW_SECONDS = 5
 
@@ -93,7 +93,7 @@ class Identity(NamedTuple):
 
     @property
     def guest(self) -> bool:
-        """Whether it is a guest without an account."""
+        """True if it is a guest without an account."""
         return self.user_id >= FIRST_GUEST_ID
 
 

@@ -38,8 +38,8 @@ PAGE = 500
 """Messages that are written at once."""
 
 _SETTLING_SECONDS = 2.0
-"""When the venue cancels a screening, its tickets are cancelled first. Mails wait until the screening is
-cancelled as well, to say so."""
+"""Time for which mails about cancelled tickets wait. A venue that cancels a screening cancels its tickets
+first; the mails shall say that the screening is cancelled as well."""
 
 _STANDING = ("pending", "confirmed")
 

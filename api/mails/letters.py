@@ -1,4 +1,4 @@
-"""How a mail is put together: one letter, as HTML and as plain text, with pictures and a calendar entry.
+"""Builds mails: one letter, as HTML and as plain text, with pictures and a calendar entry.
 
 A letter is data. Both versions are made from it by one template each, so they cannot disagree.
 """

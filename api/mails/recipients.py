@@ -1,7 +1,7 @@
-"""Who gets a mail about a booking: its owner, the buyer of event tickets, and the holder of each ticket.
+"""Recipients of mails about a booking: its owner, the buyer of event tickets, each ticket's holder.
 
 The addresses of buyers and holders are encrypted in the tickets (`api.papers.papers`). Nobody gets the
-same mail twice: who has several roles gets the mail of the first.
+same mail twice: a person with several roles gets the mail of the first.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from api.mails.wordings import Reader
 
 OWNER, BUYER = "owner", "buyer"
 FORMER = "former"
-"""Who had a ticket before it was given to somebody else."""
+"""The person who had a ticket before it was given to somebody else."""
 
 
 class Recipient(NamedTuple):

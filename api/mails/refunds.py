@@ -89,6 +89,6 @@ def refund_settled(refund: Refund, reader: Reader) -> Letter:
 
 
 def _short(payment_id: str) -> str:
-    """Return what is shown of a payment id, which the buyer may have chosen."""
+    """Return the part of a payment id that is shown, since the buyer may have chosen any text."""
     shown = one_line(payment_id)
     return shown if len(shown) <= _PAYMENT_ID_SHOWN else f"{shown[:_PAYMENT_ID_SHOWN]}…"

@@ -57,7 +57,7 @@ def shown_name(name: str) -> str:
 
 
 class Reader(NamedTuple):
-    """Who reads the letter.
+    """The reader of the letter.
 
     Attributes:
         name: as the reader gave it, possibly empty.

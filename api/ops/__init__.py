@@ -1,1 +1,1 @@
-"""What operators see and do: live figures of servers and screenings, the event log, and sales by hand."""
+"""Operations: live figures of servers and screenings, the event log, and sales by hand."""

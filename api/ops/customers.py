@@ -1,4 +1,4 @@
-"""Who gets seats that an administrator reserves or sells: an account, a new guest, or who has them."""
+"""Customers for whom an administrator reserves or sells seats: an account, a new guest, or their holder."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -180,7 +180,7 @@ async def papers_of(
     guest: Mapping[str, str | None] | None = None,
     holder: str | None = None,
 ) -> tuple[Paper, ...]:
-    """Return what tickets of an event say about the customer, who is the holder of all of them.
+    """Return the papers of tickets of an event: the customer is the buyer and the holder of all of them.
 
     Args:
         call: the request.

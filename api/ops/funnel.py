@@ -15,7 +15,7 @@ funnels = Resource("/api/v1/admin/screenings", tag="Statistics")
 
 
 class Funnel(FunnelFigures):
-    """How a screening or an event sells, by time and by door."""
+    """The sales of a screening or an event, by time and by door."""
 
     screening_id = fields.Integer(required=True, metadata={"example": 123})
 

@@ -1,4 +1,4 @@
-"""Who is behind a holder or an actor, as operators see it."""
+"""The people behind holders and actors, for operators."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who bought and who holds a ticket, as stored with it: encrypted JSON."""
+"""The buyer and the holder of a ticket, as stored with it: encrypted JSON."""
 
 from collections.abc import Mapping
 from typing import Any

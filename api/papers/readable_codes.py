@@ -14,7 +14,7 @@ TICKET_CHARACTERS = 15
 """Random characters in a ticket code: 67 bits, enough to avoid collisions and guessing."""
 
 TICKET_CODES = len(ALPHABET) ** TICKET_CHARACTERS
-"""How many ticket codes there are."""
+"""Number of possible ticket codes."""
 
 _SHORTEST = 2 * GROUP - 1
 

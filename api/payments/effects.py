@@ -1,4 +1,4 @@
-"""What notices of payment providers do: book, confirm, release, settle.
+"""Effects of payment providers' notices: book, confirm, release, settle.
 
 Everything here may be repeated: a payment books once, whatever its notice says and however often it comes. A
 notice is remembered after it has taken effect, so a notice that comes twice is acknowledged the second time;

@@ -1,4 +1,4 @@
-"""Why webhooks of payment providers are refused.
+"""Refusals of webhooks of payment providers.
 
 ApiError
 └── StripeDisabled 403, SignatureRefused 400, EventRefused 400

@@ -1,4 +1,4 @@
-"""What a payment provider can tell, in the form that all providers share.
+"""Notices of payment providers, in the form that all providers share.
 
 A provider is a module with a function that verifies a request and returns one of these notices, and an
 operation that passes it to `api.payments.effects.take_notice`; see `api.payments.stripe`.
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class PaidFor(NamedTuple):
-    """What a payment is for, as the shop has told the provider.
+    """The purpose of a payment, as the shop has told the provider.
 
     Attributes:
         user_id: who pays; None if the tickets tell.

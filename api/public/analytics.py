@@ -52,7 +52,7 @@ class WaitAnalytics(CamelCaseSchema, Waits):
 
 
 class Analytics(CamelCaseSchema, FunnelFigures):
-    """How reservations sell, by time and by door."""
+    """The sales of reservations, by time and by door."""
 
     totals = fields.Nested(TotalAnalytics, required=True)
     doors = fields.List(fields.Nested(DoorAnalytics), required=True)

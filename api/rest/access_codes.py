@@ -1,4 +1,4 @@
-"""How requests give the access code of a channel: in the body, in the query, or as a header."""
+"""The access code of a channel in requests: in the body, in the query, or as a header."""
 
 from typing import Any
 

@@ -84,7 +84,7 @@ def _schema(kind: type[Schema]) -> Schema:
 
 
 class Access(Enum):
-    """Who may call an operation.
+    """The callers that an operation admits.
 
     `PUBLIC` operations ignore tokens. `GUEST` operations work without a token, and verify one that is sent.
     `CRON` operations require the shared secret for scheduled jobs.
@@ -214,7 +214,7 @@ class Call(Struct, frozen=True):
 
     @property
     def admin(self) -> bool:
-        """Whether the caller is an administrator."""
+        """True if the caller is an administrator."""
         return self.identity is not None and self.identity.admin
 
     async def ask(self, command: Command) -> Any:
@@ -359,7 +359,7 @@ class Endpoint:
 
     @property
     def urgent(self) -> Urgency:
-        """What is refused before it and after it while the server is overloaded."""
+        """Its place in the order in which requests are refused while the server is overloaded."""
         if self.urgency is not None:
             return self.urgency
         if self.access in (Access.ADMIN, Access.CRON):
@@ -370,12 +370,12 @@ class Endpoint:
 
     @property
     def keyed(self) -> bool:
-        """Whether `Idempotency-Key` is honoured."""
+        """True if `Idempotency-Key` is honoured."""
         return self.method != "GET" and not self.secret
 
     @property
     def stores_key_first(self) -> bool:
-        """Whether the response to a request with a key is stored before it is sent.
+        """True if the response to a request with a key is stored before it is sent.
 
         An operation with a receipt stores it in its own transaction; holds do not wait for the database.
         """

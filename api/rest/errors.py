@@ -69,7 +69,7 @@ class TooManyKeys(ApiError):
 
 
 class Translation(NamedTuple):
-    """How an engine error is answered.
+    """The response to an engine error.
 
     Attributes:
         status: HTTP status.

@@ -46,22 +46,22 @@ from engine.errors import EngineError
 _LINE = re.compile(rb"(([A-Z]+) (/[!-\"$->@-~]*))(?:\?([!-\"$-~]*))? HTTP/1\.1")
 _LINES_KEPT = 16_384
 _LINE_BYTES = 512
-"""Longer request lines, not counting their query, are compiled anew each time."""
+"""Longest request line, without its query, whose compiled route is kept."""
 
 _ORIGINS_KEPT = 1024
 _ORIGIN_CHARACTERS = 256
-"""Requests with a longer Origin take the general path."""
+"""Longest Origin of a request on the fast path."""
 
 _CALLERS_KEPT = 65_536
 _CALLERS_SECONDS = 300.0
-"""After this time callers are looked up anew among the verified tokens, so that those who have left do not
+"""Time after which callers are looked up anew among the verified tokens, so that those who have left do not
 stay in memory. Less than `REMEMBERED_SECONDS`, so that tokens in use are not verified anew."""
 
 _CREDENTIALS_BYTES = 1024
-"""Longer Authorization lines are verified anew each time."""
+"""Longest Authorization line whose caller is kept; longer ones are verified each time."""
 
 _NOT_YET = (asyncio.Future, EngineError)
-"""What the engine returns in place of a reply if there is more to do."""
+"""Results of the engine that are not a reply: a future of one, or an error to answer."""
 
 _NO_HEADERS: Mapping[str, str] = {}
 _JSON = f"Content-Type: {MEDIA_TYPE}\r\n"

@@ -28,7 +28,7 @@ _PATHS_NAMED = 50
 
 
 def is_form(req: Request) -> bool:
-    """Whether the body is declared as an HTML form."""
+    """Return whether the body is declared as an HTML form."""
     return _media_type(req.headers.get("Content-Type", "")) == _FORM_TYPE
 
 

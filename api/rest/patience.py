@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 TICK_SECONDS = 0.02
-"""Some learn at most this much late that they have waited too long."""
+"""Highest delay with which some learn that they have waited too long."""
 
 Waiting = TypeVar("Waiting")
 
@@ -29,14 +29,14 @@ class Patience(Generic[Waiting]):
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, waiting: Waiting) -> None:
-        """One begins to wait."""
+        """Note that one begins to wait."""
         loop = asyncio.get_running_loop()
         self._deadlines[waiting] = loop.time() + self._seconds
         if self._timer is None:
             self._timer = loop.call_later(self._seconds, self._fire)
 
     def end(self, waiting: Waiting) -> bool:
-        """One does not wait any more. Returns False if it did not wait."""
+        """Note that one does not wait any more. Returns False if it did not wait."""
         return self._deadlines.pop(waiting, None) is not None
 
     def _fire(self) -> None:

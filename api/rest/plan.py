@@ -1,4 +1,4 @@
-"""How a request is answered, as far as its head alone determines it.
+"""Plans: the part of answering a request that its head alone determines.
 
 Clients send the same heads again and again, and `api.http1.head` caches them. A plan is computed once per
 head and cached with it. So it must not depend on anything that can change between two requests with the same
@@ -22,7 +22,8 @@ from api.services import Services
 
 _SOCKETS = "/ws/"
 _UNSERVED = Urgency.ALWAYS
-"""Of preflight requests, which precede others, and of paths that do not exist: refusing costs as much."""
+"""Urgency of preflight requests, which precede others, and of paths that do not exist. Refusing them would
+cost as much as answering."""
 _ORIGINS_KEPT = 1024
 _EXPOSED_HEADERS = (
     "Date, ETag, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Epoch, "
@@ -32,7 +33,7 @@ _EXPOSED_HEADERS = (
 
 
 class Plan:
-    """How requests with one head are answered.
+    """The plan for answering all requests with one head.
 
     Args:
         line: method, target and version.
@@ -100,7 +101,7 @@ class Plan:
 
 
 def _opens_socket(path: str, headers: HTTPHeaders) -> bool:
-    """Whether this is a WebSocket handshake. Some paths also serve plain requests (/ws/stats)."""
+    """Return whether this is a WebSocket handshake. Some paths also serve plain requests (/ws/stats)."""
     return path.startswith(_SOCKETS) and headers.get("Upgrade", "").lower() == "websocket"
 
 

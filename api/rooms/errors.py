@@ -62,7 +62,7 @@ def refusal_of(
 
 
 def _details_of(error: BaseException) -> dict[str, Any]:
-    """What else a client can show of a refusal."""
+    """Return the details of a refusal that a client can show."""
     match error:
         case PersonLimitExceeded():
             return {"limit": error.limit, "held": error.held, "bought": error.bought}

@@ -19,7 +19,7 @@ CHECK_IN_SERVICE = "check-in"
 """The service whose tokens scanners have. It can do nothing else."""
 
 TELL_SECONDS = 0.25
-"""How long scans are gathered before the servers are told."""
+"""Time for which scans are gathered before the servers are told."""
 
 RETRY_SECONDS = 1.0
 _CHANGES = frozenset({"admitted", "left", "undone", "conflict"})
@@ -31,7 +31,7 @@ class GateCounts(Schema):
 
 
 class AdmissionCounts(Schema):
-    """How many were admitted to a screening or an event."""
+    """Numbers of admissions to a screening or an event."""
 
     expected = fields.Integer(required=True, metadata={"description": "Confirmed tickets.", "example": 480})
     admitted = fields.Integer(required=True, metadata={"example": 377})

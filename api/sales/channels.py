@@ -1,4 +1,4 @@
-"""How requests and responses name channels: groups of buyers for whom seats can be kept back."""
+"""Channels in requests and responses: groups of buyers for whom seats can be kept back."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -30,7 +30,7 @@ class ByChannel(PlainQuery):
 
 
 def kept_places(blocks: Blocks, access: Collection[str]) -> Counter[int]:
-    """Return how many places nobody has of those that are kept back for the caller, by ticket type."""
+    """Return the number of free places that are kept back for the caller, by ticket type."""
     places: Counter[int] = Counter()
     for level in blocks.blocks:
         if level.block.key in access and (first := level.block.seat_ids[0]) < 0:

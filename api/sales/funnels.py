@@ -1,4 +1,4 @@
-"""What sells, by time and door: how many looked, held, let their time run out, gave back and paid.
+"""Sales by time and door: how many looked, held, let their time run out, gave back and paid.
 
 Looks are requests and sockets, not people. Everything else counts seats and places, each when it happened: a
 seat that is held before midnight and paid after it counts in two days. Seats that are bought without a hold
@@ -33,7 +33,7 @@ DOORS = ("rest", "socket", "rooms", "public", "counter", "service", "stripe")
 FORMATS = ("json", "csv")
 
 HOURS_DAYS = 2
-"""So many days are shown by hours unless the request says otherwise."""
+"""Up to this many days are shown by hours unless the request says otherwise."""
 
 _COLUMNS = ("period", "begins_at", "ends_at", "door", *STAGES, "revenue")
 
@@ -82,7 +82,7 @@ def _seconds(share: str) -> fields.Float:
 
 
 class Waits(Schema):
-    """How long it took from the hold of a seat to its payment."""
+    """Times from the hold of a seat to its payment."""
 
     tickets = _number("Paid tickets whose seats were held before.")
     median = _seconds("Half")

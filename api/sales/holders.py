@@ -1,4 +1,4 @@
-"""How holders and actors are shown to operators.
+"""Holders and actors as they are shown to operators.
 
 Guests without a token are shown by an alias, because what the engine calls them is a secret of theirs: a
 session id.

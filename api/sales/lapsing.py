@@ -1,4 +1,4 @@
-"""How many of the held seats lapse soon, in responses."""
+"""Numbers of held seats that lapse soon, in responses."""
 
 from collections.abc import Iterable
 

@@ -29,7 +29,7 @@ _BEGINS_PERIOD: Mapping[str, Callable[[date], bool]] = {
     "week": lambda day: day.weekday() == 0,
     "month": lambda day: day.day == 1,
 }
-"""Whether a day starts a new period, by granularity."""
+"""Functions that return whether a day starts a new period, by granularity."""
 
 GRANULARITIES = ("hour", *_BEGINS_PERIOD)
 
@@ -141,6 +141,6 @@ def few_boundaries(first: date, last: date, granularity: str, zone: ZoneInfo) ->
 
 
 def period_name(begin: datetime, granularity: str, zone: ZoneInfo) -> str:
-    """Return what a period is called: its first day, or the local time for an hour."""
+    """Return the name of a period: its first day, or the local time for an hour."""
     local = begin.astimezone(zone)
     return local.isoformat(timespec="minutes") if granularity == "hour" else local.date().isoformat()

@@ -32,12 +32,12 @@ def _one_of(values: tuple[str, ...]) -> fields.String:
 
 
 def _of_event(kind: type[fields.Field[Any]], example: object) -> fields.Field[Any]:
-    """A field that only event tickets have."""
+    """Return a field that only event tickets have."""
     return kind(allow_none=True, metadata={"description": "Only event tickets have it.", "example": example})
 
 
 def vouched_by_field() -> fields.String:
-    """Who vouches for a payment, as operators see it."""
+    """Return the response field that tells operators who has vouched for a payment."""
     return fields.String(
         required=True,
         allow_none=True,

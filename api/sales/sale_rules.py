@@ -20,7 +20,7 @@ PRESALES_LIMIT = 20
 
 
 def max_per_user() -> fields.Integer:
-    """The highest number of seats or tickets that one person may have, in a request."""
+    """Return the request field for the highest number of seats or tickets that one person may have."""
     return fields.Integer(
         strict=True,
         allow_none=True,
@@ -33,7 +33,7 @@ def max_per_user() -> fields.Integer:
 
 
 def beyond_limit_field() -> Flag:
-    """Whether an administrator lets somebody exceed the limits per person, in a request."""
+    """Return the request field by which an administrator lets somebody exceed the limits per person."""
     return Flag(
         load_default=False,
         metadata={
@@ -44,12 +44,12 @@ def beyond_limit_field() -> Flag:
 
 
 def sales_start() -> VenueTimestamp:
-    """When sales open, in a request."""
+    """Return the request field for the time at which sales open."""
     return VenueTimestamp(allow_none=True, metadata={"description": "When sales open; null for immediately."})
 
 
 def sales_end() -> VenueTimestamp:
-    """When sales close, in a request."""
+    """Return the request field for the time at which sales close."""
     return VenueTimestamp(allow_none=True, metadata={"description": "When sales close; null for the start."})
 
 
@@ -67,7 +67,7 @@ class PresaleDetails(RequestSchema):
 
 
 def presales(shape: type[PresaleDetails]) -> fields.List[Any]:
-    """For whom sales open earlier, in a request."""
+    """Return the request field for the channels whose sales open earlier."""
     return fields.List(
         fields.Nested(shape),
         validate=validate.Length(max=PRESALES_LIMIT),
@@ -79,7 +79,7 @@ def presales(shape: type[PresaleDetails]) -> fields.List[Any]:
 
 
 class ShownPresales(fields.List[Any]):
-    """For whom sales open earlier, in a response."""
+    """A response field with the channels whose sales open earlier."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> Any:
         each = [
@@ -90,7 +90,7 @@ class ShownPresales(fields.List[Any]):
 
 
 def shown_presales(shape: type[PresaleDetails]) -> fields.List[Any]:
-    """For whom sales open earlier, in a response."""
+    """Return the response field with the channels whose sales open earlier."""
     return ShownPresales(fields.Nested(shape), required=True)
 
 
@@ -121,7 +121,7 @@ async def with_presales(call: Call, values: Mapping[str, Any], whole: Mapping[st
 
 
 def orphan_rule() -> fields.String:
-    """What happens to a choice of seats that leaves a single free seat, in a request."""
+    """Return the request field for the rule about choices of seats that leave a single free seat."""
     return fields.String(
         validate=validate.OneOf([rule.value for rule in OrphanRule]),
         metadata={
@@ -132,7 +132,7 @@ def orphan_rule() -> fields.String:
 
 
 def orphan_share() -> fields.Float:
-    """From which share of free seats on the orphan rule is enforced, in a request."""
+    """Return the request field for the share of free seats below which the orphan rule is not enforced."""
     return fields.Float(
         allow_nan=False,
         validate=validate.Range(0, 1),
@@ -144,12 +144,12 @@ def orphan_share() -> fields.Float:
 
 
 def reentry() -> Flag:
-    """Whether visitors may leave and come back, in a request."""
+    """Return the request field that lets visitors leave and come back."""
     return Flag(metadata={"description": "Whether visitors may leave and come back with their ticket."})
 
 
 def moves_allowed() -> fields.Boolean:
-    """Whether holders may move their tickets, in a request."""
+    """Return the request field that lets holders move their tickets."""
     return fields.Boolean(
         metadata={
             "description": "Whether holders may move their tickets, within this screening, from it and to "
@@ -159,14 +159,14 @@ def moves_allowed() -> fields.Boolean:
 
 
 def moves_until() -> VenueTimestamp:
-    """Until when holders may move their tickets, in a request."""
+    """Return the request field for the time until which holders may move their tickets."""
     return VenueTimestamp(
         allow_none=True, metadata={"description": "Until when they may; null for the start of the screening."}
     )
 
 
 def transfers_allowed() -> fields.Boolean:
-    """Whether owners may give their tickets to others, in a request."""
+    """Return the request field that lets owners give their tickets to others."""
     return fields.Boolean(
         metadata={
             "description": "Whether owners may give their tickets to somebody else; true by default. "

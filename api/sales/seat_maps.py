@@ -31,7 +31,7 @@ _TAKEN_SEAT_BYTES = 600
 """Memory per taken seat, besides: its view, and what it is encoded to."""
 
 _IDLE_SECONDS = 300.0
-"""How long a seat map that nobody asks for stays in memory, as long as its screening does by default."""
+"""Time after which a seat map that nobody asks for is dropped. By default its screening stays as long."""
 
 _VERSIONS_KEPT = 1024
 
@@ -49,7 +49,7 @@ VERSION_HEADERS = {
 
 
 def blocked_field() -> fields.Boolean:
-    """Beside the status of a seat."""
+    """Return the field that stands beside the status of a seat and marks it as kept back."""
     return fields.Boolean(
         metadata={
             "description": "True beside `booked` if the seat is not sold but kept back by the organiser; "
@@ -181,7 +181,7 @@ class _EncodedMap:
         self.body = Body(_array(self.fragments))
 
     def is_of(self, seat_map: SeatMap) -> bool:
-        """Whether it is the encoding of this version."""
+        """Return whether it is the encoding of this version."""
         return self._version == (seat_map.epoch, seat_map.seq)
 
     def owned_by(self, holder: str) -> list[SeatView]:
@@ -190,7 +190,7 @@ class _EncodedMap:
 
     @property
     def size_bytes(self) -> int:
-        """Its memory without what it shares with other maps of the layout."""
+        """Its memory in bytes, without what it shares with other maps of the layout."""
         taken_bytes = _TAKEN_SEAT_BYTES * len(self._views)
         return len(self.body.plain) + _SEAT_BYTES * len(self.fragments) + taken_bytes
 

@@ -84,7 +84,7 @@ def service_of(call: Call) -> str | None:
 
 
 def is_unvouched(call: Call) -> bool:
-    """Whether tickets have to wait until a provider or a service vouches for the caller's payment."""
+    """Return whether tickets must wait until a provider or a service vouches for the caller's payment."""
     return call.services.vouched_only and not (call.identity and call.identity.service)
 
 

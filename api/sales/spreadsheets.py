@@ -14,7 +14,7 @@ MEDIA_TYPE = "text/csv; charset=utf-8"
 BYTE_ORDER_MARK = "\ufeff"
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""How formulas begin, also in full width."""
+"""Characters with which formulas begin, also in full width."""
 
 
 def csv_of(lines: Iterable[Iterable[Any]]) -> str:
@@ -25,7 +25,7 @@ def csv_of(lines: Iterable[Iterable[Any]]) -> str:
 
 
 def cell(value: Any) -> Any:
-    """Return what is written for a value."""
+    """Return the content of the cell for a value."""
     if value is None:
         return ""
     if hasattr(value, "isoformat"):

@@ -193,7 +193,7 @@ async def move_tickets(
 
 
 class _Destination(NamedTuple):
-    """Where tickets shall go, as the request says it."""
+    """The destination of tickets, as the request gives it."""
 
     screening_id: int | None
     seat_ids: tuple[int, ...] | None

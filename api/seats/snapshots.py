@@ -16,16 +16,16 @@ from engine.records import Layout
 from engine.views import SeatMap, SeatView
 
 _STATES_KEPT = 32_768
-"""Encoded seats after which those are forgotten that were not shown since the last time; 0.6 KB each."""
+"""When this many encoded seats are kept, those not shown since the last time are dropped; 0.6 KB each."""
 
 _STATES_SECONDS = 60.0
-"""Time after which the same is done even if there are fewer."""
+"""Time after which they are dropped even if there are fewer."""
 
 _SHARED_SECONDS = 1.0
-"""How old the timestamp in a snapshot may be."""
+"""Highest age of the timestamp in a snapshot."""
 
 _SEATS_KEPT = 100_000
-"""Of all snapshots that are kept for others, in all: some ten megabytes."""
+"""Most seats in all snapshots that are kept for others: some ten megabytes."""
 
 
 class Snapshots:

@@ -25,7 +25,7 @@ from engine.views import ALTERING, SeatsChanged, SeatView, StateHashed, view_wit
 
 PART_LIMIT_BYTES = 32 * 1024
 _LARGEST_SAFE_INTEGER = 2**53 - 1
-"""JavaScript rounds larger numbers, and guests have larger ids."""
+"""Largest integer that JavaScript does not round; ids of guests are larger."""
 
 _ENVELOPE_BYTES = 256
 _ENCODERS_KEPT = 4096

@@ -1,4 +1,4 @@
-"""Which addresses and URLs webhooks may be sent to.
+"""Checks the addresses and URLs that webhooks are sent to.
 
 Administrators choose the URLs, but nobody must be able to reach the operator's own machines through them. So
 each address that a connection is made to is checked at that time (`api.webhooks.client`), whatever the name
@@ -16,7 +16,7 @@ SEND_SECONDS = 10.0
 _UNUSABLE_CHARACTER = re.compile(r"[\x00-\x20\x7f\\]")
 WEB_PORTS = frozenset({80, 443})
 FIRST_FREE_PORT = 1024
-"""From here on ports belong to no system service, such as mail (25) or a name server (53)."""
+"""Lowest port that belongs to no system service, such as mail (25) or a name server (53)."""
 
 _NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
 _IPV4_COMPATIBLE = ip_network("::/96")

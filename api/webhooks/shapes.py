@@ -1,4 +1,4 @@
-"""What webhooks and their deliveries look like in requests and responses."""
+"""Schemas of webhooks and their deliveries in requests and responses."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -25,7 +25,7 @@ from engine.catalogue_errors import WebhookLimitReached
 from engine.errors import NotFound
 
 OVERLAP_SECONDS = 24 * 3600.0
-"""How long an old secret signs too."""
+"""Time for which requests are also signed with the old secret."""
 
 webhooks = Resource("/api/v1/admin/webhooks", tag="Webhooks")
 

@@ -47,7 +47,7 @@ class MessageHandler(Protocol):
 
 
 class Ending(NamedTuple):
-    """How a connection ended.
+    """The end of a connection.
 
     Attributes:
         code: code of the close frame; 1005 if it had none, 1006 without a close frame (RFC 6455, section

@@ -1,4 +1,4 @@
-"""Which holders a socket has to warn, because their holds will expire soon.
+"""Warnings on sockets to holders whose holds will expire soon.
 
 The engine announces each deadline once (`engine.events.HoldsExpiring`), as a change without seats. Each
 endpoint sends it in its own message format, and only to the holder's sockets.

@@ -396,7 +396,7 @@ class SeatFeed:
             audience.gather(change)
 
     def wants_hashes(self, screening_id: int) -> bool:
-        """Whether a socket that watches a screening has asked for hashes."""
+        """Return whether a socket that watches a screening has asked for hashes."""
         audience = self._audiences.get(screening_id)
         return audience is not None and audience.hashed > 0
 

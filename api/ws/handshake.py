@@ -87,7 +87,7 @@ class SocketEndpoint(Router):
     def find_handler(
         self, request: HTTPServerRequest, path_args: Sequence[bytes] = (), **_: Any
     ) -> "Handshake":
-        """Return what answers a request."""
+        """Return the object that answers a request."""
         return Handshake(self, request, path_args)
 
     def new_socket(self, *, deflates: bool) -> tuple[ClientSocket, SocketConnection]:

@@ -1,7 +1,7 @@
-"""Which sockets have news from the waiting list: of a new offer, or that a seat is free.
+"""News from the waiting list for sockets: a new offer, or a seat that is free.
 
-The engine tells it as a change without seats (`engine.waitlist_records.WaitlistChanged`). Each endpoint sends
-it in its own message format, and only to the sockets of the entry's holder.
+The engine announces them as a change without seats (`engine.waitlist_records.WaitlistChanged`). Each
+endpoint sends them in its own message format, and only to the sockets of the entry's holder.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from engine.waitlist_records import WaitlistChanged, WaitlistEntry
 
 
 class News(NamedTuple):
-    """What one entry has brought its holder.
+    """News of one entry for its holder.
 
     Attributes:
         at: when it happened, in seconds since the epoch.

@@ -1,4 +1,4 @@
-"""When sales open and close, and that a screening is cancelled, as all sockets tell it.
+"""Messages of all sockets about the opening and closing of sales, and the cancellation of a screening.
 
 A client that joins gets both times and the server's present time, so that its countdown follows the server's
 clock. When the time has come, every watcher gets a message.
@@ -39,10 +39,10 @@ def server_time_field() -> fields.AwareDateTime:
 
 
 def sales_start_field() -> fields.AwareDateTime:
-    """When sales open, in the first message to a client."""
+    """Return the field for the time at which sales open, of the first message to a client."""
     return timestamp_field("When sales open; null if they have always been open", _START, allow_none=True)
 
 
 def sales_end_field() -> fields.AwareDateTime:
-    """When sales close, in the first message to a client."""
+    """Return the field for the time at which sales close, of the first message to a client."""
     return timestamp_field("When sales close; null for the start", _END, allow_none=True)

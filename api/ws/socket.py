@@ -43,7 +43,7 @@ from engine.ports import Clock
 
 
 class CloseReason(NamedTuple):
-    """Why a socket is closed: a close code (RFC 6455, section 7.4, or 4000 + an HTTP status) and a reason."""
+    """A close code (RFC 6455, section 7.4, or 4000 + an HTTP status) and a reason for closing a socket."""
 
     code: int
     reason: str

@@ -18,7 +18,7 @@ _ENTITY_TAG = re.compile(rb"\r\netag:[ \t]*([^\r]+)", re.IGNORECASE)
 
 
 class Address(NamedTuple):
-    """Where a server listens."""
+    """The address at which a server listens."""
 
     host: str
     port: int

@@ -19,10 +19,10 @@ from bench.load.pipeline import Connection, connect_all
 from bench.load.tally import Tally, measured
 
 DRAIN_SECONDS = 5.0
-"""How long responses are awaited after the last request is due. Unanswered requests count with their age."""
+"""Time to wait for responses after the last request is due. Unanswered requests count with their age."""
 
 TICK_SECONDS = 100e-6
-"""How often due requests are looked for. Timers of event loops are no finer than a millisecond."""
+"""Interval of looking for due requests. Timers of event loops are no finer than a millisecond."""
 
 
 class Schedule:

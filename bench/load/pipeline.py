@@ -14,7 +14,7 @@ CONNECTED_AT_ONCE = 100
 """Connections that are opened at the same time: fewer than a server's backlog of 128."""
 
 DRAIN_SECONDS = 10.0
-"""How long responses are awaited after the last request."""
+"""Time to wait for responses after the last request."""
 
 
 class Connection(asyncio.Protocol):

@@ -15,7 +15,7 @@ from bench.load.pipeline import CONNECTED_AT_ONCE, Connection, Pipeline, connect
 from bench.load.tally import Tally, measured
 
 READY_SECONDS = 120.0
-"""How long a load may go on without opening another socket."""
+"""Time after which a load that opens no further sockets fails."""
 
 REFUSED = 0x100
 """Outcome of a command that the server refused; outcomes of other frames are their opcodes."""

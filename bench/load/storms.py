@@ -21,7 +21,7 @@ from bench.load.tally import Tally, TooManyFailures, measured
 from frontrow_client.retries import Backoff
 
 _RECEIVE_BUFFER_BYTES = 2048
-"""Of a socket that stops reading, so that the server soon has to keep what the kernel does not take."""
+"""Buffer of a socket that stops reading: small, so that the server soon has to keep data in its outbox."""
 
 _READ_AT_ONCE = 20
 _READ_PAUSE_SECONDS = 0.002
@@ -30,10 +30,10 @@ _LAST_FRAMES_SECONDS = 10.0
 _BYTE_SECONDS = 1.0
 _REPLACED_AFTER_SECONDS = 1.0
 _OPENED_PER_SECOND = 300.0
-"""How many clients of one process come per second before the storm: together fewer than are admitted."""
+"""Clients per process and second that come before the storm: together fewer than are admitted."""
 
 _IP_BIND_ADDRESS_NO_PORT = 24
-"""Of Linux; `socket` names it from Python 3.12 on."""
+"""The option of Linux, which `socket` names from Python 3.12 on."""
 
 _ATTEMPT_SECONDS = 20.0
 _RETRY_AFTER = re.compile(rb"\r\nretry-after:[ \t]*(\d+)", re.IGNORECASE)
@@ -367,12 +367,12 @@ class _Returning(Socket):
 
     @property
     def is_refused(self) -> bool:
-        """Whether the server answered the handshake with an error."""
+        """True if the server answered the handshake with an error."""
         return self._frames is None and bool(self._head)
 
     @property
     def retry_after_seconds(self) -> float | None:
-        """How long the server asks to wait."""
+        """Time that the server asks to wait; None if it does not ask."""
         match = _RETRY_AFTER.search(self._head)
         return float(match[1]) if match else None
 

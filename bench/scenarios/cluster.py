@@ -23,7 +23,7 @@ IN_FLIGHT = (1, 8, 32)
 """Holds in flight at one owner."""
 
 _RELEASE_FACTOR = 10
-"""Releasing may take so many times as long as holding."""
+"""Multiple of the time for holding that releasing may take."""
 
 _NATS = "nats_us"
 

@@ -14,10 +14,10 @@ from bench.stage import Frontrow, Server, Stage
 
 _SEATS_PER_ROW = 20
 _RIVALS = 4
-"""How often each pair is wanted."""
+"""Requests for each pair, of which one can succeed."""
 
 _LONGEST_FACTOR = 20
-"""A hall must be sold out within so many times the usual round."""
+"""Multiple of the usual round within which a hall must be sold out."""
 
 
 async def prepare_hot_seat(stage: Stage) -> Contenders:

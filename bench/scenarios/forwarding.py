@@ -1,4 +1,4 @@
-"""What asking another node costs beside HTTP and PostgreSQL: two nodes in one process, a real NATS server.
+"""The cost of asking another node, without HTTP and PostgreSQL: two nodes in one process, a real NATS server.
 
 Clients send their holds together and wait for all answers. The figure is the processor time of both nodes.
 `messages` and `records` are the least that two processes need to tell each other the same: a message in each

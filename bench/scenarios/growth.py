@@ -16,7 +16,7 @@ _KILL_AFTER = 0.5
 """Share of a round after which the server is killed."""
 
 _BEGIN_SECONDS = 60.0
-"""How long the load may take to hold its first seat."""
+"""Time limit for the load to hold its first seat."""
 
 _RELEASE_SECONDS = 60.0
 

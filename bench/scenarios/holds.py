@@ -14,13 +14,13 @@ from bench.seats import Each, SeatPairs, Walk, release_all
 from bench.stage import ACTIVATION_SECONDS, Server, Stage
 
 _RELEASE_FACTOR = 10
-"""Releasing may take so many times as long as holding."""
+"""Multiple of the time for holding that releasing may take."""
 
 _SHARE = 0.5
-"""Requests arrive at this share of the server's capacity."""
+"""Share of the server's capacity at which requests arrive."""
 
 _MORE_SCREENINGS = 3
-"""Sold seats do not come back, so sales need so many times the usual screenings."""
+"""Multiple of the usual screenings that sales need, since sold seats do not come back."""
 
 
 class Buyers:

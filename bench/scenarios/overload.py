@@ -26,7 +26,8 @@ from bench.stage import Frontrow, Stage
 
 LOOK, HOLD, SALE = range(3)
 _ORDER = (*(LOOK, LOOK, HOLD) * 16, LOOK, SALE)
-"""So few sales that PostgreSQL, beside the load process, has time for three times as many."""
+"""Order of the kinds of requests. Sales are so few that PostgreSQL, beside the load process, has time for
+three times as many."""
 
 _PARTY = 4
 _HELD_SEATS = 1000
@@ -46,7 +47,7 @@ _WAIT_MS = 100
 
 _GOOD = frozenset({OK, CREATED, NO_CONTENT})
 _NORMAL_FACTOR = 3.0
-"""After the surge all is normal again when p99 is below so many times that before, or `_NORMAL_MS`."""
+"""After the surge, p99 is normal again below this multiple of p99 before it, or below `_NORMAL_MS`."""
 
 _NORMAL_MS = 20.0
 
@@ -92,7 +93,7 @@ class Shop:
         }
 
     async def _capacity(self) -> float:
-        """Return how many requests per second are answered if none comes before another is answered."""
+        """Return the requests answered per second if each connection waits for its previous response."""
         plan, server = self.stage.plan, self.server
         visits = InTurns(self.kinds(plan.connections), _ORDER)
         peak = await self.stage.load.run(
@@ -155,7 +156,7 @@ def _figures(tally: SurgeTally, capacity: float, seconds: float) -> Figures:
 
 
 def _growth_mb(sizes: Sequence[int]) -> Figures:
-    """Return by how much memory has grown, and how much of that after half of the time."""
+    """Return the growth of memory in megabytes, and the part of it after half of the time."""
     half = (len(sizes) + 1) // 2
     earlier, later = sizes[:half], sizes[half:] or sizes
     return {

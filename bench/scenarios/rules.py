@@ -1,4 +1,4 @@
-"""What the organiser's rules cost: holds in screenings that use all of them, beside screenings with none."""
+"""The cost of the organiser's rules: holds in screenings with all of them, beside screenings with none."""
 
 from bench.plan import Contenders
 from bench.scenarios.holds import Buyers

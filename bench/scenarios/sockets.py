@@ -14,7 +14,7 @@ from bench.seats import Repeated, SeatPairs
 from bench.stage import GREETING, Server, Stage, watching_paths
 
 AHEAD = (1, 2, 4, 16)
-"""How many changes are in flight. `tornado-broadcast` is only measured with the most."""
+"""Numbers of changes in flight. `tornado-broadcast` is only measured with the highest."""
 
 _PROBE_SECONDS = 0.5
 _HALL = (15, 20)

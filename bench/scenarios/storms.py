@@ -1,4 +1,4 @@
-"""What others notice while many clients read nothing, finish no handshake, or come back after a restart.
+"""Effects on others while many clients read nothing, finish no handshake, or come back after a restart.
 
 Each contender has a calm phase first, on the same server, whose p99 is `calm_p99_ms`. Servers have their
 default limits, but for what the contender is about and for the limit on open files.
@@ -33,11 +33,11 @@ _HALL = (15, 20)
 _CHANGED_SEATS = 100
 _CHANGE_EVERY_SECONDS = 0.1
 _READING_FACTOR = 4.0
-"""Readers are watched for so many rounds' seconds: a server drops no socket before its outbox is full."""
+"""Multiple of a round for which readers are watched: a server drops no socket before its outbox is full."""
 
 _SWITCHING = 101
 _FULL_SECONDS = 2.0
-"""How long slow clients stay before others come. A server makes room only after a second."""
+"""Time for which slow clients stay before others come. A server makes room only after a second."""
 
 _VISITS_FACTOR = 2.0
 _VISITS_PER_SECOND = 50.0
@@ -221,7 +221,7 @@ class _Visitors(NamedTuple):
 
 
 def _fitting(number: int) -> int:
-    """Return how many connections of a wanted number one process may have."""
+    """Return the wanted number of connections, or as many as one process may have if those are fewer."""
     _, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
     return min(number, allowed - _OTHER_DESCRIPTORS)
 

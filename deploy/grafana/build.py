@@ -1,7 +1,7 @@
-"""What our dashboards show. `make dashboards` writes them to `dashboards/` as the JSON that Grafana reads.
+"""The contents of our dashboards. `make dashboards` writes them to `dashboards/` as JSON for Grafana.
 
-`$instance` is the chosen server. Workers of a server are added up. What all nodes read from the same database is taken
-once, as the maximum.
+`$instance` is the chosen server. Workers of a server are added up. Figures that all nodes read from the same
+database are taken once, as the maximum.
 """
 
 from collections.abc import Iterator

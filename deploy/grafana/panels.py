@@ -1,4 +1,4 @@
-"""How our dashboards look: a few functions above the builders of Grafana's own SDK.
+"""The look of our dashboards: a few functions above the builders of Grafana's own SDK.
 
 A panel in Grafana's JSON takes forty lines, of which four are about what it shows. Here it takes those four,
 and all panels look alike.

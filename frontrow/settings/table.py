@@ -97,7 +97,7 @@ class Settings(
 
     @property
     def metrics_open(self) -> bool:
-        """Whether the API's port serves the metrics without a token."""
+        """True if the API's port serves the metrics without a token."""
         return not (self.metrics_port or self.metrics_token or self.production)
 
     @property
@@ -107,12 +107,12 @@ class Settings(
 
     @property
     def production(self) -> bool:
-        """Whether weak or missing secrets are rejected."""
+        """True in production, where weak or missing secrets are rejected."""
         return self.env == "production"
 
     @property
     def end_seconds(self) -> float:
-        """After how many seconds a worker that was told to end is killed."""
+        """Seconds after which a worker that was told to end is killed."""
         return self.stop_seconds + _END_MARGIN_SECONDS
 
     @property

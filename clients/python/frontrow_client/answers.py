@@ -49,7 +49,7 @@ class Answer(NamedTuple):
 
     @property
     def next_cursor(self) -> str | None:
-        """Where the next page of a list begins; None after the last one."""
+        """Cursor at which the next page of a list begins; None after the last one."""
         if not self.is_enveloped:
             return self.headers.get("x-next-cursor")
         meta = msgspec.json.decode(self.content).get("meta", {})

@@ -158,11 +158,11 @@ class NotAllowed(ApiError):
 
 
 class NotFound(ApiError):
-    """It does not exist, or the caller may not know that it does."""
+    """The requested record does not exist, or the caller may not know that it does."""
 
 
 class Conflict(ApiError):
-    """The present state forbids it."""
+    """The present state does not allow the request."""
 
 
 class TooManyRequests(ApiError):

@@ -1,4 +1,4 @@
-"""What sockets need without any input and output: close codes, and the picture of a screening's seats.
+"""The parts of sockets without input and output: close codes, and the picture of a screening's seats.
 
 The rules are those of the JavaScript client; `docs/websocket.md` describes the messages.
 """
@@ -43,7 +43,7 @@ _PASSING = frozenset({4408, 4409, 4425, 4429})
 
 
 class Next(Enum):
-    """What to do after a connection has ended."""
+    """The next step after a connection has ended."""
 
     RETURN = auto()
     """Reconnect after a pause."""

@@ -1,7 +1,7 @@
-"""What the server returns about screenings, seats and tickets.
+"""Models of screenings, seats and tickets, as the server returns them.
 
 All models are immutable. Fields that a newer server adds are ignored. Values of enumerations are plain
-strings, so that a new one is no error; comments name those that there are. Times have a time zone.
+strings, so that a new one is no error; comments name the present ones. Times have a time zone.
 """
 
 from datetime import date, datetime
@@ -101,21 +101,21 @@ class PlacedSeat(Seat, frozen=True, kw_only=True):
 
 
 class SeatPrice(Model, frozen=True, kw_only=True):
-    """What a type of seats costs in a screening."""
+    """The price of a type of seats in a screening."""
 
     seat_type: str
     price: float
 
 
 class Presale(Model, frozen=True, kw_only=True):
-    """When sales open for the buyers of a channel."""
+    """The opening of sales for the buyers of a channel."""
 
     channel: str
     sales_start: datetime
 
 
 class Showing(Model, frozen=True, kw_only=True):
-    """What screenings and showtimes have in common.
+    """Base of screenings and showtimes.
 
     `starts_at_local` is the time on the clock of the cinema.
     """
@@ -181,12 +181,12 @@ class SeatState(Model, frozen=True, kw_only=True):
 
     @property
     def is_available(self) -> bool:
-        """Whether anybody can reserve it."""
+        """True if anybody can reserve it."""
         return self.status == "available"
 
 
 class Scarcity(Model, frozen=True, kw_only=True):
-    """How much of a screening or event is left.
+    """Numbers of seats or places of a screening or event that are left, held and waited for.
 
     `lapsing` says how many of the held ones are free again within "60", "120" and "300" seconds unless they
     are bought.
@@ -232,7 +232,7 @@ class Reserved(Model, frozen=True, kw_only=True):
 
     @property
     def total(self) -> float:
-        """What the seats cost together."""
+        """Total price of the seats."""
         return round(sum(reservation.price or 0.0 for reservation in self.reservations), 2)
 
 
@@ -292,7 +292,7 @@ class TicketRecord(Model, frozen=True, kw_only=True):
 
 
 class _AnyRefund(Model, frozen=True, kw_only=True):
-    """What all see of a refund."""
+    """Base of refunds: the fields that everybody sees."""
 
     id: int
     payment_id: str
@@ -310,7 +310,7 @@ class _AnyRefund(Model, frozen=True, kw_only=True):
 
 
 class OwnRefund(_AnyRefund, frozen=True, kw_only=True):
-    """What is owed or was paid back to the caller, with the screening or event that the money was for."""
+    """Money owed or paid back to the caller, with the screening or event that it was for."""
 
     title: str
     place: str | None
@@ -320,7 +320,7 @@ class OwnRefund(_AnyRefund, frozen=True, kw_only=True):
 
 
 class Refund(_AnyRefund, frozen=True, kw_only=True):
-    """What is owed to a buyer, until it is settled with a `reference`."""
+    """Money owed to a buyer, until it is settled with a `reference`."""
 
     holder: str
     user_id: int | None

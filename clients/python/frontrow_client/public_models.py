@@ -1,4 +1,4 @@
-"""What the server returns about events, tickets by quantity, and tickets at the door.
+"""Models of events, tickets by quantity, and tickets at the door, as the server returns them.
 
 In the JSON of the public API names are in camelCase; here they are in snake_case like all others.
 """
@@ -16,14 +16,14 @@ class PublicModel(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class EventPresale(PublicModel, frozen=True, kw_only=True, rename="camel"):
-    """When sales open for the buyers of a channel."""
+    """The opening of sales for the buyers of a channel."""
 
     channel: str
     sales_start: datetime
 
 
 class TicketCounts(PublicModel, frozen=True, kw_only=True, rename="camel"):
-    """Numbers of tickets. `lapsing` says how many reserved ones are free again within so many seconds."""
+    """Numbers of tickets. `lapsing` has, by seconds, how many reserved ones are free again by then."""
 
     total: int
     sold: int
@@ -36,7 +36,7 @@ class TicketCounts(PublicModel, frozen=True, kw_only=True, rename="camel"):
 
 
 class TicketAvailability(TicketCounts, frozen=True, kw_only=True, rename="camel"):
-    """How many tickets of a type are left, by the server's clock."""
+    """Numbers of tickets of a type, at the time of the server's clock."""
 
     server_time: datetime
 
@@ -242,7 +242,7 @@ class OfflineScan(Model, frozen=True, kw_only=True):
 
 
 class ScanResult(Model, frozen=True, kw_only=True):
-    """What became of a scan that was reported later: see `docs/tickets.md`."""
+    """The result of a scan that was reported later: see `docs/tickets.md`."""
 
     scan_id: str
     result: str
@@ -253,14 +253,14 @@ class ScanResult(Model, frozen=True, kw_only=True):
 
 
 class GateCount(Model, frozen=True, kw_only=True):
-    """How many were admitted at a gate."""
+    """Number of those who were admitted at a gate."""
 
     gate: str
     admitted: int
 
 
 class AdmissionCounts(Model, frozen=True, kw_only=True):
-    """How many are expected, were admitted and are inside."""
+    """Numbers of those who are expected, were admitted and are inside."""
 
     expected: int
     admitted: int

@@ -170,7 +170,7 @@ class SalesNotOpen(SalesClosed):
 
     @property
     def opens_at(self) -> datetime | None:
-        """When sales open."""
+        """Time at which sales open."""
         return self.sales_start
 
 
@@ -358,6 +358,6 @@ class SeatsTaken(Conflict, codes="seats_taken"):
 
 
 class LimitReached(Conflict, codes="block_limit_reached room_full room_limit_reached webhook_limit_reached"):
-    """There are as many as the server allows."""
+    """There are as many of the kind already as the server allows."""
 
     limit: int | None = None

@@ -1,4 +1,4 @@
-"""When a failed request is sent again, and after which pause.
+"""Decides whether a failed request is sent again, and after which pause.
 
 A request is repeated if that is safe: it only reads, or it has an idempotency key, so that the server
 executes it once and repeats its answer. Anything else is repeated only if it was certainly not executed: it

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 RENEWED_BEFORE_SECONDS = 60.0
-"""A token is renewed so long before it expires, or after half of its life if that is shorter."""
+"""Time before its expiry at which a token is renewed; half of its life if that is shorter."""
 
 
 @dataclass
 class TokenKeeper:
-    """What a client knows about its caller.
+    """The credentials of a client's caller.
 
     Attributes:
         access: the token that is sent; None for nobody.
@@ -51,10 +51,10 @@ class TokenKeeper:
 
     @property
     def is_renewable(self) -> bool:
-        """Whether there is a way to another token."""
+        """True if there is a way to get another token."""
         return self.is_guest or self.refresh is not None or self.password is not None
 
     @property
     def is_due(self) -> bool:
-        """Whether the token expires soon."""
+        """True if the token expires soon and can be renewed."""
         return self.is_renewable and self._renew_at is not None and self.clock() >= self._renew_at

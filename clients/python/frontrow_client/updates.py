@@ -1,4 +1,4 @@
-"""What sockets tell: the elements of `watch_seats`, `watch_events` and `rooms`."""
+"""Updates from sockets: the elements of `watch_seats`, `watch_events` and `rooms`."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -86,13 +86,13 @@ SeatUpdate = SeatsChanged | SalesChanged | HoldExpiring | SeatsOffered | SeatFre
 
 
 class EventModel(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Base of what the event socket tells."""
+    """Base of the updates from the event socket."""
 
     event_id: int
 
 
 class TicketsLeft(EventModel, frozen=True, kw_only=True, rename="camel"):
-    """How many seats or tickets of an event are neither reserved nor sold."""
+    """Number of seats or tickets of an event that are neither reserved nor sold."""
 
     available_seats: int
     seat_capacity: int
@@ -136,7 +136,7 @@ class TicketsOffered(EventModel, frozen=True, kw_only=True, rename="camel"):
 
 
 class CheckInsChanged(EventModel, frozen=True, kw_only=True, rename="camel"):
-    """How many are expected, were admitted and are inside."""
+    """Numbers of those who are expected, were admitted and are inside."""
 
     expected: int
     admitted: int
@@ -178,7 +178,7 @@ class Selection(Model, frozen=True, kw_only=True):
 
 
 class RoomModel(Model, frozen=True, kw_only=True):
-    """Base of what rooms tell."""
+    """Base of the updates from rooms."""
 
     room_id: str
 

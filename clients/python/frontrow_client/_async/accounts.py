@@ -1,4 +1,4 @@
-"""Who the caller is: users, guests, and sessions of the public API."""
+"""The identity of the caller: users, guests, and sessions of the public API."""
 
 from typing import Any
 

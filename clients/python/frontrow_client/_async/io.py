@@ -1,4 +1,4 @@
-"""What differs between the asynchronous and the synchronous client; `_sync/io.py` is the counterpart."""
+"""The differences between the asynchronous and the synchronous client; the counterpart is `_sync/io.py`."""
 
 import asyncio
 from typing import Any

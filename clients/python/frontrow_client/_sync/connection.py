@@ -24,13 +24,13 @@ ANSWER_SECONDS = 10.0
 
 PING_SECONDS = 15.0
 STABLE_SECONDS = 10.0
-"""After a connection has worked for so long, the next pause is short again."""
+"""Time for which a connection has to work until the next pause is short again."""
 
 MESSAGE_LIMIT_BYTES = 2**20
 
 
 class LiveSocket(Iterator[T], Generic[T]):
-    """What all sockets have in common. Iterate over it; use it as a context manager to close it afterwards.
+    """Base of all sockets. Iterate over it; use it as a context manager to close it afterwards.
 
     Only one thread may iterate, while others may call the methods that send.
 
@@ -66,7 +66,7 @@ class LiveSocket(Iterator[T], Generic[T]):
         return {}
 
     def _opened(self) -> None:
-        """Say what has to be said first."""
+        """Send the messages with which a connection begins."""
 
     def _take(self, message: Mapping[str, Any]) -> Iterable[T]:
         """Return what a message tells.

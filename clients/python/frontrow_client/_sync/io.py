@@ -1,4 +1,4 @@
-"""What differs between the asynchronous and the synchronous client; `_async/io.py` is the counterpart."""
+"""The differences between the synchronous and the asynchronous client; the counterpart is `_async/io.py`."""
 
 import threading
 import time

@@ -49,7 +49,7 @@ class SeatWatch(LiveSocket[SeatUpdate]):
 
     @property
     def mismatches(self) -> int:
-        """How often the seats were not the server's, as its hash has shown; they were loaded again."""
+        """Number of times that the server's hash showed a difference, so that the seats were loaded again."""
         return self._picture.mismatches
 
     def _query(self) -> Mapping[str, Any]:
@@ -72,7 +72,7 @@ _TOLD: Mapping[str, type[EventUpdate]] = {
 
 
 class EventWatch(LiveSocket[EventUpdate]):
-    """How many seats or tickets events have left. After a lost connection it subscribes to all of them again.
+    """Seats or tickets that events have left. After a lost connection it subscribes to all of them again.
 
     Args:
         client: whose socket it is; it needs a token, or a session.
