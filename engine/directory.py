@@ -345,7 +345,7 @@ class ScreeningDirectory:
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-        for actor in self._actors.values():
+        for actor in tuple(self._actors.values()):  # one that fails is unloaded
             actor.close(Stopping())
             actor.store_digest()
 

@@ -231,3 +231,18 @@ async def test_a_screening_that_fails_while_it_is_given_up_remembers_guests() ->
     house.journal.automatic = True
     with pytest.raises(GuestLimitExceeded):
         await house.screenings.ask(HoldSeats(1, "client:b", (2, 3, 4, 5), guest_network=network))
+
+
+async def test_a_screening_that_fails_as_the_server_stops_leaves_the_others_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    house = House()
+    for screening_id in (1, 2):
+        await house.hold("user:7", 1, screening_id=screening_id)
+    broken = house.screenings.owned.actors[1]
+    broken.screening._state.seats = None  # type: ignore[assignment]
+    await house.screenings.stop()
+    assert "screening 1 failed and is unloaded" in caplog.text
+    await house.journal.flushed(2)
+    assert [digest.screening_id for digest in house.database.digests] == [2]
+    caplog.clear()
