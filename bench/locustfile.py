@@ -122,7 +122,7 @@ def prepare(environment: Environment, **_: Any) -> None:
 
 
 class Visitor(FastHttpUser):
-    """Somebody at a seat map."""
+    """A visitor who looks at a seat map."""
 
     wait_time = between(0.2, 2)
 

@@ -16,7 +16,7 @@ Samples = dict[str, dict[str, list[float]]]
 
 @dataclass(frozen=True)
 class Plan:
-    """The same for all contenders. The defaults are those of the published measurements.
+    """Sizes and durations of a run, the same for all contenders; by default those of the published runs.
 
     Attributes:
         rounds: how many rounds count.

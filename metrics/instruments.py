@@ -23,7 +23,7 @@ Counts = defaultdict[Labels, float]
 
 
 PART_SAMPLES = 50
-"""Samples of a part of a family. To render so many takes about half a millisecond."""
+"""Most samples in a part of a family. Rendering them takes about half a millisecond."""
 
 
 def batched(entries: Iterable[T], size: int) -> Iterator[Sequence[T]]:

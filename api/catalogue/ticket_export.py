@@ -26,7 +26,7 @@ from engine.vouching import providers_id
 log = logging.getLogger("frontrow.api")
 
 PAGE_TICKETS = 500
-"""Tickets that are read and sent at once. Decrypting so many takes a few milliseconds."""
+"""Tickets that are read and sent at once. Decrypting them takes a few milliseconds."""
 
 _PERSON = ("full_name", "email", "identity_type", "identity_number", "whatsapp")
 

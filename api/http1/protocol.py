@@ -253,7 +253,7 @@ class Http1Protocol(asyncio.Protocol):
     # Called by a request (`api.http1.connection.Wire`).
 
     def send(self, *pieces: bytes) -> "asyncio.Future[None]":
-        """Send octets, after all that was sent before. The future tells that more may be sent."""
+        """Send bytes, after all that was sent before. The future completes when more may be sent."""
         self._wrote_lately = True
         return self._outflow.send(*pieces)
 

@@ -419,7 +419,7 @@ def waitlist_offered(occasion: Occasion, seats: int, until: datetime, url: str, 
 
 
 def seat_free(occasion: Occasion, row: str, number: int, url: str, reader: Reader) -> Letter:
-    """A seat is free about which somebody wanted to be told."""
+    """A seat is free, and the reader wanted to be told about it."""
     words = reader.words
     seat = place_in(words, row, number, None)
     return Letter(

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from api.papers.readable_codes import ALPHABET, TICKET_CHARACTERS, TICKET_CODES, number_of, ticket_code_of
 
 ISSUES_LIMIT = 1000
-"""A ticket has fewer issues than this."""
+"""Upper bound of the number of a ticket's issue, exclusive."""
 
 _LEFT: int = len(ALPHABET) ** (TICKET_CHARACTERS // 2)
 _RIGHT: int = TICKET_CODES // _LEFT

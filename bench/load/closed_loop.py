@@ -54,8 +54,8 @@ class ClosedLoop:
     """A load: connections send requests for a time, or until they end.
 
     With `revalidates`, each connection sends the ETag of its latest response (RFC 9110 section 13.1.2).
-    With `more_addresses`, the connections are divided among all addresses. With `rate`, they send at most so
-    many requests a second together, all at the same times.
+    With `more_addresses`, the connections are divided among all addresses. With `rate`, they send at most
+    that many requests a second together, all at the same times.
     """
 
     address: Address

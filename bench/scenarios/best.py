@@ -1,4 +1,4 @@
-"""The decision which seats are the best for a party, in half full halls, without I/O.
+"""The choice of the best seats for a party, in half full halls, without I/O.
 
 Either the better half of the seats is taken, as it is after many parties, or a half chosen by chance. Or one
 to three seats are free and as many taken, in turns: then parties of six are refused, or split over two rows.

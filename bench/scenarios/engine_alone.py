@@ -28,7 +28,7 @@ from engine.views import SeatsChanged
 from frontrow.collector import freeze_startup_objects
 
 HELD = 1
-"""The only outcome."""
+"""The only outcome of these loads."""
 
 _SEATS_PER_ROW = 100
 _AT_ONCE = 200
@@ -49,7 +49,7 @@ class NoJournal:
             entry.settled(None)
 
     def remember(self, record: IdempotencyRecord, settled: Settled | None = None) -> None:
-        """Forget."""
+        """Do nothing."""
 
     async def flushed(self, screening_id: int | None = None) -> None:
         """Return at once."""
@@ -62,10 +62,10 @@ class NoAudience:
     """An `engine.ports.Publisher` without subscribers."""
 
     def publish(self, change: SeatsChanged) -> None:
-        """Forget."""
+        """Do nothing."""
 
     def wants_hashes(self, screening_id: int) -> bool:
-        """Return that nobody does."""
+        """Return False: there are no subscribers."""
         return False
 
 

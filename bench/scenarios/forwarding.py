@@ -44,7 +44,7 @@ TOGETHER = (1, 8, 32)
 """Holds that are sent together."""
 
 _SHARE = 20
-"""A round has this share of the holds that the engine alone does in one."""
+"""Factor by which a round has fewer holds than a round of the engine alone."""
 
 _SECONDS = 60.0
 

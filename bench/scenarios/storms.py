@@ -245,7 +245,7 @@ async def _open_sockets(server: Frontrow) -> float:
 async def _reached(
     count_open: Callable[[], Awaitable[float]], wanted: float, loads: Sequence[asyncio.Task[Tally]]
 ) -> None:
-    """Wait until so many connections are open.
+    """Wait until `wanted` connections are open.
 
     Raises:
         MeasurementFailed: there are no more of them for `READY_SECONDS`, or a load has ended.

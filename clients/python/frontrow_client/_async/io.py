@@ -21,7 +21,7 @@ async def receive(socket: Socket, seconds: float | None) -> str | bytes:
     """Return the next message.
 
     Raises:
-        TimeoutError: none came within so many seconds.
+        TimeoutError: none came within `seconds`.
     """
     if seconds is None:
         return await socket.recv()

@@ -24,6 +24,6 @@ def receive(socket: Socket, seconds: float | None) -> str | bytes:
     """Return the next message.
 
     Raises:
-        TimeoutError: none came within so many seconds.
+        TimeoutError: none came within `seconds`.
     """
     return socket.recv(timeout=seconds)
