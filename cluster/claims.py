@@ -109,7 +109,7 @@ class Claims:
 
         Args:
             key: the key.
-            value: what the claim is about: what msgpack can encode.
+            value: what the claim is about; anything that msgpack can encode.
             lost: called when the claim is given to somebody else, perhaps before it is returned.
 
         Returns:

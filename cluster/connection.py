@@ -331,8 +331,8 @@ class _Client(Client):
     """Handles messages as they are read, and writes them at once.
 
     The library's way takes several tasks, queues and turns of the event loop for each message, which costs
-    more than everything else that is done with it. Only what is no whole message of a subscription takes it.
-    While handlers are busy, nothing more is read, so NATS keeps what is to come.
+    more than everything else that is done with it. Only data other than whole messages of subscriptions goes
+    that way. While handlers are busy, nothing more is read, so NATS keeps the messages to come.
 
     Attributes:
         handlers: by the number of their subscription.

@@ -1,4 +1,4 @@
-"""Tells what this node has heard, from its own beats that come back to it through NATS.
+"""Tells up to when this node has heard everything, from its own beats that come back through NATS.
 
 NATS carries messages in order. So when a beat of its own comes back, the node has heard everything that the
 others had sent before it. This is how it tells silence from deafness: it may have been stopped, or its
@@ -27,11 +27,11 @@ class Echoes:
         now: the clock, in seconds.
 
     Attributes:
-        heard_until: everything that was sent before this has been heard or is known to be lost.
-        listening_since: nothing that was sent after this has been lost.
+        heard_until: everything that was sent before this time has been heard or is known to be lost.
+        listening_since: nothing that was sent after this time has been lost.
         joined_at: when the first beat came back.
-        fresh_until: the others take no screening of this node over before.
-        unbroken_since: the others have not been able to take over anything since.
+        fresh_until: the others take over no screening of this node before this time.
+        unbroken_since: the others have not been able to take over anything since this time.
     """
 
     def __init__(self, timing: Timing, now: Callable[[], float]) -> None:

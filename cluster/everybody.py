@@ -1,7 +1,7 @@
 """Asks all other nodes of the cluster the same question, and gathers their replies.
 
 Everything that counts or must be known over all nodes goes through here: totals, sweeps, flushes, caches.
-What is only told, without an answer, is `Links.broadcast`.
+Messages without an answer are sent by `Links.broadcast`.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ class Everybody:
 
         Args:
             kind: the kind of call; see `Links.on`.
-            value: what msgpack can encode.
+            value: anything that msgpack can encode.
             seconds: how long to wait.
         """
         replies = await self._replies(kind, value, seconds)

@@ -55,7 +55,7 @@ class Form:
         kind: the number.
         record: the class, or another type that msgspec decodes, such as `tuple[Hold, ...]`.
         row: the type of the fields as they travel, if they differ from those of `record`.
-        pack: makes what travels of a record.
+        pack: makes the fields to send of a record.
         unpack: makes the record of a `row`.
 
     Attributes:
@@ -89,8 +89,8 @@ def decode(forms: Mapping[int, Form], what: str, data: object) -> Any:
 
     Args:
         forms: the possible forms, by number.
-        what: what is decoded, for the error.
-        data: what has come.
+        what: name of the message, for the error.
+        data: the received bytes.
 
     Raises:
         NotUnderstood: it is of another kind or form.
@@ -127,7 +127,7 @@ def row_like(record: Any, **replaced: Any) -> Any:
 def _cutter_of(hint: Any) -> Callable[[Any], Any] | None:
     """Return a function that cuts off, at every depth, the fields that a newer release has added to records.
 
-    It takes a value that was decoded without a type, and leaves alone what is no such value.
+    It takes a value that was decoded without a type, and leaves parts of other types alone.
 
     Args:
         hint: the type that the value should have.

@@ -185,7 +185,7 @@ class Forwarding:
         try:
             reply = await again(forwarded.command, forwarded.deadline - self._loop.time())
         except Exception as error:
-            # Who could not be asked says nothing about what the first owner has done.
+            # An owner that could not be asked tells nothing about what the first owner has done.
             self._fail(forwarded, lost if lost is not None and isinstance(error, Unavailable) else error)
         else:
             if not forwarded.answer.done():

@@ -36,7 +36,7 @@ class Keeper(Protocol):
             lost: called when the claim is given to somebody else; `leave` is not called then.
 
         Returns:
-            What `leave` needs; not None.
+            The value to pass to `leave`; not None.
 
         Raises:
             Exception: one of the refusals of `GrantedClaims`.
@@ -49,7 +49,7 @@ class Keeper(Protocol):
             seconds: how long ago it was granted.
 
         Returns:
-            What `leave` needs; None if there is another claim instead, after `lost` has been called.
+            The value to pass to `leave`. None if another claim exists instead; then `lost` was called.
         """
 
     def leave(self, granted: Any) -> None:

@@ -43,8 +43,8 @@ class Patience(NamedTuple):
 
     Attributes:
         seconds: for an answer.
-        retries: whether to try again in this time if the node cannot be reached; another one may have taken
-            its place.
+        retries: True to try again in this time if the node cannot be reached; another one may have taken its
+            place.
     """
 
     seconds: float
@@ -52,7 +52,7 @@ class Patience(NamedTuple):
 
 
 Handler = Callable[[str, str, Any], Any]
-"""Called with the mark of the asking node, the key and a value; returns what msgpack can encode."""
+"""Called with the mark of the asking node, the key and a value; returns anything that msgpack can encode."""
 
 
 class KeyedCalls:
@@ -107,11 +107,11 @@ class KeyedCalls:
         Args:
             kind, verb: name the handler.
             key: the key.
-            value: what msgpack can encode.
+            value: anything that msgpack can encode.
             patience: how long to wait.
 
         Returns:
-            What the handler returned.
+            The result of the handler.
 
         Raises:
             Unavailable: no node answered in time. The handler may have been called.
@@ -142,8 +142,8 @@ class KeyedCalls:
     def tell(self, kind: str, verb: str, key: str, value: Any) -> Awaitable[None] | None:
         """Call the handler on the node of a key. It is not called if that node does not answer.
 
-        Await the result before a client may learn of what is told: its next request may come to another node,
-        whose call could arrive first.
+        Await the result before answering the client: its next request may come to another node, whose call
+        could arrive first.
 
         Args: as for `call`.
 

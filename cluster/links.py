@@ -1,4 +1,4 @@
-"""Calls between nodes: what several turns of the event loop have for one node travels as one message.
+"""Calls between nodes: the items for a node, from several turns of the event loop, travel as one message.
 
 A message costs both nodes several times as much as a call in it, so a call costs little if several travel
 together. Calls and other items for a node are collected until a turn of the event loop brings no more, which
@@ -23,7 +23,7 @@ Nodes trust each other's messages: NATS has to authenticate its clients.
 Calls can get stuck: in NATS, or in the socket of a process that is stopped for a while. They are not carried
 out if their caller has given up meanwhile (`cluster.message_ages`).
 
-What is certain after a failure is told in `cluster.errors`.
+`cluster.errors` says what is certain after a failure.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ COLLECTING_TURNS = 4
 """Turns of the event loop for which items are collected at most."""
 
 ENOUGH_ITEMS = 32
-"""So many items are sent without waiting for more, which would hardly make them cheaper."""
+"""This many items are sent without waiting for more, which would hardly make them cheaper."""
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """Names of nodes and clusters; they become parts of subjects."""
@@ -74,7 +74,7 @@ Handler = Callable[[str, Any], Any]
 
 
 class Answered(Protocol):
-    """Gets the answer to a call: a future, or what takes its place at a lower cost."""
+    """Receiver of the answer to a call: a future, or a cheaper object in its place."""
 
     def done(self) -> bool:
         """Return True if the answer is not wanted any more."""
@@ -176,7 +176,7 @@ class Links:
         Args:
             node: its name.
             kind: the kind of call.
-            value: what msgpack can encode.
+            value: anything that msgpack can encode.
             seconds: how long to wait for the answer.
 
         Returns:

@@ -241,7 +241,7 @@ class Membership:
         return self._beat(self._rules)
 
     def heard(self, beat: Beat) -> bool:
-        """Take a beat in. Return True if the sender needs a `reply` at once."""
+        """Process a received beat. Return True if the sender needs a `reply` at once."""
         mark = beat.facts.mark
         if mark == self.facts.mark:
             if self._echoes.came_back(beat.number):

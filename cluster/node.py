@@ -239,7 +239,7 @@ class Node:
         """Time for which this node may still answer for its screenings; 0 or less if it may not."""
         return self.membership.lease_until - self._now()
 
-    # What this node owns
+    # Ownership
 
     async def _confirm(self) -> None:
         lease_seconds = partial(self.membership.lease_seconds, self._now())

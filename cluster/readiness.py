@@ -16,7 +16,7 @@ NATS_LOST_SECONDS = 2.0
 
 
 class NodeReadiness:
-    """Finds the reasons why a node should not be sent requests, and what it does not serve.
+    """Finds the reasons why a node should not be sent requests, or serves only a part of them.
 
     Args:
         connection: to NATS.
@@ -45,7 +45,7 @@ class NodeReadiness:
         return reasons
 
     def degraded(self) -> Mapping[str, str]:
-        """Return what the node does not serve at present, by component, although it is ready."""
+        """Return the reasons by component why the node serves only a part of all requests, though ready."""
         if self._deposed or self._lost_at is None or self._now() - self._lost_at <= NATS_LOST_SECONDS:
             return {}
         return {"nats": f"{self._without_nats()}; it only serves the screenings that it owns"}

@@ -194,7 +194,7 @@ class RoutedScreenings:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    # What concerns the screening as a whole
+    # Changes of screenings as a whole
 
     async def change(self, screening_id: int, write: Callable[[], Awaitable[Result]]) -> Result:
         """Change the properties of one screening; see `change_all`."""

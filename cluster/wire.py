@@ -153,7 +153,7 @@ _shown_of = {SHOWN[kind]: form for kind, form in _SHOWN.items()}
 
 
 def _pack_seats(seats: Sequence[Shown]) -> list[bytes]:
-    """Neighbours of one class travel together; nearly always those are all seats."""
+    """Encode neighbours of one class together; nearly always those are all seats."""
     if len(set(map(type, seats))) == 1:
         return [_shown_of[type(seats[0])].encode(seats)]
     return [_shown_of[shown].encode(list(run)) for shown, run in groupby(seats, type)]

@@ -1,8 +1,8 @@
 """Holding the best adjacent seats that are free: the choice, and the decision.
 
-The cheapest group of a party's size is chosen (`engine.seat_ranking` says what seats cost), but rather one
-that strands no single seat. The choice is made from the records of the moment, so a hold by seat ids pays
-nothing for it.
+Groups of the party's size that strand no single seat are preferred, and of these the cheapest is chosen
+(`engine.seat_ranking` has the costs). The choice is computed from the present records when it is asked for,
+so holds by seat ids pay nothing for it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -117,7 +117,7 @@ class Choice:
 
         Args:
             size: number of seats.
-            accessible: exactly those groups with a wheelchair place will do.
+            accessible: only groups with a wheelchair place will do.
             allow_split: if there is no such group, two groups in neighbouring rows will do.
         """
         for _, starts in self._by_stranding(size):
@@ -144,7 +144,7 @@ class Choice:
         yield (2, 2), two
 
     def _by_wheelchairs(self, starts: int, size: int) -> list[int]:
-        """Return those of some groups that have no wheelchair place, those that have one, and so on."""
+        """Split groups by their numbers of wheelchair places: those without, those with one, and so on."""
         at_least = [starts, *[0] * (size + 1)]
         for offset in range(size if starts else 0):
             here = self._wheelchairs >> offset
@@ -163,7 +163,7 @@ class Choice:
             yield firsts, self._kinds(size - number, accessible)
 
     def _kinds(self, size: int, accessible: bool) -> Sequence[Kind]:
-        """Return the kinds of groups of a size that there are."""
+        """Return all kinds of groups of a size."""
         if (kinds := self._found.get((size, accessible))) is not None:
             return kinds
         kinds = self._found[size, accessible] = []

@@ -44,14 +44,14 @@ def hold_seats_for(state: ScreeningState, command: HoldSeatsFor, now: float) -> 
     new = [*free, *taken]
     if new:
         state.require_within_limits(holder, len(new), beyond_limit=beyond_limit, taken=len(taken))
-        # How long the holder has had the seats before does not count where somebody else has held them since.
+        # The holder's earlier holds do not count for seats that somebody else has held since.
         expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
         prices = [_price(state, seat_id) for seat_id in new]
         first_id = state.hold_ids.take(len(new))
     events: list[ev.HoldsReleased | ev.SeatsHeldFor] = []
     if taken:
         events.append(give_back(state, actor, taken, now))
-        # What belongs to a block has returned to it.
+        # Seats that belong to a block have returned to it.
         state.seats.lend([seat for seat in taken if state.seats.status(seat) is SeatStatus.BLOCKED])
     if new:
         screening_id = state.screening_id

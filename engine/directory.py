@@ -42,7 +42,7 @@ log = logging.getLogger("frontrow.engine")
 
 Written = TypeVar("Written")
 
-# How long a screening may take to be handed over.
+# Time limit for handing a screening over.
 RELEASE_SECONDS = 2.0
 
 
@@ -118,7 +118,7 @@ class ScreeningDirectory:
     async def ask(self, command: Command) -> Reply:
         """Send a command to its screening and wait for the reply.
 
-        What it changes is recorded with the request on whose behalf the caller's task works.
+        Its changes are recorded with the request on whose behalf the caller's task works.
 
         Args:
             command: any of `engine.commands`.
@@ -269,7 +269,7 @@ class ScreeningDirectory:
     async def release(self, screening_id: int) -> Handover:
         """Give a screening up for another server, which may take it over as soon as this returns.
 
-        From now on its commands are refused with `OwnershipLost`. What was decided before is written. A
+        From now on its commands are refused with `OwnershipLost`. Earlier decisions are written. A
         screening that is being loaded or changed is given up after that. Repeated calls return the same,
         until the screening is loaded here again.
 

@@ -45,7 +45,7 @@ async def kept_from_the_door(ledger: Ledger, ticket_ids: Sequence[int]) -> Async
     """Keep tickets from being admitted while their owner gives them back or changes them.
 
     When all such blocks have ended, the door decides by their status again; half a minute later if an outcome
-    is unknown. What takes longer is refused by the database if the ticket has been admitted by then.
+    is unknown. A change that takes longer is refused by the database if the ticket has been admitted by then.
 
     Args:
         ledger: knows who was admitted.

@@ -72,7 +72,7 @@ class OutageLog:
 
         Args:
             failure: why it failed.
-            defect: whether it is a bug, whose traceback is logged.
+            defect: True for a bug, whose traceback is logged.
         """
         if not self._failures:
             self._began_at = monotonic()

@@ -80,7 +80,7 @@ def watch_seat(state: ScreeningState, command: WatchSeat, now: float) -> Decisio
 
 
 def leave_waitlist(state: ScreeningState, command: LeaveWaitlist, now: float) -> Decision:
-    """End an entry. What was offered to it goes on to the next one."""
+    """End an entry. Seats that were offered to it go on to the next one."""
     _, holder, entry_id, actor = command
     waitlist = state.waitlist
     entry = None if waitlist is None else waitlist.entries.get(entry_id)

@@ -1,8 +1,8 @@
 """Settles the money when tickets move: which payments are kept for which ticket, and which refunds are owed.
 
 A ticket keeps in `Ticket.paid` how many cents of which payments have been kept for it, so a payment never
-owes more than it has paid. Tickets that move together settle among themselves first: what one of them becomes
-cheaper pays for what another becomes dearer.
+owes more than it has paid. Tickets that move together settle among themselves first: if one of them becomes
+cheaper, the difference pays for another that becomes dearer.
 """
 
 from collections.abc import Sequence
@@ -44,10 +44,10 @@ def settled(
     Args:
         tickets: as they are.
         prices_cents: of their new seats.
-        payment_id: the payment of what these cost more in all; None without.
+        payment_id: the payment of the difference if these cost more in all; None without.
 
     Returns:
-        What is kept for each ticket afterwards, and what is owed.
+        The payments that are kept for each ticket afterwards, and the amounts that are owed.
     """
     kept = [list(kept_for(ticket)) for ticket in tickets]
     spare: list[_Part] = []
@@ -72,7 +72,7 @@ def settled(
 
 
 def _given_up(ticket_id: int, kept: list[tuple[str, int]], price_cents: int) -> list[_Part]:
-    """Take from what is kept for a ticket whatever exceeds its price, the latest payment first."""
+    """Take the amount above its price from the payments kept for a ticket, the latest payment first."""
     excess_cents = sum(cents for _, cents in kept) - price_cents
     parts = []
     while excess_cents > 0:

@@ -62,7 +62,7 @@ class OwnedScreenings:
         self.copies = Copies()
         self.lease = context.lease
         self._dropped: set[int] = set()
-        # What screenings remember, until they are loaded again here or elsewhere.
+        # Memories of screenings that have been unloaded, until they are loaded again here or elsewhere.
         self._handovers = Handovers()
         self._takeovers: Takeovers | None = None
         self._unfinished: dict[int, str | None] = {}
@@ -225,7 +225,7 @@ class OwnedScreenings:
         try:
             await self._journal.flushed(screening_id)
             if actor is not None and await self._store.lost({screening_id: actor.epoch}):
-                # Whoever has taken it would not notice that the change raises its epoch.
+                # The server that has taken it would not notice that the change raises its epoch.
                 raise OwnershipLost(screening_id)
             if actor is not None and actor.screening.arrivals:
                 # A new epoch refuses what another screening might still write.

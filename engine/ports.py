@@ -293,7 +293,7 @@ class Peers(Protocol):
             screening_id: the screening.
 
         Returns:
-            What it hands over; None if it is gone, does not answer, or cannot hand over in time.
+            The handover; None if the server is gone, does not answer, or cannot hand over in time.
 
         Raises:
             Unavailable: the servers cannot reach each other, so nothing may be taken over.

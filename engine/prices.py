@@ -1,7 +1,7 @@
 """The present prices of a screening's seats and places.
 
 They do not change while the screening is in memory: it is loaded again when an administrator changes them.
-What somebody holds keeps the price that it was held with (`engine.records.Hold`).
+Held seats keep the price at which they were held (`engine.records.Hold`).
 """
 
 from engine.places import ticket_type_of

@@ -30,7 +30,7 @@ class Purchases:
     Args:
         screenings: all of them.
         ledger: committed tickets.
-        rebooks: whether a reservation that has ended can be bought if there are still enough places.
+        rebooks: True if a reservation that has ended can be bought while there are still enough places.
     """
 
     def __init__(self, screenings: Screenings, ledger: Ledger, *, rebooks: bool) -> None:

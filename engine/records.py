@@ -190,10 +190,10 @@ class Hold(NamedTuple):
 
     Attributes:
         reservation_id: id of the first hold that was made together with this one.
-        seat_id: a seat; below zero what no layout has (`engine.places`).
+        seat_id: a seat; negative for places and named seats, which no layout has (`engine.places`).
         note: the note of the command; the engine does not interpret it.
-        price_cents: what the seat or place was offered for when it was held, and what it is sold for; None if
-            an earlier release made the hold.
+        price_cents: the price of the seat or place when it was held, at which it is sold; None if an earlier
+            release made the hold.
     """
 
     id: int

@@ -130,7 +130,7 @@ class Stock(NamedTuple):
 
 
 class BlockLevel(NamedTuple):
-    """A block, and who has its seats.
+    """A block, and the numbers of its seats that are left and sold.
 
     Attributes:
         kept: number of its seats and places that nobody has.

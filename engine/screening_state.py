@@ -101,7 +101,7 @@ class ScreeningState:
             `require_open` and `require_on_sale` decide, because some sell earlier, and say what is wrong.
         scarcity: the last count of what lapses soon (`engine.scarcity`).
         waitlist: who waits for seats or tickets; None if nobody does.
-        unchecked_seats: a holder without seats may hold so many free seats without a call of
+        unchecked_seats: number of free seats that a holder without seats may hold without a call of
             `require_within_limits`. It is 0 if there are rules, and in a free room, which may be full
             although the named seats are free.
         sales_told_at: when watchers were last told that sales have opened or closed, in seconds since the

@@ -162,7 +162,7 @@ class NoAdjacentSeats(Refused):
     Args:
         quantity: number of seats wanted.
         largest: number of seats of the largest party that would fit; 0 for none.
-        split: whether two groups in neighbouring rows would have done.
+        split: True if two groups in neighbouring rows would have done.
     """
 
     code = "no_adjacent_seats"

@@ -20,14 +20,14 @@ from engine.ports import Clock, LoadedScreening, Observer, Owner, Peers, Store
 
 log = logging.getLogger("frontrow.engine")
 
-# How long the owner of a screening has to hand it over before it is taken without its help. Longer than
+# Time that the owner of a screening has to hand it over before it is taken without its help. Longer than
 # `directory.RELEASE_SECONDS`, so that the owner's refusal arrives first.
 _ANSWER_SECONDS = 2.5
 
-# How often a screening is looked at again because another server was faster.
+# Number of attempts to take a screening while other servers are faster.
 _ATTEMPTS = 5
 
-# How often to look whether the former owner certainly does not answer any more.
+# Pause before looking again whether the former owner certainly does not answer any more.
 _LOOK_SECONDS = 0.1
 
 
@@ -160,7 +160,7 @@ class Takeovers:
                         raise OwnershipLost(screening_id, name)
                     break
                 await self._sleep(_LOOK_SECONDS)
-            # What it has decided since the epoch was raised is lost, so the handover is not kept.
+            # Its decisions since the epoch was raised are lost, so the handover is not kept.
             self.unfinished[screening_id] = handover and handover.deposed
         return bool(asked)
 

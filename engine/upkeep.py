@@ -30,7 +30,7 @@ _GIVEN_AT_ONCE = 16
 _CHANGES_PER_DIGEST = 1000
 # Unchanged screenings that are looked at in one turn of the event loop; of changed ones it is one.
 _LOOKED_AT_AT_ONCE = 1000
-# How long passivation waits for the journal; if that takes longer, the screening stays in memory for now.
+# Time for which passivation waits for the journal; after that the screening stays in memory for now.
 _FLUSH_SECONDS = 1.0
 
 

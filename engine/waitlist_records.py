@@ -1,4 +1,4 @@
-"""Entries of waiting lists, and the event that tells what has become of them: plain data.
+"""Entries of waiting lists, and the event for their changes: plain data.
 
 An entry waits for seats of a screening or for places of a ticket type, or asks to be told when one particular
 seat is free. Its place in the order is the number of the event that made it, (epoch, seq), which ascends also
@@ -87,7 +87,7 @@ class _Entries(NamedTuple):
 class WaitlistChanged(_Entries):
     """Entries of the waiting list are new, or have another status. It is also a change that watchers see.
 
-    Nothing of it is for others to see: an endpoint tells only the holders of its entries.
+    It must not be shown to others: endpoints tell only the holders of its entries.
 
     Attributes:
         at: in seconds since the epoch.

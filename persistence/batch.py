@@ -278,7 +278,7 @@ class Batch:
                     vouched_by(move.actor, move.payment_id),
                 )
         for event in self._of_tickets():
-            # Whoever cancels a ticket vouches for nothing.
+            # An actor who cancels a ticket vouches for nothing.
             pays = isinstance(event, TicketsIssued | TicketsConfirmed)
             for ticket in event.tickets:
                 payment_id = ticket.payment_id
@@ -302,7 +302,7 @@ class Batch:
             if len(set(ids)) < len(ids):
                 raise TicketChangedTwice
             each = zip(self._request_ids(events), events, strict=True)
-            # What the ticket says of its payments is written by moves only.
+            # The last field, a ticket's own list of payments, is written by moves only.
             columns[-1] = list(
                 chain.from_iterable([repeat(named, len(event.tickets)) for named, event in each])
             )
@@ -443,7 +443,7 @@ class Batch:
 
 
 def _holder_by_hand(actor: str, records: Sequence[Hold | Ticket]) -> str | None:
-    """Return whose seats they are, if somebody else has changed them."""
+    """Return the one holder of the seats if somebody else has changed them by hand, else None."""
     holder = records[0].holder
     if holder == actor or actor == SYSTEM:
         return None

@@ -116,7 +116,7 @@ ADMITTED = Table(
     orders={"": "check_ins.admitted_at, tickets.id"},
 )
 
-# What a scanner needs that will be offline: no names, and codes only as digests.
+# The data for a scanner that will be offline: no names, and codes only as digests.
 DOOR_LIST = Table(
     name="tickets",
     kind="ticket",

@@ -58,11 +58,11 @@ class Example(NamedTuple):
     """A screening with rules.
 
     Attributes:
-        strands_none: whether choices that strand a seat are refused.
+        strands_none: True if choices that strand a seat are refused.
         max_per_user: seats that a person may have; None for any.
         sales_start: when sales open for everybody, if they have not.
         label: of a block, if there is one.
-        sold_out: whether all seats are sold.
+        sold_out: True if all seats are sold.
     """
 
     id: int

@@ -357,7 +357,7 @@ class EmbeddedPostgres:
 
 @contextmanager
 def _exclusively(descriptor: int) -> Iterator[None]:
-    """Hold the lock of what is open, and close it."""
+    """Hold the lock of an open file, and close the file."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -370,7 +370,7 @@ def _account() -> pwd.struct_passwd | None:
     if os.geteuid() != 0:
         return None
     try:
-        # What makes accounts takes the lock of a process in another namespace for a forgotten one.
+        # The tool that creates accounts takes a lock of a process in another namespace for a stale one.
         with _exclusively(os.open("/etc", os.O_RDONLY)):
             ensure_user_exists(ROOT_STAND_IN)
     except (OSError, subprocess.CalledProcessError) as exc:

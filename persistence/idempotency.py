@@ -1,7 +1,7 @@
 """Reads the responses stored for repeated requests, and deletes old ones.
 
-The journal writes them: in the same transaction as the booking, or behind. What changes the database without
-the journal stores its response in its own transaction.
+The journal writes them: in the same transaction as the booking, or behind. Changes that do not go
+through the journal store their response in their own transaction (`store_with`).
 """
 
 from collections.abc import Awaitable, Callable

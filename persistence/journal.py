@@ -155,7 +155,7 @@ class PostgresJournal:
         monotonic: a monotonic clock in seconds.
 
     Attributes:
-        full: whether there are `limit` unsettled entries or more.
+        full: True if there are `limit` unsettled entries or more.
     """
 
     def __init__(

@@ -228,13 +228,13 @@ class MailRows:
         return rows[0][0] if rows else None
 
     async def owed(self, payment_ids: Iterable[str], ticket_ids: Iterable[int]) -> tuple[Any, bool]:
-        """Return what is or was owed for cancelled tickets, and whether all payments were vouched for."""
+        """Return the sum of the refunds for cancelled tickets, and whether all payments were vouched for."""
         wanted = {"payments": list(payment_ids), "tickets": numbers(list(ticket_ids))}
         ((amount, vouched),) = await self._connector.run(OWED, wanted)
         return amount, vouched
 
     async def given_to(self, ticket_id: int, issue: int) -> bytes | None:
-        """Return to whom a ticket was given with an issue, encrypted."""
+        """Return the encrypted name and address of the person who got a ticket with this issue, or None."""
         rows = await self._connector.run(GIVEN_TO, (ticket_id, issue))
         return bytes(rows[0][0]) if rows else None
 
@@ -244,13 +244,13 @@ class MailRows:
         return dict(zip(_REFUND, rows[0], strict=True)) if rows else None
 
     async def held(self, screening_id: int, holder: str, until: str) -> Record | None:
-        """Return what a holder has reserved of a screening, if any of it still ends at this time."""
+        """Return a holder's live holds of a screening as one record; None if none ends at this time."""
         wanted = {"screening_id": screening_id, "holder": holder, "until": until}
         rows = await self._connector.run(HELD, wanted)
         return dict(zip(_HOLD, rows[0], strict=True)) if rows else None
 
     async def waited(self, entry_id: int) -> Record | None:
-        """Return an entry of a waiting list: what it is for, and the address of its holder."""
+        """Return an entry of a waiting list, with its screening or event and the address of its holder."""
         rows = await self._connector.run(WAITED, (entry_id,))
         return dict(zip(_WAITED, rows[0], strict=True)) if rows else None
 

@@ -24,7 +24,7 @@ OF_UNUSED_PAYMENT = REFUNDS + "AND payments.booking_id IS NULL ORDER BY id LIMIT
 
 OF_PAYMENT = REFUNDS + "ORDER BY id"
 
-# Whoever has this lock has waited for all writes of tickets of the screening, and holds up the next ones.
+# A transaction with this lock has waited for all writes of the screening's tickets, and holds up later ones.
 LOCK_TICKETS = "SELECT FROM screening_epochs WHERE screening_id = %s FOR UPDATE"
 
 CLAIM = """
@@ -160,7 +160,7 @@ class Refunds:
 
 
 async def _earlier(connection: Connection, payment: UnusablePayment) -> Refund | None:
-    """Return what is owed already for a payment that has come before; see `engine.refunds`."""
+    """Return the refund owed already for a payment that has come before; see `engine.refunds`."""
     payment_id, ticket = payment.payment_id, payment.ticket
     (claim,) = await connection.run(CLAIMED, (ticket and ticket.seat_id, payment_id))
     refunds = [Refund(*row) for row in await connection.run(OF_PAYMENT, (payment_id,))]

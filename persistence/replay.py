@@ -82,8 +82,8 @@ class Difference(NamedTuple):
         place: that event, or the one after which the owner has stored the hash; None for the tables.
         after: the last event of the seat before that; None if there is none.
         seat_id: None for a hash.
-        found: what the source says.
-        expected: what follows from the events before.
+        found: the state that the source says.
+        expected: the state that follows from the events before.
         found_holder, expected_holder: who has the seat.
     """
 
@@ -245,7 +245,7 @@ class Replay:
     def _differs(
         self, seat_id: int, found: tuple[str, str | None], event: LoggedEvent | None = None
     ) -> Difference:
-        """Return that an event, or else the tables, find a seat in another state than the events before."""
+        """Make the difference of an event, or else of the tables, that finds a seat in another state."""
         source, place = ("tables", None) if event is None else ("log", event[:2])
         expected = self._taken.get(seat_id, _FREE)
         return Difference(

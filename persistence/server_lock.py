@@ -123,7 +123,7 @@ class Holder(NamedTuple):
 
     Attributes:
         name: None if its session does not have a server's name.
-        clustered: whether it shares the lock with the other nodes of a cluster.
+        clustered: True if it shares the lock with the other nodes of a cluster.
     """
 
     name: ServerName | None
@@ -141,7 +141,7 @@ class DatabaseInUse(Exception):
 
     Args:
         by: the holder.
-        shared: whether a node of a cluster wanted the lock.
+        shared: True if a node of a cluster wanted the lock.
 
     Attributes:
         holder: its name; None if its session does not have a server's name.
@@ -172,7 +172,7 @@ class ServerLock:
 
     Args:
         connector: the database, without a pooler; the lock uses its own connection.
-        shared: whether this process is a node of a cluster.
+        shared: True if this process is a node of a cluster.
         mark: of its name; a random one by default.
 
     Attributes:

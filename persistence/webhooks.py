@@ -42,7 +42,7 @@ WHERE id = %(id_)s RETURNING id
 
 # `ENABLE` and `REPLAY` lock the webhook before its lanes, as those do who delete it.
 
-# What has failed is sent at once, as if for the first time. An attempt that is under way loses its claim, so
+# Failed events are sent at once, as if for the first time. An attempt that is under way loses its claim, so
 # that its failure neither delays the event nor gives it up.
 ENABLE = """
 WITH webhook AS MATERIALIZED (
@@ -191,7 +191,7 @@ class WebhookRows(Rows):
             limit: page length.
             offset: entries to skip.
             before: list only events with lower positions; None for all.
-            counted: whether to count all; otherwise the number is None.
+            counted: True to count all; otherwise the number is None.
 
         Raises:
             NotFound: the webhook does not exist.

@@ -220,11 +220,11 @@ class Layouts:
             seats: the new seats by column names, at most one per row and number.
             surroundings: the screen, sections, aisles and focal point; None to keep them.
             suspended: the screenings that are not sold meanwhile.
-            accept: called with what would change, before anything is written. What it raises is passed on,
-                and nothing changes.
+            accept: called with what would change, before anything is written. Its exceptions are passed
+                on, and nothing changes.
 
         Returns:
-            What has changed, with the new version.
+            The changes, with the new version.
 
         Raises:
             NotFound: the room does not exist.

@@ -160,7 +160,7 @@ class Logins:
         """Start a log-in, unless the account has changed since its credentials were read.
 
         Returns:
-            Whether it was started.
+            True if it was started.
         """
         parameters = {**credentials._asdict(), **token._asdict(), "login_id": login_id}
         return bool(await self._connector.run(_BEGIN, parameters))

@@ -17,7 +17,7 @@ REFUNDED = """
     LEFT JOIN movies ON movies.id = screenings.movie_id
     LEFT JOIN events ON events.id = refunds.screening_id
 """
-"""Joins what refunded payments were for."""
+"""Joins the screening or event that a refunded payment was for, and its venue."""
 
 REFUNDED_PLACES = """
     FROM unnest(array_append(refunds.seat_ids, (
@@ -28,7 +28,7 @@ REFUNDED_PLACES = """
     LEFT JOIN ticket_types ON ticket_types.id = CASE WHEN place < 0 THEN (-place) >> 20 END
     WHERE coalesce(seats.id, ticket_types.id) IS NOT NULL
 """
-"""The seats and ticket types that they were for, one row each."""
+"""The seats and ticket types that a refunded payment was for, one row each."""
 
 REFUNDS = Table(
     name="refunds",
@@ -133,7 +133,7 @@ class RefundRows(Rows):
         Args:
             refund_id: the refund.
             reference: how it was paid back, for example the provider's id.
-            confirmed: whether a payment that only the buyer has named has been checked.
+            confirmed: True if a payment that only the buyer has named has been checked.
 
         Raises:
             NotFound: there is no such refund.

@@ -153,7 +153,7 @@ class Rows:
             limit: page length.
             offset: rows to skip.
             after: `last` of the previous page in the same order.
-            counted: whether to count all matches.
+            counted: True to count all matches.
         """
         table, where, keyset = self.table, self.table.where(wanted), self.table.keyset(order)
         bound = {**wanted, "limit_": limit + 1, "offset_": offset}

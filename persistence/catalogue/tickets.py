@@ -71,7 +71,7 @@ TICKETS = Table(
     },
 )
 
-# What is printed on a ticket for a seat or an event.
+# The columns that are printed on a ticket for a seat or an event.
 PRINTED = {
     "ticket_id": "tickets.id",
     "booking_id": "tickets.booking_id",
