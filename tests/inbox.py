@@ -45,7 +45,7 @@ class Inbox:
 
     @property
     def empty(self) -> bool:
-        """Whether all received mails have been read."""
+        """True if all received mails have been read."""
         return self._arrived.empty()
 
     async def next_mail(self) -> EmailMessage:

@@ -1,4 +1,4 @@
-"""What a `House` runs instead of one server: nodes in this process, or workers of one supervisor."""
+"""Servers that a `House` can run instead of one: nodes in this process, or workers of one supervisor."""
 
 import asyncio
 from collections.abc import Mapping

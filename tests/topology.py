@@ -17,7 +17,7 @@ VARIABLE = "FRONTROW_TEST_NODES"
 
 
 class Topology(NamedTuple):
-    """How many processes serve.
+    """Number of processes that serve.
 
     Attributes:
         workers: of each supervisor; 1 means no supervisor.

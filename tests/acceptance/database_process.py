@@ -32,7 +32,7 @@ class DatabaseProcess:
 
     @property
     def is_running(self) -> bool:
-        """Whether the postmaster is running."""
+        """True if the postmaster is running."""
         return self._embedded.postmaster_pid is not None
 
     def kill(self) -> None:

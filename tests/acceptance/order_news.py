@@ -1,4 +1,4 @@
-"""What buyers and an integrator are told of orders, by mails and webhooks that are refused now and then."""
+"""News of orders for buyers and an integrator, by mails and webhooks that are refused now and then."""
 
 import random
 from collections import Counter, defaultdict
@@ -22,7 +22,7 @@ _headers = BytesHeaderParser(policy=policy.default)
 
 
 class Mail(NamedTuple):
-    """What is noted of a mail."""
+    """Identity of a mail."""
 
     id: str
     subject: str
@@ -70,7 +70,7 @@ class Event(NamedTuple):
 
 
 class News:
-    """What the users and an integrator are told.
+    """News that the users and an integrator are told.
 
     Args:
         seed: of the failures.
@@ -88,7 +88,7 @@ class News:
         await self.hook.close()
 
     def subjects(self, user_id: int) -> Counter[str]:
-        """How many different mails a user got, by the first word of their subject but "Your"."""
+        """Count the different mails of a user by the first word of their subject after "Your"."""
         once = set(self.inbox.mails[address(user_id)])
         return Counter(mail.subject.removeprefix("Your ").split()[0] for mail in once)
 

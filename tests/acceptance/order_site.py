@@ -30,7 +30,7 @@ _PRICES = "SELECT id, price FROM screenings WHERE id = ANY(%s)"
 
 
 class Ground(NamedTuple):
-    """What a walk needs: a screening of its own, two users with mail addresses, and the price of a seat."""
+    """Setting of a walk: a screening of its own, two users with mail addresses, and the price of a seat."""
 
     screening: SeededScreening
     buyer: int

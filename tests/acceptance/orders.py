@@ -28,7 +28,7 @@ _SURPLUS_CENTS = 150
 
 
 class Step(Enum):
-    """What may happen to an order."""
+    """Steps that may happen to an order."""
 
     RESERVE = auto()
     LAPSE = auto()

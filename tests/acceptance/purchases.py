@@ -45,7 +45,7 @@ class Purchase:
 
     @property
     def settled(self) -> bool:
-        """Whether the outcome is known."""
+        """True if the outcome is known."""
         return self.ticket_ids is not None or self.refusal is not None
 
     async def pay(self, *, from_reservation: bool = False) -> None:

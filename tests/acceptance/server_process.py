@@ -48,7 +48,7 @@ _READY_POLL_SECONDS = 0.02
 
 
 class Exit(NamedTuple):
-    """How the process ended.
+    """End of the process.
 
     Attributes:
         code: exit status, or the negative number of the signal that killed it.
@@ -139,7 +139,7 @@ class ServerProcess:
 
     @property
     def is_running(self) -> bool:
-        """Whether this process is running."""
+        """True if this process is running."""
         return self._process is not None and self._process.returncode is None
 
     async def __aenter__(self) -> Self:

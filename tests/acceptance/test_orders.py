@@ -36,7 +36,7 @@ SEED = count_of("ORDER_SEED", 1)
 """Of the sequences and of what is refused."""
 
 CRASHES_PER_WALK = 2
-"""How many crashes a walk meets, about: with more walks at a time there are fewer crashes."""
+"""Approximate number of crashes in a walk: with more walks at a time there are fewer crashes."""
 
 STEPS_LIMIT = 10
 HOLD_SECONDS = 2.0
@@ -46,11 +46,11 @@ QUICK = "0.1,0.3"
 RARE = {Step.BEGIN, Step.CANCEL_SCREENING, Step.DELETE_SCREENING, Step.CRASH}
 FREQUENT = [Step.RESERVE, Step.PAY, Step.PAY_FOR_OTHERS, Step.CANCEL_TICKET]
 STEPS = [*Step, *(step for step in Step if step not in RARE), *FREQUENT * 2]
-"""What a step is chosen from: most of what ends an order is rare."""
+"""Steps to choose from. Most that end an order are listed once, and so are rare."""
 
 
 class Ledger:
-    """What the database says of the payments of some walks."""
+    """Tickets and refunds in the database for the payments of some walks."""
 
     def __init__(self, url: str, walks: Sequence[Walk]) -> None:
         ids = [payment_id for walk in walks for payment_id in walk.payments]
@@ -72,7 +72,7 @@ class Ledger:
 
 
 def ids_of(events: Iterable[Event], kind: str, name: str) -> list[Any]:
-    """What the events of a type name, each event once."""
+    """Return the ids that the events of a type name, each event counted once."""
     once = {event.id: event.data[name] for event in events if event.type == kind}
     return sorted(
         value for named in once.values() for value in (named if isinstance(named, list) else [named])
@@ -80,7 +80,7 @@ def ids_of(events: Iterable[Event], kind: str, name: str) -> list[Any]:
 
 
 def missing(walk: Walk, news: News, ledger: Ledger) -> list[str]:
-    """What the walk's users and the integrator have not been told yet, or not as it is."""
+    """Return the news that the walk's users and the integrator have not been told yet, or not correctly."""
     events = news.of(walk)
     refunds = [refund for payment_id in walk.payments for refund in ledger.refunds[payment_id]]
     bookings = [min(payment.tickets) for payment in walk.payments.values() if payment.tickets]
@@ -121,7 +121,7 @@ def missing(walk: Walk, news: News, ledger: Ledger) -> list[str]:
 
 
 def unsent(site: Site) -> list[Any]:
-    """What waits to be sent, for error messages."""
+    """Return what waits to be sent, for error messages."""
     statements = (
         "SELECT kind, subject, status, attempts, error FROM outbox WHERE status <> 'delivered' LIMIT 20",
         "SELECT screening_id, position, last_position, attempts, due_at FROM webhook_lanes LIMIT 20",

@@ -57,7 +57,7 @@ class Crowd:
         return execute(self.server.database.url, ENTRIES)
 
     def check(self) -> int:
-        """Nobody has overtaken. Returns how many have been offered seats."""
+        """Assert that nobody has overtaken, and return how many have been offered seats."""
         waiting = [status == "waiting" for _, status in self.statuses()]
         offered = waiting.index(True)
         assert all(waiting[offered:]), "somebody has overtaken"

@@ -87,10 +87,10 @@ class NobodyAtTheDoor:
         return {"expected": 0, "admitted": 0, "inside": 0, "conflicts": 0, "gates": []}
 
     def watch(self, screening_id: int, send: Callable[[dict[str, Any]], None]) -> None:
-        """Nothing changes."""
+        """Do nothing: this screening does not change."""
 
     def unwatch(self, screening_id: int, send: Callable[[dict[str, Any]], None]) -> None:
-        """Nothing changes."""
+        """Do nothing: this screening does not change."""
 
 
 class NoStoredRevocations:

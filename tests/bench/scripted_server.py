@@ -12,7 +12,7 @@ OWN_PID = os.getpid()
 
 
 class Script:
-    """How a server behaves.
+    """Behaviour of a server.
 
     Args:
         answer: the bytes of every answer.

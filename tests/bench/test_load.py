@@ -1,4 +1,4 @@
-"""What the load generator counts, and when its clock starts."""
+"""Counts of the load generator, and when its clock starts."""
 
 import asyncio
 import os

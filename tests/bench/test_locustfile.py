@@ -23,7 +23,7 @@ Event = Callable[[], bool]
 
 
 class Run(NamedTuple):
-    """How Locust has ended: its exit status, its statistics as JSON, and what it has said."""
+    """Result of a run of Locust: its exit status, its statistics as JSON, and its messages."""
 
     status: int
     printed: str
@@ -85,7 +85,7 @@ async def test_guests_and_users_visit_a_demo(demo: DemoHouse, tmp_path: Path) ->
     wanted = 0
 
     def reserved() -> bool:
-        """Whether seats were reserved since the last run."""
+        """Return whether seats were reserved since the last run."""
         return execute(demo.database_url, "SELECT count(*) FROM holds")[0][0] > wanted
 
     for variables, has_guests in (({}, True), (account, False), (tokens, False)):

@@ -1,4 +1,4 @@
-"""What a run's report says, and what it leaves as files."""
+"""Text of a run's report, and the files that it leaves."""
 
 import json
 from pathlib import Path

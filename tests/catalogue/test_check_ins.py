@@ -36,7 +36,7 @@ def scanner(house: House) -> Caller:
 
 
 async def code_of(house: House, ticket: Any) -> str:
-    """What is printed on a ticket, if it is given by its id; other codes are returned unchanged."""
+    """Return the code printed on a ticket given by its id; other codes are returned unchanged."""
     if isinstance(ticket, str):
         return ticket
     listed = (await house.admin.send("GET", f"{TICKETS}/?size=100")).json

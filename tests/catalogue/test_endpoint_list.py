@@ -58,7 +58,7 @@ def endpoint_of(listed: Listed) -> Endpoint:
 
 
 class Sent(NamedTuple):
-    """How an operation is called.
+    """A call of an operation.
 
     Attributes:
         body: a JSON document, a function of the world that returns one, or the bytes of a picture.

@@ -1,4 +1,4 @@
-"""What happens to a running server is found on its `/metrics`."""
+"""Events of a running server show in its `/metrics`."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What buyers learn afterwards: their refunds, and that what they have tickets for was moved or cancelled."""
+"""Buyers learn of their refunds, and that what they have tickets for was moved or cancelled."""
 
 import pytest
 

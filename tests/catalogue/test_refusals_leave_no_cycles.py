@@ -52,7 +52,7 @@ class Attempt(NamedTuple):
 
     @property
     def names_things(self) -> bool:
-        """Whether the request is valid, so that the outcome depends on the objects that it names."""
+        """True if the request is valid, so that the outcome depends on the objects that it names."""
         return "things" in self.way
 
 

@@ -1,4 +1,4 @@
-"""What Stripe has received is compared with the price: enough gets tickets, too little is owed."""
+"""Amounts received by Stripe are compared with the price: enough gets tickets, too little is owed."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Who the caller is, and how its token is renewed."""
+"""Identity of the caller, and renewal of its token."""
 
 import asyncio
 from itertools import count

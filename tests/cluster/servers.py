@@ -275,7 +275,7 @@ class Fleet:
         return [self.nodes[name] for name in self.living if name != self.home(screening_id)]
 
     async def truth(self, screening_id: int = 1) -> dict[int, tuple[str, str | None]]:
-        """What is taken, according to the owner."""
+        """Return the taken seats, according to the owner."""
         seat_map = await self.owner_of(screening_id).ask(ReadSeats(screening_id))
         return taken({view.seat_id: (view.status, view.holder) for view in seat_map.views.values()})
 

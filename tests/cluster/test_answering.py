@@ -1,4 +1,4 @@
-"""What an owner remembers of the commands of other nodes, and what their node does if it cannot answer."""
+"""Owners remember the commands of other nodes; those nodes cope if the owner cannot answer."""
 
 import pytest
 

@@ -27,7 +27,7 @@ PATIENCE_SECONDS = 60
 
 
 class Inbox:
-    """What a connection has received, and how often it was lost and regained."""
+    """Messages that a connection has received, and how often it was lost and regained."""
 
     def __init__(self, *urls: str, **options: Path) -> None:
         self.connection = Connection(urls, "test", **options)

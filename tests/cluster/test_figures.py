@@ -1,4 +1,4 @@
-"""What operators see of all nodes, over real connections."""
+"""Figures of all nodes for operators, over real connections."""
 
 import asyncio
 

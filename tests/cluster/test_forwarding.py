@@ -25,7 +25,7 @@ lose_replies = {"reply"}.__contains__
 
 
 def changes_of(server: Server, screening_id: int = 1) -> int:
-    """How many changes the owner of a screening has made."""
+    """Return how many changes the owner of a screening has made."""
     position = server.screenings.position_of(screening_id)
     return position[1] if position else 0
 

@@ -52,7 +52,7 @@ class Tap:
         self.connection.client.subscribed.clear()
 
     def sizes(self, node: Node) -> list[int]:
-        """How many items were in each message to a node."""
+        """Return how many items were in each message to a node."""
         return [len(items) for subject, items in self.messages if subject == node.name]
 
 

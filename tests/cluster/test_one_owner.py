@@ -105,7 +105,7 @@ class Faults(RuleBasedStateMachine):
         self._node(number).membership.drain()
 
     def teardown(self) -> None:
-        """When all faults are over, every screening has an owner again."""
+        """Assert that every screening has an owner again when all faults are over."""
         if not hasattr(self, "world"):
             return
         self.world.postgres_slow = False

@@ -1,4 +1,4 @@
-"""Who is told which changes of a node's screenings, from which positions, and when; in virtual time."""
+"""Recipients of the changes of a node's screenings, with positions and times; in virtual time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

@@ -1,4 +1,4 @@
-"""When a node should not be sent requests."""
+"""Conditions under which a node should not be sent requests."""
 
 import time
 from pathlib import Path

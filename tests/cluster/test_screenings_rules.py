@@ -1,4 +1,4 @@
-"""Which node is asked for which screening, how often and how long. Other nodes say what tests let them."""
+"""Choice of the node to ask for a screening, how often and how long. Tests decide what other nodes say."""
 
 import asyncio
 import gc

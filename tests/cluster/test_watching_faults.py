@@ -1,4 +1,4 @@
-"""What sockets see when connections stall, messages are too long or not understood, and screenings vanish."""
+"""Sockets when connections stall, messages are too long or not understood, and screenings vanish."""
 
 import asyncio
 import random

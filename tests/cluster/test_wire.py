@@ -1,4 +1,4 @@
-"""What is encoded for another node is decoded as what it was; nothing else comes out of a decoder."""
+"""Encoded values are decoded by another node as what they were; nothing else comes out of a decoder."""
 
 from collections.abc import Mapping
 from enum import EnumMeta
@@ -71,7 +71,7 @@ WATCHED = [change for change in CHANGES.values() if change is not ChangeLeftOut]
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two values are equal and of the same types at every depth."""
+    """Return whether two values are equal and of the same types at every depth."""
     if type(one) is not type(other) or one != other:
         return False
     if isinstance(one, tuple):
@@ -88,7 +88,7 @@ def decode_reply(data: object) -> Any:
 
 
 def frame(data: bytes) -> Any:
-    """What another node gets of `data` in a message."""
+    """Return `data` as another node gets it in a message."""
     return msgspec.msgpack.decode(msgspec.msgpack.encode([1, "node", [data]]))[2][0]
 
 

@@ -79,7 +79,7 @@ class Node:
 
     @property
     def answers(self) -> bool:
-        """Whether its lease is valid. A paused node counts: it may go on at any time."""
+        """True while the node's lease is valid. A paused node counts: it may go on at any time."""
         return not self.crashed and self.now() < self.membership.lease_until
 
     def seen(self) -> dict[str, str]:

@@ -18,7 +18,7 @@ REPEAT_SECONDS = 0.2
 
 @dataclass
 class HolderLog:
-    """What the holders got.
+    """Results of the holders' requests.
 
     Attributes:
         held: acknowledged seats by user and screening.

@@ -79,7 +79,7 @@ class _Namespace:
 
 
 class Sender:
-    """What can send packets.
+    """A host that can send packets.
 
     Attributes:
         enter: a command that runs another one where the packets come from.

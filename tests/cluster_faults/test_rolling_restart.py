@@ -15,7 +15,7 @@ HOLDERS = 12
 LOAD = 0.6
 MEASURED_SECONDS = 2.0
 LONG = {"hold_seconds": 3600.0, "hold_life_seconds": 3600.0}
-"""Nothing may expire before it is counted, also in the long version on a slow machine."""
+"""Settings with which nothing expires before it is counted, even in the long version on a slow machine."""
 
 
 async def _restart(database_url: str, nats_url: str, rounds: int, figures: Figures) -> None:

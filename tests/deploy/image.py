@@ -17,7 +17,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 _PYTHON = Path("/image")
-"""Where the Python of the base image is, as far as we need it."""
+"""Stand-in for the base image's Python: the parts of it that we need."""
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", sys.base_prefix, "/opt/*", "/dev", "/proc", "/sys")
 _PACKAGE_INDEX = (".npmrc", ".config/pip", ".pip")
 _STEP_SECONDS = 900

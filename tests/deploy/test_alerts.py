@@ -40,7 +40,7 @@ LINES: dict[str, str] = {
         r'^\| <a id="Frontrow\w+"></a>`(Frontrow\w+)` \| ([^|]+) \| ([^|]+) \|$', MANUAL, re.MULTILINE
     )
 }
-"""What the manual says about each alert."""
+"""Text of the manual for each alert."""
 
 
 def test_every_alert_has_its_line_in_the_manual_and_the_other_way_round() -> None:

@@ -32,7 +32,7 @@ BOARDS: dict[str, dict[str, Any]] = {
 }
 
 WITHOUT_DATA = {"frontrow_worker_": "tests/acceptance/test_workers.py reads them"}
-"""What has no data in a cluster of servers with one worker each, and why."""
+"""Series without data in a cluster of servers with one worker each, by their prefix, and the reason."""
 
 _SELECTOR = re.compile(r"\b(?:up|process_\w+|(?:\w+:)?frontrow[_:][\w:]+)(?:\{[^}]*\})?")
 

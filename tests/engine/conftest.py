@@ -118,7 +118,7 @@ class Hall:
         return reply
 
     def seen(self, seat_id: int) -> str:
-        """What others see of a seat."""
+        """Return the status of a seat as others see it."""
         view = self.map().views.get(seat_id)
         return "available" if view is None else view.status
 

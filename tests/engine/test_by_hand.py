@@ -1,4 +1,4 @@
-"""What operators do by hand, and the figures that they see."""
+"""Manual actions of operators, and the figures that operators see."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which commands end with sales: every one that gets or changes seats, and none that gives them back."""
+"""The end of sales stops every command that gets or changes seats, and none that gives them back."""
 
 import pytest
 

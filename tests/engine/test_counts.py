@@ -1,4 +1,4 @@
-"""What a screening counts: the numbers of what happens, live holds, and the hash of what everybody sees."""
+"""Counters of a screening: changes by kind, live holds, and the hash of the public seat map."""
 
 from engine.commands import (
     CancelTicket,

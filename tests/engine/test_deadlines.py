@@ -20,7 +20,7 @@ def hold(hold_id: int, seconds: float, began: float = 0.0) -> Hold:
 
 
 class PlainDeadlines:
-    """What `Deadlines` promises, by going through all records each time."""
+    """Plain model of `Deadlines` that goes through all records each time."""
 
     def __init__(self, warning_seconds: float) -> None:
         self.warning_seconds = warning_seconds

@@ -25,7 +25,7 @@ def warnings(house: House) -> list[HoldsExpiring]:
 
 
 def announced(house: House) -> list[tuple[float, list[tuple[str, int, float]]]]:
-    """When holders were warned: of which seats, and how long before the end."""
+    """Return when holders were warned, of which seats, and how long before the end."""
     return [
         (
             warning.at - NOW,

@@ -1,4 +1,4 @@
-"""How failures are logged that nobody is told of: not too often, and not too rarely."""
+"""Failures that nobody is told of are logged neither too often nor too rarely."""
 
 import logging
 from collections.abc import Callable

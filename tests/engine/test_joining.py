@@ -1,4 +1,4 @@
-"""Who may wait for what, and how one leaves."""
+"""Joining the waiting list, its conditions, and leaving it."""
 
 import pytest
 

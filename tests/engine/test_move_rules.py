@@ -1,4 +1,4 @@
-"""Which rules of selling apply to tickets that move, and which an administrator may pass over."""
+"""Rules of selling that apply to tickets that move, and those that an administrator may override."""
 
 from collections.abc import Callable
 from math import inf

@@ -291,7 +291,7 @@ def move_to_type(hall: Hall, tickets: Sequence[Ticket], kind: int, **options: ob
 
 
 def left(hall: Hall, kind: int) -> tuple[int, int]:
-    """How many places of a ticket type are sold, and how many are free."""
+    """Return how many places of a ticket type are sold, and how many are free."""
     level = hall.do(ReadStock(hall.screening.info.id)).reply.ticket_types[kind]  # type: ignore[union-attr]
     return level.sold, level.available
 
@@ -382,7 +382,7 @@ CENTS = st.sampled_from([0, 500, 1250, 1599])
 def test_every_cent_is_kept_or_owed_once(
     bought: list[tuple[int, str | None]], moves: list[list[int]], paying: list[bool]
 ) -> None:
-    """What was paid is kept or owed, and no ticket keeps more than it costs."""
+    """Every paid cent is kept or owed, and no ticket keeps more than it costs."""
     tickets = [
         Ticket(n, 1, 1, n, ALICE, cents, TicketStatus.CONFIRMED, NOW, NOW, payment_id=payment_id)
         for n, (cents, payment_id) in enumerate(bought, 1)

@@ -1,4 +1,4 @@
-"""What an observer is told: every command once, what was sold and cancelled, and what has lapsed how late."""
+"""Observers are told of every command once, of sales and cancellations, and how late holds lapsed."""
 
 import asyncio
 from time import perf_counter

@@ -1,4 +1,4 @@
-"""Which choices strand seats, against every choice that there is; and what the core does about them."""
+"""Choices that strand seats, checked against every possible choice, and the core's reaction to them."""
 
 from collections.abc import Collection
 

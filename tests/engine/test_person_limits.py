@@ -1,4 +1,4 @@
-"""What one person may have of a screening, an event or a ticket type, on the bare core."""
+"""Limits per person for a screening, an event or a ticket type, on the bare core."""
 
 import pytest
 

@@ -48,7 +48,7 @@ KEYS = {HOUSE: HOUSE, KILL: None}
 
 
 class Place(NamedTuple):
-    """Who has a place, and what is being written about it.
+    """A place that somebody has, and the pending write about it.
 
     Attributes:
         holder: who has it, or is getting it.
@@ -131,7 +131,7 @@ class Quantities(RuleBasedStateMachine):
         return CAPACITY - len(self.places) - len(self.kept)
 
     def fits(self, holder: str, quantity: int, *, beyond_limit: bool = False) -> bool:
-        """Whether a holder may have so many more."""
+        """Return whether the limits allow a holder this many more places."""
         own = [place for place in self.places.values() if place.holder == holder]
         unpaid = sum(not place.ticket or place.writing == "sale" for place in own)
         if unpaid + quantity > HELD_LIMIT:

@@ -1,4 +1,4 @@
-"""Which seats are next to each other, and which a choice would strand."""
+"""Neighbouring seats, and the seats that a choice would strand."""
 
 import random
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""When a screening or an event is on sale, on the bare core."""
+"""Sale times of screenings and events, on the bare core."""
 
 from typing import Any
 
@@ -121,7 +121,7 @@ class TestWatchers:
     """They are told when sales open and close, by a timer that selling does not depend on."""
 
     def told(self, hall: Hall, now: float) -> list[str]:
-        """What watchers are told when the time has come."""
+        """Return the causes of the changes that watchers are told at a time."""
         hall.now = now
         changes = hall.screening.handle(ReleaseLapsed(1), now).changes
         assert all(change.views == () and change.at == now for change in changes)
@@ -169,7 +169,7 @@ class TestWatchers:
 
 
 class TestPresales:
-    """Whoever has access to a channel gets in earlier."""
+    """Customers with access to a channel can buy earlier."""
 
     EARLY = START - 600
     RULES = SaleRules(sales_start=START, presales=(Presale("fans", EARLY), Presale("press", EARLY - 600)))

@@ -1,4 +1,4 @@
-"""How much is held, and how much of that lapses soon."""
+"""Number of held seats and places, and how many of those holds lapse soon."""
 
 from engine.commands import ExtendHolds, HoldPlaces, JoinWaitlist, PlaceOrder, ReadScarcity
 from engine.policy import Policy

@@ -1,4 +1,4 @@
-"""What a screening decides, command by command, on the bare core with time in hand."""
+"""Decisions of a screening, command by command, on the bare core with a manual clock."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Who sold, confirmed and cancelled tickets, and what the journal and the caller are told of it."""
+"""Sellers, confirmers and cancellers of tickets, in the journal and in the replies to callers."""
 
 import pytest
 

@@ -85,7 +85,7 @@ BOSS = "user:99"
 
 @dataclass
 class World:
-    """What outlives a process: the database, the time, and what clients were told."""
+    """State that outlives a process: the database, the time, and the answers that clients were given."""
 
     rng: random.Random
     rules: SaleRules
@@ -286,7 +286,7 @@ class Process:
         self.world.database.add_screening(info._replace(price_cents=seat_cents), make_layout(SEATS))
 
     async def _booked(self, command: BookSeats) -> Booked:
-        """What a booking comes to, as whoever sells sees to it."""
+        """Return the booking, after the box office has reconsidered it if it was refused."""
         try:
             booked = await self.screenings.ask(command)
         except EngineError as refusal:
@@ -347,7 +347,7 @@ class Process:
         await asyncio.gather(*self.clients, return_exceptions=True)
 
     async def check(self) -> None:
-        """What must hold whenever everything has settled, also what time has just decided."""
+        """Let due holds lapse, settle everything, and assert the invariants."""
         await self.screenings.ask(ReleaseLapsed(1))
         await self.drain()
         enforced = self.world.rules.orphan_rule is OrphanRule.ENFORCE
@@ -451,7 +451,7 @@ class Process:
             assert owed == (kept if cancelled else {})
 
     def check_prices(self) -> None:
-        """What was held costs what it did then, whatever happened since; the rest what it did when sold."""
+        """Held seats cost their price when held, whatever happened since; others their price when sold."""
         agreed: dict[int, int] = {}
         given_back: dict[int, tuple[float, int]] = {}
         for (_, epoch, _), event in sorted(self.world.database.events.items()):
@@ -479,7 +479,7 @@ class Process:
 
 
 def price_in(prices: tuple[int, int], seat_id: int) -> int:
-    """What a seat or a place costs; seat 10 is a VIP seat, 3.49 dearer than the others."""
+    """Return the price of a seat or a place; seat 10 is a VIP seat, 3.49 dearer than the others."""
     seat_cents, place_cents = prices
     return place_cents if seat_id < 0 else seat_cents + 349 * (seat_id == 10)
 

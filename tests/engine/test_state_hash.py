@@ -1,4 +1,4 @@
-"""When owners store hashes of their screenings, and when they tell watchers."""
+"""Owners store hashes of their screenings and send them to watchers."""
 
 import asyncio
 

@@ -59,8 +59,8 @@ PAYMENT_WINDOW = Policy().payment_window_seconds
 
 
 class Model:
-    """What each seat is: absent, ("held", who, until), ("pending", who, until), ("booked", who) or
-    ("committing", what it was, what it will be, whose)."""
+    """States of seats: absent, ("held", who, until), ("pending", who, until), ("booked", who) or
+    ("committing", state before, state after, whose)."""
 
     def __init__(self) -> None:
         self.price = PRICES[0]
@@ -82,7 +82,7 @@ class Model:
             self.agreed[seat] = self.price
 
     def cost(self, seat: int) -> int:
-        """What a seat costs whoever can get it: as agreed if it is held, else the present price."""
+        """Return the price of a seat: as agreed if somebody has it, else the present price."""
         return self.agreed[seat] if seat in self.seats else self.price
 
     def life(self, holder: str, seat: int, now: float) -> tuple[float, float]:
@@ -91,7 +91,7 @@ class Model:
         return (began_at, left_at) if last_holder == holder else (now, now)
 
     def alive(self, holder: str, seats: list[int], now: float) -> bool:
-        """Whether the holder has life left on every seat."""
+        """Return whether the holder has hold life left on every seat."""
         lives = [self.life(holder, seat, now) for seat in seats]
         return all(left_at + LIFE <= now or began_at + LIFE > now for began_at, left_at in lives)
 
@@ -111,7 +111,7 @@ class Model:
         return sum(self._unpaid_by(state) == holder for state in self.seats.values())
 
     def has(self, holder: str) -> int:
-        """What a person holds and has bought, with what is being bought or given back."""
+        """Return how many seats a person holds or has bought, with unfinished sales and cancellations."""
         return sum(self._is_of(holder, state) for state in self.seats.values())
 
     def keeps(self, holder: str) -> int:
@@ -141,7 +141,7 @@ class Model:
         return all(self.blocks[self.block_of[seat]][0] in access for seat in seats if self.kept(seat))
 
     def kept(self, seat: int) -> bool:
-        """Whether the seat is of a block and nobody has it."""
+        """Return whether the seat belongs to a block and nobody has it."""
         return seat in self.block_of and seat not in self.seats
 
     def unblock(self, block_id: int, seats: list[int]) -> None:
@@ -184,7 +184,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
         self.last_seq = 0
 
     def fits(self, holder: str, free: list[int], own: list[int] | tuple[()] = ()) -> bool:
-        """Whether the limits and the rules let a holder get free seats for own ones."""
+        """Return whether the limits and the rules let a holder swap own seats for free ones."""
         refused = self.rules.orphan_rule is OrphanRule.ENFORCE and self.judged(free, own)
         return self.is_within_limits(holder, free, own) and not refused
 
@@ -288,7 +288,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
             self.model.hold(holder, [*held], self.hall.now)
 
     def stranded(self, group: Sequence[int], free: list[int]) -> int:
-        """How many of the seats beside a group have no free seat beside them any more."""
+        """Return how many of the seats beside a group have no free neighbour left."""
         left = {*free}.difference(group)
         return sum(
             seat in left and not left.intersection((seat - 1, seat + 1))

@@ -1,4 +1,4 @@
-"""When commands are handled: at once or from the mailbox, with the same checks; and what follows by timer."""
+"""Commands are handled at once or from the mailbox, with the same checks; timers do the rest."""
 
 import asyncio
 import gc

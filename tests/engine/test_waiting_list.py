@@ -606,7 +606,7 @@ def test_without_ids_for_holds_an_offer_is_tried_again_a_second_later(quantity: 
 
 
 def loaded_again(entry: WaitlistEntry, seats: int = 6, **stored: object) -> Decision:
-    """What the first command decides about a stored entry."""
+    """Return the decision about a stored entry that the first command after loading makes."""
     hall = Hall(seats, POLICY, waitlist=(entry,), **stored)
     assert hall.screening.next_deadline <= hall.now
     decision = passed(hall, 0)

@@ -173,7 +173,7 @@ class House:
             await self.ask(LeaveWaitlist(entry.screening_id, entry.holder, entry.id))
 
     async def check(self) -> None:
-        """What is in memory is what was written, once everything is."""
+        """Write all entries, then assert that memory and the database agree."""
         for screening_id in (1, 2):
             await self.ask(ReleaseLapsed(screening_id))
         self.journal.write_next(10_000)

@@ -1,4 +1,4 @@
-"""What must be true of every waiting list: a check of the whole journal, entry by entry.
+"""Invariants of every waiting list: a check of the whole journal, entry by entry.
 
 It follows the events in the order in which they were written, and knows nothing of how seats are chosen.
 """
@@ -30,7 +30,7 @@ class RecordedDatabase(MemoryDatabase):
 
 
 class WaitingLine:
-    """Who waits, by what was written so far.
+    """The waiting list according to the events written so far.
 
     Attributes:
         offered: the ids of entries in the order in which they were offered something.

@@ -1,4 +1,4 @@
-"""How the command is imported."""
+"""Importing the command."""
 
 import subprocess
 import sys

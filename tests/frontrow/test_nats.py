@@ -1,4 +1,4 @@
-"""How a process finds NATS, and that a server without a cluster does not load the client."""
+"""A process finds NATS; a server without a cluster does not load the client."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What nodes count together, over real connections: attempts, sockets, client ids and requests."""
+"""Counts that nodes share, over real connections: attempts, sockets, client ids and requests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

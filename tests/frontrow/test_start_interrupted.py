@@ -72,7 +72,7 @@ class MortalDatabase(Relay):
 
 @pytest.fixture
 def as_before() -> Iterator[None]:
-    """What a start changes in this process is undone."""
+    """Undo the changes that a start makes in this process."""
     thresholds, handlers, level = gc.get_threshold(), logging.root.handlers[:], logging.root.level
     yield
     gc.unfreeze()

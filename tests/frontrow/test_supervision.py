@@ -1,4 +1,4 @@
-"""When workers are started, replaced and ended, with a manual clock and without processes."""
+"""Workers are started, replaced and ended; with a manual clock and without processes."""
 
 import pytest
 

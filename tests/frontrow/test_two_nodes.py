@@ -1,4 +1,4 @@
-"""What one node knows or is told holds on the other one, at the public interface of two nodes."""
+"""Facts that one node knows or is told hold on the other one, at the public interface of two nodes."""
 
 import asyncio
 import json

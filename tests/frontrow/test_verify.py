@@ -50,7 +50,7 @@ class Hall:
         assert held.status == 201, held.body
 
     async def verify(self, *arguments: object) -> Result:
-        """What the command says once the server has written everything."""
+        """Return the result of the command once the server has written everything."""
         await self.house.restart()
         words = ["verify", "--database-url", self.house.database_url, *map(str, arguments)]
         return await asyncio.to_thread(CliRunner().invoke, main, words, env=self._environment)

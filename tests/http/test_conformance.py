@@ -80,7 +80,7 @@ TORNADO_DIFFERS: Mapping[str, tuple[str, ...]] = {
     ),
     "upgrades HTTP/1.0": ("RFC 9110 7.8 upgrade over HTTP/1.0",),
 }
-"""What Tornado's own server does differently; these cases are skipped for it."""
+"""Cases in which Tornado's own server behaves differently; they are skipped for it."""
 
 NOT_FOR_TORNADO = frozenset(name for names in TORNADO_DIFFERS.values() for name in names)
 CONVERSATIONS = [

@@ -27,7 +27,7 @@ class Equivalent(NamedTuple):
     reason: str
 
     def covers(self, mutation: Mutation) -> bool:
-        """Whether the entry is about this mutation. Spaces do not matter: operators leave some."""
+        """Return whether the entry is about this mutation. Spaces do not matter: operators leave some."""
         if self.path is None:
             changed = mutation.before.replace(self.before, self.after, 1)
             return changed != mutation.before and _dense(changed) == _dense(mutation.after)
@@ -48,7 +48,7 @@ def _read(lists: dict[str, list[dict[str, str]]]) -> Iterator[Equivalent]:
 
 
 def is_equivalent(mutation: Mutation) -> bool:
-    """Whether a mutation is listed."""
+    """Return whether a mutation is listed."""
     return any(entry.covers(mutation) for entry in equivalents())
 
 

@@ -174,7 +174,7 @@ def _parse(lines: list[str], function: range) -> tuple[Any, str]:
 
 
 def _places(lines: list[str], function: range) -> Iterator[Place]:
-    """Everything that an operator can change in a function."""
+    """Yield all places in a function that an operator can change."""
     nodes = list(ast_nodes(_parse(lines, function)[0]))
     for operator in OPERATORS:
         count = sum(len(list(operator.mutation_positions(node))) for node in nodes)

@@ -1,4 +1,4 @@
-"""What is mutated, and which tests must notice: those of the same room, not those of the whole product."""
+"""Mutated code and the tests that must notice: those of the same room, not those of the whole product."""
 
 from fnmatch import fnmatch
 from pathlib import Path
@@ -19,7 +19,7 @@ class Room(NamedTuple):
     slow: tuple[str, ...] = ()
 
     def is_slow(self, test: str) -> bool:
-        """Whether a test only runs in a thorough trial."""
+        """Return whether a test only runs in a thorough trial."""
         return any(part in test for part in self.slow)
 
 

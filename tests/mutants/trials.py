@@ -24,7 +24,7 @@ from tests.mutants.mutations import Mutation
 KILLED, ALIVE, UNREACHED = "killed", "alive", "unreached"
 
 _PATIENCE_SECONDS = 20
-"""How long a test may take, beside `_SLOWER` times what it has taken before: a mutation may loop for ever."""
+"""Allowance for a test on top of `_SLOWER` times its former duration: a mutation may loop for ever."""
 _SLOWER = 50
 _MEMORY_BYTES = 4 << 30
 """A mutation may also fill a list for ever."""

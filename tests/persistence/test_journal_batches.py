@@ -1,4 +1,4 @@
-"""When the journal writes: what a batch contains, when it is sent, and when its callers are notified."""
+"""Batches of the journal: their content, when they are sent, and when callers are notified."""
 
 import asyncio
 from time import monotonic, sleep

@@ -67,7 +67,7 @@ async def test_a_lost_outcome_is_determined_by_resending(database_url: str, cut:
 
 @pytest.mark.parametrize("cut", ["before", "after"])
 async def test_taken_over_before_the_outcome_is_known(database_url: str, cut: str) -> None:
-    """What was committed is reported as committed, although its epoch is over; the rest is lost."""
+    """Committed entries are reported as committed although their epoch is over; the rest are lost."""
     async with cut_off(database_url) as (proxy, world, story), postgres_world(database_url) as other:
         getattr(proxy, f"cut_{cut}_commit")()
         settlement = submit(world.journal, story.issued(story.tickets(1, payment_id="P")))

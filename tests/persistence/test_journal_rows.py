@@ -1,4 +1,4 @@
-"""Whatever a batch consists of, its rows are those of a plain model that looks at one event at a time."""
+"""The rows of any batch are those of a plain model that handles one event at a time."""
 
 from collections import defaultdict
 from typing import Any

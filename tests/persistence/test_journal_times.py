@@ -1,4 +1,4 @@
-"""When the journal writes what, and whom it tells when, to the millisecond; in virtual time."""
+"""Times at which the journal writes and notifies its callers, to the millisecond; in virtual time."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""What the schema records and forbids about refunds, and payments that cannot be used."""
+"""Records and constraints of the schema for refunds and for payments that cannot be used."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What rebuilding a screening makes of logs, event by event."""
+"""Rebuilding a screening from its log, event by event."""
 
 import pytest
 

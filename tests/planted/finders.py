@@ -16,7 +16,7 @@ from tests.planted.bugs import Bug, copied_tree
 from tests.planted.simulations import SIMULATIONS
 
 LIMIT_SECONDS = 1200.0
-"""What has not been found after that is not found. Mostly it takes seconds; machines may be busy."""
+"""Time limit for finding a bug. Mostly it takes seconds; machines may be busy."""
 
 ENDING_SECONDS = 30.0
 
@@ -27,7 +27,7 @@ _SAID = re.compile(r"^(?:E  +|problem: )")
 
 
 class Outcome(NamedTuple):
-    """What a finder came to.
+    """Result of a finder.
 
     Attributes:
         found: whether it has found the bug.

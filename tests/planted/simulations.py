@@ -62,7 +62,7 @@ def main(name: str, first: int, last: int) -> int:
 
 
 def _reason(failure: AssertionError) -> str:
-    """What a failure says, or its code."""
+    """Return the first line of a failure's message, or its code."""
     lines = str(failure).splitlines() or [str(traceback.extract_tb(failure.__traceback__)[-1].line)]
     return lines[0][:_REASON_CHARACTERS]
 

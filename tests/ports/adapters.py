@@ -69,7 +69,7 @@ class AnotherServer(NamedTuple):
 
 
 class MemoryWorld:
-    """Everything in memory."""
+    """Adapters that keep everything in memory."""
 
     def __init__(self) -> None:
         self.database = MemoryDatabase()
@@ -118,7 +118,7 @@ class MemoryWorld:
 
 
 class PostgresWorld:
-    """Everything in PostgreSQL."""
+    """Adapters that keep everything in PostgreSQL."""
 
     def __init__(self, database_url: str) -> None:
         self.database_url = database_url

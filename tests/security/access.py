@@ -1,4 +1,4 @@
-"""Who may call each operation, and open each socket: written by hand, beside the declarations.
+"""Permissions to call each operation and open each socket: written by hand, beside the declarations.
 
 A declaration that is wrong also makes a wrong document, so tests compare both with these tables. A new
 operation fails `test_roles.py` until it has its line here.
@@ -9,7 +9,7 @@ from enum import Enum
 
 
 class Access(Enum):
-    """Who may call an operation. Administrators are users, and guests have an account of their own kind."""
+    """Callers of an operation. Administrators are users, and guests have an account of their own kind."""
 
     ANYBODY = "everybody; tokens are not looked at"
     GUESTS = "everybody; a token that is sent must be a valid one of a user"

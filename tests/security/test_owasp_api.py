@@ -25,7 +25,7 @@ OWNED_BY_THE_SERVER = {"id": 1, "admin": True, "role": "admin", "status": "confi
 """Fields that callers would like to set."""
 
 INSIDE = re.compile(rb"Traceback|File \"|\.py\b|psycopg|SELECT |site-packages|/home/|/usr/")
-"""What responses to strangers would show of the inside of a server."""
+"""Texts that would show strangers the inside of a server."""
 
 OUTGOING = {
     "aiohttp": {"api/webhooks/client.py"},

@@ -1,4 +1,4 @@
-"""What OWASP's WebSocket Security Cheat Sheet lists, as far as no other test shows it.
+"""Points of OWASP's WebSocket Security Cheat Sheet that no other test shows.
 
 docs/threat-model.md names the tests of its whole list.
 """

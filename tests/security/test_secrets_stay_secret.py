@@ -36,7 +36,7 @@ __all__ = ["collector"]
 pytestmark = pytest.mark.gen_test(timeout=180)
 
 LOGGERS_OF_CLIENTS = ("websockets.client", "mail.log")
-"""What the test itself logs as a client, and as a mail server."""
+"""Loggers of the test's own clients and of its mail server."""
 
 MAIL = "ada.canary@home.example"
 

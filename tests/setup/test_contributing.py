@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md and the forms of the forge name exists, and the commit hook runs."""
+"""Everything that CONTRIBUTING.md and the forms of the forge name exists, and the commit hook runs."""
 
 import os
 import re

@@ -30,7 +30,7 @@ _ROW = re.compile(r"AS row \(([^)]*)\)")
 _TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",]+)')
 
 TRANSACTION = "BEGIN;EXECUTE"
-"""How a transaction of the journal begins."""
+"""Beginning of a transaction of the journal."""
 
 
 class _Form:

@@ -26,7 +26,7 @@ from tests.simulation.plan import HALL, HALL_SEATS, PRICES_CENTS
 
 ORGANISER = "user:9"
 ACCESS = (channel_key("press"),)
-"""Who has it may take what is kept back."""
+"""Access keys that let a client take blocked seats."""
 
 ACCESS_SHARE = 0.2
 

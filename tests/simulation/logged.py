@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 STOPS = "The journal stops with"
-"""How the journal begins to say that entries may not have been written."""
+"""Beginning of the journal's message that entries may not have been written."""
 
 
 class LoggedErrors(logging.Handler):

@@ -21,7 +21,7 @@ TURNS_LIMIT = 200_000
 
 
 class Stuck(AssertionError):
-    """Nothing will ever happen any more, or no time passes any more."""
+    """Nothing more will ever happen, or time no longer passes."""
 
 
 class Process:

@@ -1,4 +1,4 @@
-"""What was paid is kept for tickets or owed back, to the cent."""
+"""Payments are kept for tickets or owed back, to the cent."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping

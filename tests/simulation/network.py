@@ -89,7 +89,7 @@ class Cable:
 
     @property
     def cut(self) -> bool:
-        """Whether a direction is cut."""
+        """True if a direction is cut."""
         return self.out.cut or self.back.cut
 
 

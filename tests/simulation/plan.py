@@ -1,4 +1,4 @@
-"""What happens in a history, as data: the steps of clients, watchers and faults, made from a seed.
+"""Plan of a history, as data: the steps of clients, watchers and faults, made from a seed.
 
 A plan is a list, so a smaller plan is a plan as well (`tests.simulation.shrink`).
 """
@@ -19,7 +19,7 @@ PRICES_CENTS = {1: 1250, 2: 1500, 4: 1000}
 
 EVENT = 3
 TICKET_TYPES = {31: TicketType(31, 500, 4, max_per_order=2), 32: TicketType(32, 800, 3, max_per_order=2)}
-"""What the event sells by quantity."""
+"""Ticket types that the event sells by quantity."""
 
 HALL, HALL_SEATS = 4, 2
 """A hall with a waiting list and blocks (`tests.simulation.hall`), and how few seats it has.
@@ -33,10 +33,10 @@ ACTIONS = {
     **{"book_held": 6, "book": 4, "cancel": 1, "look": 4},
     **{"pay_twice": 1, "reuse": 1},
 }
-"""What clients do, and how often in proportion."""
+"""Actions of clients, with their relative frequencies."""
 
 OF_EVENTS = {"order": 6, "buy": 5, "give_back": 1, "cancel_place": 1, "count": 3}
-"""What they do beside that in half of the plans."""
+"""Further actions in half of the plans, with their relative frequencies."""
 
 MOVES = {"move": 20}
 """Moves of tickets to other seats and screenings, in half of the plans."""
@@ -52,7 +52,7 @@ HALL_SHARE, HALL_STEPS = 0.3, 0.8
 
 BUSY_SECONDS = 12.0
 FIRST_SECONDS = 3.0
-"""When the first step happens: all nodes serve by then."""
+"""Time of the first step: all nodes serve by then."""
 
 TAKEOVER_SECONDS = 4.0
 """After that others answer for what a node has owned that they do not hear."""
@@ -119,8 +119,8 @@ def plan_of(seed: int) -> list[Step]:
 
 
 def _turning_points(fault: Step) -> tuple[float, ...]:
-    """When a fault begins and, if it is long enough for a takeover, the end, when two nodes may believe that
-    they own the same screening."""
+    """Return the times when a fault begins and, if it is long enough for a takeover, when it ends, since two
+    nodes may believe then that they own the same screening."""
     seconds = fault.arguments[-1] if fault.arguments else 0.0
     long = isinstance(seconds, float) and seconds > TAKEOVER_SECONDS
     return (fault.at, fault.at + seconds) if long else (fault.at,)

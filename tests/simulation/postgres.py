@@ -203,7 +203,7 @@ class Session:
 
     @property
     def idle(self) -> bool:
-        """Whether the next borrower may use it."""
+        """True if the next borrower may use the connection."""
         return not self.broken and self._answer is None and not self._is_in_transaction
 
     async def run(self, sql: str, parameters: Any = None) -> list[Row]:

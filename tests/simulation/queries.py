@@ -1,4 +1,4 @@
-"""What servers ask PostgreSQL about ownership, screenings, tickets and payments, answered from `Tables`."""
+"""Queries of servers about ownership, screenings, tickets and payments, answered from `Tables`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -327,7 +327,7 @@ def _agreed_price(tables: Tables, wanted: Wanted) -> list[Row]:
 
 
 def _price_of(tables: Tables, wanted: Wanted, seat_id: int) -> int | None:
-    """What a seat costs a holder: as agreed with the last hold, or now."""
+    """Return the price of a seat for a holder: as agreed with the last hold, or the present one."""
     place = (wanted["screening_id"], seat_id, wanted["holder"])
     held = [
         row

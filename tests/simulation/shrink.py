@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 RUNS_LIMIT = 400
-"""How often a plan is tried at most; what is left then is shown."""
+"""Limit of attempts to shrink a plan; the smallest so far is shown then."""
 
 Item = TypeVar("Item")
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL decides about the journal and about ownership, in memory.
+"""Decisions of PostgreSQL about the journal and about ownership, in memory.
 
 Only the statements that a cluster of servers sends for screenings and events are understood, and they are
 carried out as the schema demands: keys, the unique index over live tickets, the rules for payments and for
@@ -31,7 +31,7 @@ _TRANSITIONS = frozenset(
 _ANSWER = ("scope", "key", "fingerprint", "status", "body")
 _MOVE = ("ticket_id", "screening_id", "epoch", "seq")
 MOVED = "ticket_moved"
-"""Why a refund is owed for a ticket that has become cheaper."""
+"""Reason of a refund that is owed for a ticket that has become cheaper."""
 
 _CHANGING_IN_LINE = ("status", "reservation_id", "seat_ids", "expires_at", "epoch", "seq", "changed_at")
 _CHANGING = ("status", "confirmed_at", "cancelled_at", "payment_id", "payment_deadline", "sold_by")
@@ -97,7 +97,7 @@ class Tables:
         table[key] = value
 
     def _is_new(self, table: dict[Any, Any], key: Any, again: bool, constraint: str) -> bool:
-        """Whether a row may be inserted; False if it is there and may be."""
+        """Return whether a row must be inserted; False if it exists and `again` allows that."""
         if key not in table:
             return True
         if not again:
@@ -219,7 +219,7 @@ class Tables:
         self._set(self.tickets, ticket_id, ticket)
 
     def _owe_for(self, ticket: Mapping[str, Any]) -> None:
-        """What was paid for a ticket is owed, in the transaction that cancels it."""
+        """Record the refund owed for a ticket, in the transaction that cancels it."""
         for payment_id, cents in kept_for(ticket):
             owed = {row["ticket_id"] for row in self.refunds_of(payment_id) if row["reason"] != MOVED}
             if cents and ticket["id"] not in owed and not payment_id.startswith(RESERVATION_PAYMENT):
@@ -333,7 +333,7 @@ class Tables:
         self._check_order()
 
     def _check_order(self) -> None:
-        """Who waits for one seat has joined after all who were served."""
+        """Record if somebody who still waits had joined before somebody who was served."""
         entries = sorted(self.waitlist.values(), key=lambda row: (row["joined_epoch"], row["joined_seq"]))
         waiting = next((row["id"] for row in entries if row["status"] == "waiting"), None)
         served = [row["id"] for row in entries if row["expires_at"] is not None]
@@ -343,7 +343,7 @@ class Tables:
                 self.overtaken.append((served[-1], waiting))
 
     def _write_given_back(self, rows: list[dict[str, Any]], *, again: bool) -> None:
-        """Nobody is admitted at the door."""
+        """Do nothing: nobody is admitted at the door here."""
 
     def _write_state_hashes(self, rows: list[dict[str, Any]], *, again: bool) -> None:
         pass

@@ -15,7 +15,7 @@ from tests.simulation.plan import SEATS, Step
 SCREENING = 2
 SEEDS = range(3)
 STOPPED_AFTER_SECONDS = (0.014, 0.018, 0.022, 0.026, 0.03)
-"""When the node stops: it has found no answer under the key then, and has not sent the move yet."""
+"""Times at which the node stops: by then it has found no answer under the key and not yet sent the move."""
 
 
 def draw_of(seat: int) -> int:

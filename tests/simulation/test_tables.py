@@ -123,7 +123,7 @@ class Side:
             return repr(error)
 
     async def look(self, screening_id: int, epoch: int) -> object:
-        """Everything that servers ask."""
+        """Return the answers to all queries of servers."""
         store = self.stores["first"]
         return [
             await store.owner(screening_id),

@@ -80,7 +80,7 @@ class Viewer:
             self.connect()
 
     async def _enter(self, server: Server) -> None:
-        """What `api.seats.socket` does."""
+        """Join the feed and load the seats as `api.seats.socket` does."""
         watcher = _Watcher(self._screening, "user:9", self._encoded, lambda frames: None, lambda: None)
         watcher.number = next(self._watchers.numbers)
         server.feed.join(watcher)
@@ -116,7 +116,7 @@ class Viewer:
         return self
 
     def frames(self, holder: str) -> Frames:
-        """Nothing has to be sent."""
+        """Return empty frames: nothing has to be sent."""
         return Frames(b"", 0)
 
     def _note(self, epoch: int, seq: int, **seen: Any) -> None:

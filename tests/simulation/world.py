@@ -43,18 +43,18 @@ DEPOSED_SECONDS = 10.0
 """After a server was deposed that lives, it may go on answering until it finds out."""
 
 LOSS_SECONDS = 5.0
-"""How long after the epoch was raised a former owner may still promise holds that are lost."""
+"""Time after the epoch was raised in which a former owner may still promise holds that are lost."""
 
 LIMIT_SECONDS = 300.0
 """Virtual time after which a history that has not ended never will."""
 
 _CLOCKS = 0.01
-"""How much faster or slower the clocks of nodes may be."""
+"""Largest share by which the clocks of nodes run fast or slow."""
 
 
 @dataclass
 class Outcome:
-    """How a history went.
+    """Result of a history.
 
     Attributes:
         seed: decides the delays of messages.
@@ -72,7 +72,7 @@ class Outcome:
 
 
 class World:
-    """Everything of one history.
+    """All state of one history.
 
     Args:
         seed: decides the delays of messages, and what else is left to chance.

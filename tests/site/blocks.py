@@ -34,7 +34,7 @@ class Block(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Where it is, for messages."""
+        """Page and line, for messages."""
         return f"{self.page}:{self.line}"
 
 

@@ -34,7 +34,7 @@ _STATUS = "status "
 
 
 class Ran(NamedTuple):
-    """What the commands of a page did.
+    """Result of the commands of a page.
 
     Attributes:
         output: what they printed.

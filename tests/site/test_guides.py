@@ -1,4 +1,4 @@
-"""What the pages tell a reader to type works, against a real server."""
+"""The commands that the pages tell a reader to type work against a real server."""
 
 from pathlib import Path
 

@@ -52,7 +52,7 @@ BODIES = {
         "expirationMinutes": 10,
     },
 }
-"""What the client sends in a form that means the same."""
+"""Equivalent form in which the client sends the same request."""
 
 PARSE = """
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-"""What the clients of a soak test share: the server, what is on sale, the pace, and the count of answers."""
+"""Shared by the clients of a soak test: the server, what is on sale, the pace, and the count of answers."""
 
 import asyncio
 import itertools

@@ -22,14 +22,14 @@ GAUGES = {
     "pool": "frontrow_database_pool_connections",
     "sockets": "frontrow_sockets_open",
 }
-"""What is read from the server's own metrics."""
+"""Names of the server's own metrics that are read, by the names used here."""
 
 _SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Samples:
-    """Everything that was measured.
+    """All measurements of a server over time.
 
     Args:
         server: the server.

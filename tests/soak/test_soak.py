@@ -25,7 +25,7 @@ from tests.soak.visitors import Visitor
 
 VISITORS, ONLOOKERS = 24, 12
 SAMPLES = 24
-"""How often the server is measured at least."""
+"""Minimum number of measurements in a run."""
 
 WARM_UP_SHARE = 1 / 3
 LONGEST_WARM_UP_SECONDS = 600.0
@@ -45,8 +45,8 @@ MOST_GROWN = {
     "pool": 4.0,
     "sockets": 60.0,
 }
-"""How much a slope may add over a whole run: the noise of the load. What every request leaves behind adds
-a thousand in a short run and hundreds of thousands in an hour, what every account does thousands."""
+"""Allowed growth over a whole run, for the noise of the load. A leak per request adds a thousand in a short
+run and hundreds of thousands in an hour; a leak per account adds thousands."""
 
 MOST_BUSY_SHARE = 0.2
 

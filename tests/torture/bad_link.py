@@ -30,7 +30,7 @@ QUEUE_LIMIT = 5_000
 
 @dataclass(frozen=True)
 class Badness:
-    """How bad a link is.
+    """Properties of a bad link.
 
     Attributes:
         delay_seconds: of every packet.

@@ -44,17 +44,17 @@ class Call:
 
     @property
     def claims(self) -> bool:
-        """Whether the object may ever look taken by it."""
+        """True if the call may ever make the object look taken."""
         return self.claims_until > -inf
 
     @property
     def unknown(self) -> bool:
-        """Whether it may never take effect."""
+        """True if the call has no answer, so that it may never take effect."""
         return self.returned_at == inf
 
 
 class Model(Protocol[State]):
-    """What an object would answer that serves one call after the other.
+    """Answers of an object that serves one call after the other.
 
     Attributes:
         initial: the state before the first call.

@@ -1,4 +1,4 @@
-"""How much the end of a hold may differ from what was promised: hardly, unless a clock was changed.
+"""Difference allowed between the promised and the real end of a hold: small, unless a clock was changed.
 
 A hold ends at its deadline: whoever is asked later sees the seat free, however busy the machine is, because
 expired holds are released before a command is decided (docs/consistency.md). Only clocks can move that:
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from tests.torture.history import Fault, Settings
 
 NOTICED_SECONDS = 3.0
-"""How long a clock that was changed or mended may go unnoticed: the server looks every second, and the
+"""Longest time that a changed or mended clock may go unnoticed: the server looks every second, and the
 program that changes clocks reads their times once a second."""
 
 SLEWED_SECONDS = 50.0
@@ -23,7 +23,7 @@ SLEWED_SECONDS = 50.0
 
 
 class ClockErrors:
-    """What differences of clocks may do to holds.
+    """Effect that differences of clocks may have on holds.
 
     Args:
         faults: all faults; those without `clock_seconds` are of no interest.

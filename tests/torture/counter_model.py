@@ -44,7 +44,7 @@ class Counter(NamedTuple):
 
 
 class CounterCall(StrEnum):
-    """What was asked of a ticket type, and what was answered."""
+    """Calls on a ticket type: requests with their answers."""
 
     TOOK = "took"
     GAVE = "gave"

@@ -13,7 +13,7 @@ from tests.torture.calls import Call, Model
 
 
 def has_order(calls: Sequence[Call], model: Model[Any], flashes: Sequence[float] = ()) -> bool:
-    """Whether any order of the calls, with any of those that have no answer, could be answered like this."""
+    """Return whether some order of the calls, with any of those without an answer, explains all answers."""
     events: list[tuple[float, int, Call | None]] = [(time, 1, None) for time in flashes]
     events += [(call.invoked_at, 0, call) for call in calls]
     events += [(call.returned_at, 2, call) for call in calls if call.returned_at < inf]

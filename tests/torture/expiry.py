@@ -1,4 +1,4 @@
-"""What became of every acknowledged hold, and how late those that expired were seen free.
+"""Fate of every acknowledged hold, and how late the expired ones were seen free.
 
 The order that `linearizability` has found says what ended each hold. That none ended early is part of the
 model of a seat; what sockets showed is checked here.
@@ -161,7 +161,7 @@ def _hold(calls: Sequence[Call], held: Mapping[str, Any]) -> Call | None:
 
 
 def _explained(calls: Sequence[Call], hold: Call, seen_at: float, losses: Sequence[Loss]) -> bool:
-    """Whether its user or a crash may have ended a hold."""
+    """Return whether its user or a crash may have ended a hold."""
     given = any(
         call.kind in _GIVING
         and call.user == hold.user
@@ -175,7 +175,7 @@ def _explained(calls: Sequence[Call], hold: Call, seen_at: float, losses: Sequen
 
 
 def _freed(watchers: Sequence[Watcher]) -> Mapping[Seat, Sequence[float]]:
-    """When a socket was shown each seat free, in order."""
+    """Return the times at which sockets were shown each seat free, in order."""
     freed = defaultdict(list)
     for watcher in watchers:
         for sighting in watcher.sightings:

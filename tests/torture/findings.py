@@ -1,4 +1,4 @@
-"""What a judge has found wrong."""
+"""Faults that a judge has found."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

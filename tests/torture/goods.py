@@ -1,4 +1,4 @@
-"""What is sold, and where requests for it go."""
+"""Things that are sold, and the URLs of requests for them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

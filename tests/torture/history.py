@@ -1,4 +1,4 @@
-"""What a run has recorded: requests with their answers, what sockets showed, and faults.
+"""History of a run: requests with their answers, messages of sockets, and faults.
 
 A history is JSON lines, one record a line, in any order. `kind` says what a record is:
 
@@ -35,7 +35,7 @@ class BadHistory(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the run was promised.
+    """Limits that the run was promised.
 
     Attributes:
         hold_seconds: how long a hold lasts at least; needed only for holds without an answer.
@@ -99,17 +99,17 @@ class Operation:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the request was answered with success."""
+        """True if the request was answered with success."""
         return self.status is not None and self.status < 300
 
     @property
     def unknown(self) -> bool:
-        """Whether it may or may not have taken effect."""
+        """True if the request has no answer, so that it may or may not have taken effect."""
         return self.status is None
 
     @property
     def refused(self) -> bool:
-        """Whether it was answered, and certainly did not take effect."""
+        """True if the request was answered, and certainly did not take effect."""
         return self.status is not None and self.status >= 300
 
     def __str__(self) -> str:
@@ -134,7 +134,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Sighting:
-    """What a watcher was shown: one complete update, or a picture of all seats.
+    """One message that a watcher was shown: a complete update, or a picture of all seats.
 
     Attributes:
         position: (epoch, seq) after it.
@@ -192,7 +192,7 @@ class Fault:
 
     @property
     def halts(self) -> bool:
-        """Whether the target did nothing while it lasted."""
+        """True if the target did nothing while the fault lasted."""
         return self.name.startswith(_HALTING)
 
 
@@ -348,7 +348,7 @@ def _fault(record: Mapping[str, Any]) -> Fault:
 
 
 def _loses_holds(name: str, target: str) -> bool:
-    """Whether docs/cluster.md allows a fault to cost holds: a node is gone, or nodes may believe so."""
+    """Return whether docs/cluster.md lets a fault cost holds: a node is gone, or nodes may believe so."""
     if name.startswith("partition"):
         return "clients" not in target
     return name.startswith(_HALTING) and "node" in target

@@ -19,13 +19,13 @@ from tests.torture.schedule import KINDS, Fault, Schedule
 from tests.torture.site import CLIENTS, DATABASE, WEATHER, Site
 
 START_AGAIN_SECONDS = 60.0
-"""How long PostgreSQL may refuse to start, e.g. because its former processes are still ending."""
+"""Time for PostgreSQL to start; it may refuse to, e.g. because its former processes are still ending."""
 
 LATE_SECONDS = 5.0
 """A fault that could not begin so long after the end of the schedule is left out."""
 
 READY_SECONDS = 20.0
-"""How long a node that was started is waited for; other faults may keep it from serving."""
+"""Longest wait for a node that was started; other faults may keep it from serving."""
 
 _DRIFT_STEP_SECONDS = 0.25
 _COMMIT_MICROSECONDS_LIMIT = 100_000

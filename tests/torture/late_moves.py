@@ -1,4 +1,4 @@
-"""Where a ticket may be if an attempt to move it that got no answer is carried out late.
+"""Possible places of a ticket if an unanswered attempt to move it is carried out late.
 
 The attempt then takes the ticket from where later requests have brought it, and requests after that find it
 where the attempt has brought it. For the models, both are calls without an answer: they take effect or not.

@@ -25,7 +25,7 @@ _OWN_PAYMENT = "reservation:"
 """Prefix of payments that the server names itself; they are not refunded."""
 
 _SELLING = BOOKINGS | {"order"}
-"""What is answered with tickets, and stored with its key in the same transaction."""
+"""Actions that are answered with tickets, and stored with their key in the same transaction."""
 
 _MAY_REFUSE_REPEATS = ("idempotency_key_in_flight",)
 
@@ -116,7 +116,7 @@ class _Ledger:
                 )
 
     def _left(self, booking: Operation, seat: Any) -> bool:
-        """Whether the ticket that a booking has issued for a seat may have been cancelled or moved."""
+        """Return whether the ticket that a booking issued for a seat may have been cancelled or moved."""
         issued = [each["id"] for each in booking.data.get("tickets", ()) if each.get("seat") == seat]
         ticket_id = issued[0] if issued else None
         return bool(self._cancelled(booking.payment_id, seat, ticket_id) or self._moves.get(ticket_id))
@@ -138,7 +138,7 @@ class _Ledger:
                     yield Finding("lost booking", about, wrong, [*records, *map(_row, rows)])
 
     def _wrong(self, ticket: Row, operation: Operation) -> str | None:
-        """How a ticket in the table differs from what its buyer was told."""
+        """Return how a ticket in the table differs from what its buyer was told; None if it does not."""
         row = self._tickets.get(ticket["id"])
         if row is None:
             return "The buyer was given the ticket, and the table does not have it."
@@ -257,7 +257,7 @@ class _Ledger:
                 yield Finding("booking in part", f"payment {payment_id}", text, records)
 
     def refunds(self) -> Iterator[Finding]:
-        """What was paid for tickets that stand, and what is owed back, is what was paid."""
+        """The money kept for valid tickets and the money owed back add up to what was paid."""
         owed: dict[Any, list[Row]] = defaultdict(list)
         for row in self._final["refunds"]:
             owed[row["payment_id"]].append(row)
@@ -275,7 +275,7 @@ class _Ledger:
     def _unbalanced(
         self, payment_id: str, tickets: Sequence[Row], refunds: Sequence[Row]
     ) -> tuple[str, str] | None:
-        """What is wrong with the money of a payment, as kind and text."""
+        """Return the error in the money of a payment, as kind and text; None if there is none."""
         paid_back: Counter[Any] = Counter()
         times: Counter[Any] = Counter()
         for row in refunds:
@@ -336,7 +336,7 @@ def _body(operation: Operation) -> tuple[Any, ...]:
 
 
 def _repeats_in_vain(later: Operation, first: Operation) -> bool:
-    """Whether a sale with a key was refused although the same request had been answered with success."""
+    """Return whether a sale with a key was refused although the same request had succeeded."""
     return (
         later.refused
         and first.action in _SELLING

@@ -60,7 +60,7 @@ class Outcome(Generic[State]):
 
     @property
     def linearizable(self) -> bool:
-        """Whether an order was found."""
+        """True if an order was found."""
         return self.order is not None
 
 
@@ -208,7 +208,7 @@ class _Search(Generic[State]):
         return next(following, None)
 
     def _is_new(self, node: _Node[State]) -> bool:
-        """Whether no configuration like this was reached that has spent the same calls or fewer."""
+        """Return whether no such configuration was reached that has spent the same calls or fewer."""
         reached = self._reached.setdefault((node.index, node.state, node.used), [])
         if any(spent & node.spent == spent for spent in reached):
             return False

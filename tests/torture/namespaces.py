@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 ENDING_SECONDS = 60.0
-"""How long an interrupted run may take to store what it has."""
+"""Time for an interrupted run to store its results."""
 
 _POLL_SECONDS = 0.1
 _NEW_USER = () if os.geteuid() == 0 else ("--user", "--map-current-user", "--keep-caps")

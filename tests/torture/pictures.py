@@ -1,4 +1,4 @@
-"""What watchers were shown: never back in time, the same for all at a position, and the truth at the end.
+"""Pictures of watchers: never back in time, the same for all at a position, and the truth at the end.
 
 A watcher's picture is what its sightings say, one after the other. Positions are (epoch, seq), and `seq` has
 gaps because changes are merged. That no change was left out shows in two ways: two watchers at the same
@@ -158,7 +158,7 @@ def _wrong_at_the_end(
 
 
 def _as_far_as_known(shown: tuple[str, Any], user: Any) -> tuple[str, Any]:
-    """What is shown, without the user if the truth does not say who it is."""
+    """Return the seat as it is shown, without the user if the truth does not say who it is."""
     return shown if user is not None else (shown[0], None)
 
 

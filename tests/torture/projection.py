@@ -221,7 +221,7 @@ class _Projecting:
                 yield seat, self._seat_call(SeatCall.ATTEMPTED, operation, claims_until=until)
 
     def _refusals(self, operation: Operation) -> Iterator[tuple[Id, Call]]:
-        """What a refusal says about seats."""
+        """Yield the calls on seats that follow from a refusal."""
         held, booked = operation.data.get("held", ()), operation.data.get("booked", ())
         for seat in held:
             yield seat, self._seat_call(SeatCall.REFUSED_HELD, operation)
@@ -235,11 +235,11 @@ class _Projecting:
             yield operation.seats[0], self._seat_call(SeatCall.REFUSED_NOT_HELD, operation)
 
     def _claims_until(self, operation: Operation) -> float:
-        """How long a seat may look reserved for a booking or cancellation."""
+        """Return until when a seat may look reserved for a booking or cancellation."""
         return self._settles_at(operation) if operation.unknown else operation.returned_at
 
     def _settles_at(self, operation: Operation) -> float:
-        """When the owner of a seat knows the outcome of a request without an answer.
+        """Return when the owner of a seat knows the outcome of a request without an answer.
 
         It finds out what the database says once nothing is broken.
         """
@@ -315,7 +315,7 @@ class _Projecting:
         )
 
     def _is_exposed(self, operation: Operation) -> bool:
-        """Whether a crash may undo it."""
+        """Return whether a crash may undo the operation."""
         return any(
             loss.concerns(operation.screening) and loss.exposes(operation.invoked_at, operation.returned_at)
             for loss in self._losses
@@ -343,7 +343,7 @@ class _Projecting:
 
 
 def _may_hold_any(operation: Operation) -> bool:
-    """Whether the server was to choose seats and nobody knows which, since there was no answer."""
+    """Return whether the server was to choose the seats, and its choice is unknown for lack of an answer."""
     is_open = operation.seats is None and operation.ticket_type is None
     return operation.action == "hold" and is_open and operation.unknown
 

@@ -16,12 +16,12 @@ LOSS = "loss"
 """Name of the drift that a crash causes."""
 
 _RECORDED_SECONDS = 0.5
-"""How exactly it is recorded when a process was ended."""
+"""Accuracy of the recorded end of a process."""
 
 
 @dataclass(frozen=True)
 class Loss:
-    """When a fault may undo changes.
+    """Time in which a fault may undo changes.
 
     Attributes:
         fault: the fault.
@@ -37,11 +37,11 @@ class Loss:
     ends_at: float
 
     def concerns(self, screening: Id | None) -> bool:
-        """Whether changes of a screening may be undone."""
+        """Return whether changes of a screening may be undone."""
         return self.fault.screening is None or str(self.fault.screening) == str(screening)
 
     def exposes(self, invoked_at: float, returned_at: float) -> bool:
-        """Whether a change that was requested and answered at these times is at risk."""
+        """Return whether a change that was requested and answered at these times is at risk."""
         return invoked_at <= self.exposed_until and returned_at >= self.exposed_from
 
 

@@ -54,7 +54,7 @@ def without_repeats(operations: Iterable[Operation]) -> list[Operation]:
 
 
 def _same(operation: Operation) -> Hashable:
-    """What repeats of a request have in common; None if it cannot be repeated."""
+    """Return the key that repeats of a request have in common; None if it cannot be repeated."""
     wanted = operation.screening, operation.seats, operation.ticket_type, operation.quantity
     if operation.action in BOOKINGS and operation.reservation is not None:
         return operation.user, "reservation", operation.reservation, *wanted

@@ -14,7 +14,7 @@ KEYS = 0.4
 """Share of the requests that have an Idempotency-Key."""
 
 REPEATS = 8
-"""How often a request whose outcome is not known is sent at most."""
+"""Limit of attempts for a request whose outcome is not known."""
 
 TICKETS_KEPT = 12
 """A client that has more tickets cancels some, so that halls do not sell out."""

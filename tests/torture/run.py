@@ -91,7 +91,7 @@ class Run:
 
     @property
     def sockets(self) -> int:
-        """How many sockets watchers have opened."""
+        """Number of sockets that watchers have opened."""
         return sum(watcher.sockets for watcher in self._watchers)
 
     async def __call__(self) -> None:

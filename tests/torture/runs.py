@@ -30,7 +30,7 @@ ACTIONS = (
 
 
 class Wish(NamedTuple):
-    """What a client does.
+    """One request of a client.
 
     Attributes:
         user, seat: who does it to what.

@@ -1,4 +1,4 @@
-"""What goes wrong, where, when and for how long. It is drawn from the seed before a run starts.
+"""Schedule of faults: their kinds, targets, times and durations, drawn from the seed before a run starts.
 
 Kinds are drawn like cards, so each comes before any comes twice. Faults overlap, but never two that
 change the same thing, such as two that stop one process. Now and then everything is well for some

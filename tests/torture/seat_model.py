@@ -25,7 +25,7 @@ LAPSE = "lapse"
 
 
 class Status(StrEnum):
-    """What a seat can be; `ANY` while nothing is known of it."""
+    """Status of a seat; `ANY` while nothing is known of it."""
 
     FREE = "free"
     HELD = "held"
@@ -56,7 +56,7 @@ FREE, ANY = Seat(Status.FREE), Seat(Status.ANY)
 
 
 class SeatCall(StrEnum):
-    """What was asked of a seat, and what was answered."""
+    """Calls on a seat: requests with their answers."""
 
     TOOK = "took"
     TOGGLED = "toggled"
@@ -87,11 +87,11 @@ SEEN = {
     "reserved_by_me": _C.SAW_HELD,
     "booked": _C.SAW_BOOKED,
 }
-"""What seeing a seat is, by the status that is shown."""
+"""Kind of observation, by the status that is shown."""
 
 
 def latest_end(call: Call, settings: Settings) -> float:
-    """When a hold ends at the latest.
+    """Return the latest time at which a hold ends.
 
     `until` counts from when the hold was requested; it may have been made as late as it was answered.
     """

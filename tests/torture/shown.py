@@ -1,4 +1,4 @@
-"""What sockets showed, as observations of seats: for one seat, or of several at the same time.
+"""Messages of sockets as observations of seats: of one seat, or of several at the same time.
 
 Everything that a socket shows at a position was so at one time: after the socket was opened, and before the
 message was read. So it says about seats what a look at the map says.
@@ -14,7 +14,7 @@ from tests.torture.history import Id, Operation, Sighting, Watcher
 from tests.torture.seat_model import SEEN, SeatCall
 
 Seen = tuple[SeatCall, Any]
-"""What is seen of a seat, and the user."""
+"""Observation of a seat: how it looked, and its user."""
 
 
 class _Change(NamedTuple):
@@ -25,7 +25,7 @@ class _Change(NamedTuple):
 
 
 class Shown:
-    """What all sockets showed, by seat.
+    """Seats as all sockets showed them, by seat.
 
     Args:
         watchers: the watchers.

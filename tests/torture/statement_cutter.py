@@ -29,7 +29,7 @@ _KEEPALIVES = ((socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 2), (socket.TCP_
 
 @dataclass
 class Cuts:
-    """What is to be broken.
+    """Connections to break: at which statement, and how many.
 
     Attributes:
         statement: a part of its text.

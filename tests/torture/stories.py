@@ -12,7 +12,7 @@ HALL = 1
 """The screening of all stories."""
 
 Span = tuple[float, float | None]
-"""When a request was sent and answered; None if it was not."""
+"""Times at which a request was sent and answered; None if it was not answered."""
 
 
 class Story:
@@ -122,7 +122,7 @@ class Story:
         )
 
     def ends(self, *seats: tuple[Any, ...], **tables: Any) -> None:
-        """What was found at the end: seats as (seat, status, user), and tables."""
+        """Set the state found at the end: seats as (seat, status, user), and tables."""
         shown = [dict(zip(("seat", "status", "user"), seat, strict=False)) for seat in seats]
         self.final = {"screenings": {str(HALL): {"seats": shown}}, **tables}
 

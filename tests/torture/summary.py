@@ -1,4 +1,4 @@
-"""What a run was and found, in lines for people and scripts."""
+"""Summary of a run and its findings, in lines for people and scripts."""
 
 import json
 import re
@@ -21,14 +21,14 @@ MEANS = (
     "means: bad links by a program that carries packets (no netem), the database's slow disk by commit_delay,"
     " full disks by small ones in memory, clocks by libfaketime"
 )
-"""How faults were made that others make with the kernel."""
+"""Means by which faults were made that others make with the kernel."""
 
 SILENT_SECONDS = 6.0
-"""How long before such a message what was not written may have been acknowledged: a node that is silent is
+"""Time before such a message in which changes may have been acknowledged and not written: a silent node is
 gone after three seconds, the next owner waits for another heartbeat of a second, and loads."""
 
 DEPOSED_SECONDS = 2.0
-"""How long after it the former owner may have gone on: until its next heartbeat of a second has told it."""
+"""Time after it for which the former owner may go on: its next heartbeat, within a second, tells it."""
 
 REASON_CHARACTERS = 150
 

@@ -19,7 +19,7 @@ FATES = "answered", "answered", "answered", "unanswered", "lost"
 
 
 def wishes(number: int, seats: int, overlap: float) -> some.SearchStrategy[list[Wish]]:
-    """What up to so many requests may be; they overlap their neighbours for so many seconds."""
+    """Return a strategy for at most `number` requests; they overlap their neighbours by `overlap` seconds."""
     span = some.sampled_from([0.0, overlap / 3, overlap])
     one = some.builds(
         Wish,

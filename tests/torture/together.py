@@ -24,7 +24,7 @@ SEATS_AT_ONCE = 3
 """Seats that are searched as one object. Of larger requests each seat is searched with its neighbours."""
 
 SEEN_WITHIN_SECONDS = 10.0
-"""How long after a request what it may have done is looked for."""
+"""Time after a request in which its possible effects are looked for."""
 
 _AS_IF_TAKEN = frozenset(
     {
@@ -96,7 +96,7 @@ class SeatsModel:
 
 
 def _looks_taken(call: Call, claim: Call) -> bool:
-    """Whether a call takes all seats of a booking for taken: it makes them look so all at the same time."""
+    """Return whether a call treats all seats of a booking as taken at the same time."""
     claimed = {number for number, _ in claim.parts}
     return all(part.kind in _AS_IF_TAKEN for number, part in call.parts if number in claimed)
 
@@ -172,7 +172,7 @@ class Requests:
                 yield operation, parts
 
     def _had(self, seat: Seat, call: Call) -> bool:
-        """Whether the seat is one that a release of everything must have been about."""
+        """Return whether the seat is one that a release of everything must have covered."""
         if call.kind is not SeatCall.GAVE:
             return True
         return any(
@@ -209,7 +209,7 @@ class Requests:
 
 
 def _is_by_itself(call: Call) -> bool:
-    """Whether a call on a seat says nothing about the other seats of its request.
+    """Return whether a call on a seat says nothing about the other seats of its request.
 
     Without an answer nobody knows which seats the server chose. A toggle releases seats and holds others,
     one after the other. A ticket moves between seats that may be those of two screenings.

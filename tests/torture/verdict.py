@@ -32,11 +32,11 @@ _STEPS_AT_FIRST, _STEPS_TOGETHER = 300, 1_500
 """Steps of the searches for the seats of one request: most are decided by a short one."""
 
 _LOSSES = (0, 1, inf)
-"""How often an object may have been undone by crashes; the fewer suffice, the shorter is the search."""
+"""Limits, tried in order, of how often crashes undo an object; a low limit keeps the search short."""
 
 
 class _Found(NamedTuple):
-    """What happened in the orders that were found for seats.
+    """Facts taken from the orders that were found for seats.
 
     Attributes:
         happened: requests without an answer that took effect.
@@ -49,7 +49,7 @@ class _Found(NamedTuple):
 
 @dataclass
 class Verdict:
-    """What was judged, and what is wrong.
+    """Result of judging a run: what was judged, and the findings.
 
     Attributes:
         operations: number of requests.
@@ -85,7 +85,7 @@ class Verdict:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if nothing is wrong."""
         return not self.findings
 
     def __str__(self) -> str:
@@ -298,7 +298,7 @@ def _in_any_order(
 
 
 def _contradicts(part: Sequence[Call], model: Recovering[Any], flashes: Sequence[float]) -> bool:
-    """Whether a part of a history has no order whatever came before: the rest need not be searched."""
+    """Return whether a part of a history has no order from any state; the rest need not be searched then."""
     if model.anything is None:
         return False
     outcome = linearize(part, model, state=model.anything, flashes=flashes, steps_limit=_PROOF_STEPS)
@@ -306,7 +306,7 @@ def _contradicts(part: Sequence[Call], model: Recovering[Any], flashes: Sequence
 
 
 def _of(possible: Sequence[Loss], screening: Id | None) -> list[Loss]:
-    """What a screening may lose."""
+    """Return the losses that concern a screening."""
     return [loss for loss in possible if loss.concerns(screening)]
 
 

@@ -153,7 +153,7 @@ class Page(Inspected):
 
     @property
     def troubles(self) -> list[str]:
-        """What must not happen: errors in the console, failed requests, violations of the policy."""
+        """Errors in the console, failed requests and violations of the policy that are not allowed."""
         return [
             trouble
             for trouble in (*self.errors, *self._reported)
@@ -275,7 +275,7 @@ class Page(Inspected):
         return f"{element.role} {element.name}".strip()
 
     async def accessibility_violations(self) -> list[str]:
-        """What axe-core finds wrong with the page once nothing moves: one line per rule and element."""
+        """Return axe-core's findings once nothing moves: one line per rule and element."""
         await self.until(_STILL, PATIENCE_SECONDS)
         return await violations_in(self)
 
@@ -303,7 +303,7 @@ class Page(Inspected):
         await self.click_at(*await self.middle_of(role, name))
 
     async def middle_of(self, role: str, name: Name) -> tuple[float, float]:
-        """Where to click on an element, once it is enabled and nothing covers it.
+        """Return the point at which to click an element, once it is enabled and nothing covers it.
 
         Raises:
             PageError: that does not become possible.

@@ -1,4 +1,4 @@
-"""What tests of the box office do before they look at a page: log in, and make a hall with few seats."""
+"""Preparations for tests of the box office's pages: a login, and a hall with few seats."""
 
 from tests.api.caller import Caller
 from tests.catalogue.programme import add_seats, make_room, make_screening

@@ -29,7 +29,7 @@ MISTAKES = {
     "$event.detail.message": ("$event.detail.words", "Property 'words' does not exist on type 'Problem'"),
     "hall.holdBest(2)": ("hall.holdBest(true)", "Argument of type 'boolean' is not assignable"),
 }
-"""What is replaced in Angular's template, and what the compiler says of it."""
+"""Text of Angular's template, its replacement, and the compiler's message about the replacement."""
 
 
 def copied(example: str, folder: Path) -> Path:

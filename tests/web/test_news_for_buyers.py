@@ -1,4 +1,4 @@
-"""What the pages tell buyers about refunds, and about what was moved or cancelled."""
+"""Pages tell buyers about their refunds, and about screenings that were moved or cancelled."""
 
 import re
 

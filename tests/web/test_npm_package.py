@@ -38,7 +38,7 @@ declare function offerOthers(details: object): void;
 declare function paint(...seat: unknown[]): void;
 declare function pay(cart: object): void;
 """
-"""What the documentation leaves to its readers."""
+"""Declarations that the documentation leaves to its readers."""
 
 
 @pytest.fixture

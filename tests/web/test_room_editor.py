@@ -83,7 +83,7 @@ class EditorPage:
 
 
 async def accessible(page: Page) -> None:
-    """Nothing is wrong with the page for anybody, once nothing moves any more."""
+    """Assert that the page has no accessibility violations once its animations have ended."""
     await page.until("document.getAnimations().every((one) => one.playState !== 'running')")
     assert await page.accessibility_violations() == []
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.gen_test(timeout=420)
 
 FILM, EVENT = "The Cartographer's Tide", "Night of the Brass Bands"
 AWAY, FAILED = "The server cannot be reached", "The server could not answer"
-"""What pages say."""
+"""Messages of the pages."""
 
 
 class Visit(NamedTuple):

@@ -1,4 +1,4 @@
-"""What administrators do for customers at the counter: reserve, take over, sell and give away."""
+"""Administrators serve customers at the counter: reserve, take over, sell and give away."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""What sells of a screening and of everything: by time and door, as JSON and as CSV."""
+"""Sales figures of a screening and of everything: by time and door, as JSON and as CSV."""
 
 import asyncio
 import csv

@@ -1,4 +1,4 @@
-"""What operators see and do, over HTTP, and that nobody else may."""
+"""Views and actions of operators over HTTP, which nobody else has."""
 
 import asyncio
 import logging

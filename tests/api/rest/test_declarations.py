@@ -1,4 +1,4 @@
-"""What follows from declarations: routes, parsed arguments, stored answers, and background work."""
+"""Consequences of declarations: routes, parsed arguments, stored answers, and background work."""
 
 import logging
 from collections.abc import Iterator

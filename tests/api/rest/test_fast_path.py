@@ -250,7 +250,7 @@ async def test_callers_who_have_left_are_not_remembered(
 
 
 async def responses(venue: Venue, sent: bytes, *, end: bool = True) -> list[bytes]:
-    """Everything that a client gets for some bytes after which it sends no more, cut into responses."""
+    """Return all responses to some bytes after which the client sends no more."""
     reader, writer = await asyncio.open_connection("127.0.0.1", venue.port)
     writer.write(sent)
     if end:

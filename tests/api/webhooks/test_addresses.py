@@ -1,4 +1,4 @@
-"""Which addresses and URLs webhooks may have."""
+"""Addresses and URLs that webhooks may have."""
 
 from ipaddress import ip_address
 

@@ -15,7 +15,7 @@ from tests.database import execute
 
 
 async def found(folder: Path, *texts: str) -> bool:
-    """Whether a mail in the folder has all these texts."""
+    """Return whether a mail in the folder has all these texts."""
     mails = [mail.read_text() for mail in folder.glob("*")]  # noqa: ASYNC240
     return any(all(text in mail for text in texts) for mail in mails)
 

@@ -1,4 +1,4 @@
-"""Which events are sent, with what, and in which order."""
+"""Events that are sent, their content, and their order."""
 
 import re
 
