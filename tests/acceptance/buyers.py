@@ -12,14 +12,14 @@ from tests.acceptance.client import ANSWER_SECONDS
 from tests.topology import topology
 
 PATIENT = Retries(attempts=2000, first_pause_seconds=0.05, longest_pause_seconds=2.0)
-"""Until the server has been restarted, however long that takes."""
+"""Retries until the server has been restarted, however long that takes."""
 
 ONCE = Retries(attempts=1)
-"""For tests that want to know what becomes of a single request."""
+"""No retries, for tests of the outcome of a single request."""
 
 
 class Addressed(Protocol):
-    """Anything that leads to a server."""
+    """A server, or anything that leads to one."""
 
     @property
     def url(self) -> str:

@@ -99,7 +99,7 @@ class Walk:
         self._held: dict[int, int] = {}
         self._crashes_before = 0
         self._expires_at = 0.0
-        # What the buyer was told that a seat costs, each time that it was held.
+        # The prices that the buyer was told for a seat, one for each time that it was held.
         self._agreed: dict[int, list[int]] = {}
         self._numbers = itertools.count(1)
         self._seats: Iterator[int] = itertools.cycle(self.screening.seat_ids)

@@ -117,7 +117,7 @@ async def _crash(
         if one == ticket["id"]
     ]
     assert len(places) == 1, name
-    # Whoever wants the seat in which the ticket is not gets it; the other one is taken.
+    # The seat without the ticket is free for others; the other one is taken.
     for screening, seat in ((here.id, old), (there.id, new)):
         wanted = {"screening_id": screening, "seat_ids": [seat]}
         reserved = await Repeated(name, "POST", "/api/v1/seat-reservations/reserve", wanted).until_answered(

@@ -33,7 +33,7 @@ GROUP = 10
 """Walks that are prepared and checked together, to save statements."""
 
 SEED = count_of("ORDER_SEED", 1)
-"""Of the sequences and of what is refused."""
+"""Seed of the sequences and of the refusals."""
 
 CRASHES_PER_WALK = 2
 """Approximate number of crashes in a walk: with more walks at a time there are fewer crashes."""

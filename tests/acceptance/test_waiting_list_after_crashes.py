@@ -16,7 +16,7 @@ from tests.database import execute
 
 SEATS = 40
 GROUPS = 10
-"""Those who wait come in so many groups, each after the one before has joined."""
+"""Number of groups in which people join the list, each after the one before."""
 
 KILLED_IN = (3, 7)
 """The groups in the midst of which the server is killed."""

@@ -289,7 +289,7 @@ async def test_a_reload_under_load_fails_no_request(
         answered = sum(await asyncio.gather(*crowd))
         assert set(before).isdisjoint(server.worker_pids)
         assert len(server.worker_pids) == 2
-        # What the replaced workers counted is not lost.
+        # The counts of the replaced workers are not lost.
         assert answered > 50
         await until_metric(
             lambda counted: sum(counted.values()) == answered,

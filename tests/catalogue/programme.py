@@ -11,7 +11,7 @@ SCREENINGS = "/api/v1/screenings"
 
 
 _TOMORROW = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-"""The same for all tests of a run, which may last beyond midnight."""
+"""Midnight that all tests of a run share, since the run may last beyond midnight."""
 
 
 def hour(number: float) -> str:

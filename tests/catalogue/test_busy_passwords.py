@@ -15,7 +15,7 @@ CROWD = 150
 """More than the server lets wait."""
 
 ATTEMPTS = 120
-"""From one address: those that are told to wait are not among them."""
+"""Allowed attempts from one address; attempts that are told to wait do not count."""
 
 
 async def test_what_cannot_be_hashed_in_time_is_refused_at_once_and_does_not_count(

@@ -230,7 +230,7 @@ async def test_only_scanners_and_administrators_admit_and_scanners_do_nothing_el
         for path in (CHECK_IN, f"{CHECK_IN}/undo"):
             refused = await caller.send("POST", path, body)
             assert (refused.status, refused.code) == (status, code)
-            # Whoever may not is told who may.
+            # Callers without the right are told who has it.
             assert ("scope check-in" in refused.json["detail"]) == (code == "admin_required")
     assert (await house.admin.send("POST", CHECK_IN, body)).status == 200
     staff = scanner(house)

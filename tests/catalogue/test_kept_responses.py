@@ -92,7 +92,7 @@ NO_ROWS_OF_THEIR_OWN = {
     "test_webhook",
     "retry_webhook_delivery",
 }
-"""They send something, or consist of changes that are each stored for themselves."""
+"""Operations that send something, or consist of changes that are stored one by one."""
 
 SMALL_CHANGES = (
     "update_preferences",

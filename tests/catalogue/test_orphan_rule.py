@@ -41,7 +41,7 @@ async def test_a_choice_that_strands_a_seat_is_refused_with_others_that_do_not(h
     assert (booked.status, booked.code) == (409, "would_strand_seat")
     for alternative in alternatives[:2]:
         assert (await user.reserve(screening, alternative)).status == 201
-    # What is left of the row is seats 5 to 8; whoever gives a seat back is never refused.
+    # Seats 5 to 8 of the row are left; giving a seat back is never refused.
     assert (await user.toggle(screening, seats[1])).json["released"][0]["seat_id"] == seats[1]
     # A row of which a single seat is left, whatever one does.
     assert (await user.reserve(screening, seats[4:7])).status == 201

@@ -119,7 +119,7 @@ async def test_screenings_are_scheduled_in_local_time(house: House) -> None:
         f"{YEAR}-01-26T18:30:00.000Z",
         f"{YEAR}-01-26T19:30:00.000Z",
     )
-    # What a client has read can be sent back.
+    # A client can send back the time that it has read.
     again = await house.admin.send("PUT", path, {"starts_at": moved.json["starts_at_local"]})
     assert again.json == moved.json
     elsewhere = await room_in(house, AUCKLAND)

@@ -18,7 +18,7 @@ PATIENT = Timing(node_heartbeat_seconds=0.2, node_gone_seconds=60.0)
 """So patient that no node takes another one for gone only because the machine is busy."""
 
 BRISK = Timing(node_heartbeat_seconds=0.2, node_gone_seconds=0.8)
-"""For tests of nodes that are silent."""
+"""Timing for tests of silent nodes."""
 
 RULES: Rules = {"FRONTROW_HOLD_SECONDS": 300.0}
 _numbers = count(1)

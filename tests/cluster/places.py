@@ -20,7 +20,7 @@ PATIENT = Patience(20.0, retries=True)
 
 
 class Taken(Exception):
-    """Somebody else has the key."""
+    """Another node has the key."""
 
 
 class Full(Exception):
@@ -85,7 +85,7 @@ class Place:
         self.asked.append((sender, key, value))
         return f"{self.name} has {key}"
 
-    # What `Membership` does
+    # The interface of `Membership`
 
     def node_of(self, key: str) -> str | None:
         self.hashed += 1

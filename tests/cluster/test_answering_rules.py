@@ -216,7 +216,7 @@ async def test_a_command_that_is_not_understood_is_refused() -> None:
         await asker.hold(1, 1)
 
 
-# What is remembered
+# Remembered answers
 
 
 async def hold_others(asker: Asker, first: int, last: int) -> None:

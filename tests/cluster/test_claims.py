@@ -120,7 +120,7 @@ async def test_claims_that_moved_are_dropped_later() -> None:
 
 @in_virtual_time
 async def test_a_node_that_missed_a_change_learns_all_claims() -> None:
-    """It believed that a node was gone, which was not told, and dropped its claims."""
+    """The node believed that another one, which was not told, was gone, and dropped its claims."""
     async with places(3) as (first, second, third):
         key = first.key_of("box", second)
         await asyncio.sleep(5.0)

@@ -236,7 +236,7 @@ async def test_a_frozen_server_is_noticed_and_what_it_has_not_read_is_dropped(tm
 
 
 async def test_a_server_that_refuses_for_a_while_is_tried_again(tmp_path: Path) -> None:
-    """For example because the token is being changed."""
+    """A server may refuse for a while, for example because its token is being changed."""
     async with own_nats_server(tmp_path) as server, inbox(server.url) as own:
         port = urlsplit(server.url).port
         await server.stop()

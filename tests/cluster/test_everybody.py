@@ -15,7 +15,7 @@ from tests.http.stage import on_both_loops
 pytestmark = [pytest.mark.gen_test, pytest.mark.usefixtures("io_loop"), on_both_loops]
 
 SECONDS = 60.0
-"""For questions that are answered."""
+"""Timeout of questions that are answered."""
 
 
 async def three_nodes(nodes: Fleet) -> tuple[Everybody, Member, Member]:

@@ -14,7 +14,7 @@ from tests.cluster.heartbeats import BRISK, Fleet, Member, fleet
 pytestmark = [pytest.mark.gen_test, pytest.mark.usefixtures("io_loop")]
 
 SECONDS = 60.0
-"""For flushes that succeed."""
+"""Timeout of flushes that succeed."""
 
 
 class SlowJournal:

@@ -72,7 +72,7 @@ async def test_a_frozen_nats_server_ends_the_lease_unless_postgres_confirms(tmp_
         first.postgres = False
         freeze(server)
         await eventually(lambda: not first.answers)
-        # What PostgreSQL has confirmed holds for a fifth of a second only.
+        # A confirmation by PostgreSQL is valid for a fifth of a second only.
         await eventually(lambda: second.answers and second.confirmations > 1 and not first.answers)
         assert not second.membership.may_take(first.mark)
         first.postgres = True

@@ -22,7 +22,7 @@ from tests.nats import freeze, kill, own_nats_server, thaw
 pytestmark = [pytest.mark.gen_test, pytest.mark.usefixtures("io_loop"), on_both_loops]
 
 SECONDS = 60.0
-"""For calls that are answered."""
+"""Timeout of calls that are answered."""
 
 NOBODY = "0badc0de"
 
@@ -129,7 +129,7 @@ async def test_everything_from_one_node_to_another_keeps_its_order(nats_server: 
         await last
         await eventually(lambda: len(seen) == 200)
         assert seen == list(range(200))
-        # What a handler sends before it answers arrives before the answer.
+        # Messages that a handler sends before it answers arrive before the answer.
         call = one.links.call(two.name, "ask back", 5, SECONDS)
         call.add_done_callback(lambda done: one.received.append(done.result()))
         await call

@@ -349,7 +349,7 @@ async def test_stopping_sends_what_was_collected_and_fails_what_is_unanswered() 
         two.links.stop()
 
 
-# What cannot be sent
+# Values that cannot be sent
 
 
 @in_virtual_time

@@ -135,7 +135,7 @@ class TestLeaving:
         assert first.membership.may_take(second.mark)
 
     def test_a_node_that_was_never_heard_is_gone_after_the_same_time(self, world: World) -> None:
-        """It may own screenings, be paused right now, and go on."""
+        """The node may own screenings, be paused right now, and go on."""
         (node,) = world.serving(1)
         assert not node.membership.may_take("unheard")
         world.run(GONE_SECONDS + 1.0)

@@ -490,7 +490,7 @@ async def test_a_connection_that_is_found_again_is_used_at_once() -> None:
         assert made.servers == [first, second]
 
 
-# What nodes tell each other
+# Messages between nodes
 
 
 class Told:

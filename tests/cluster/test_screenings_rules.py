@@ -33,7 +33,7 @@ MOMENT = 0.008
 """Long enough for a message, and shorter than the first pause."""
 
 SILENT = object()
-"""In place of an answer."""
+"""Marker of an answer that never comes."""
 
 
 def now() -> float:

@@ -295,7 +295,7 @@ async def test_repeating_while_changes_are_on_their_way_finds_no_gaps(nats_serve
             await owner.release_at("user:1", 1)
             await asyncio.sleep(0.001)
         await eventually(lambda: len(viewer.changes) == 41)
-        # Where the machine stalls, a change may be on its way for longer than it is waited for.
+        # If the machine stalls, a change may be on its way for longer than it is waited for.
         assert gateway.tally.gaps <= 2
 
 

@@ -193,7 +193,7 @@ def test_a_single_missed_change_may_be_longer_than_one_for_watchers() -> None:
     assert decode_reply(wire.encode_reply(missed)) == missed
 
 
-# What is not understood
+# Messages that are not understood
 
 DECODERS = {
     "command": wire.decode_command,

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 _CHUNK_BYTES = 1 << 16
 _KEEPALIVES = ((socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 3))
-"""As `persistence.server_lock` sets them on the database's side of its sessions."""
+"""Keepalive options as `persistence.server_lock` sets them on the database's side of its sessions."""
 
 
 async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -123,7 +123,7 @@ async def _hold(
 
 
 async def _requested(buyer: Buyer, hall: SeededScreening, seat_id: int) -> str | None:
-    """Hold a seat; return what happened instead."""
+    """Hold a seat. Returns the failure, if it failed."""
     try:
         await buyer.reserve(hall.id, [seat_id])
     except FrontrowError as error:

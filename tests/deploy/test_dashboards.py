@@ -115,7 +115,7 @@ def test_a_panel_says_what_it_shows(panel: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("panel", PANELS.values(), ids=PANELS)
 def test_a_legend_says_what_each_line_is(panel: dict[str, Any]) -> None:
-    """With one server and with several: an address alone does not say what is shown."""
+    """Legends are clear with one server and with several: an address alone is not enough."""
     if panel["type"] != "timeseries":
         return
     legends = [target["legendFormat"] for target in panel["targets"]]

@@ -32,7 +32,7 @@ async def test_a_copy_is_as_old_as_a_second_and_never_takes_anothers_number(hous
     second = await other.screenings.ask(ReadSeats(1))
     assert second.views[2].status == "reserved"
     assert [(each.epoch, each.seq) for each in (first, second)] == [(1, 1), (1, 2)]
-    # What came before a copy is not known to it.
+    # A copy does not know the changes before it.
     assert (await other.screenings.ask(ReadChanges(1, 1, 1))).missed is None
     assert (await other.screenings.ask(ReadChanges(1, 1, 2))).missed == ()
     assert other.publisher.changes == []

@@ -110,7 +110,7 @@ def test_the_hash_is_that_of_the_seats_as_others_see_them_meanwhile(hall: Hall) 
 
 
 def test_the_hash_of_a_picture_is_the_sum_of_what_its_seats_add() -> None:
-    """By the examples of docs/websocket.md."""
+    """The expected values are the examples of docs/websocket.md."""
     layout = make_layout()
     assert picture_hash(layout, []) == ("00000000", 0)
     assert picture_hash(layout, [(1, RESERVED)]) == ("bb704eb1", 1)

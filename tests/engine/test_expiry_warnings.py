@@ -92,7 +92,7 @@ async def test_a_hold_that_has_ended_is_not_announced() -> None:
 
 @pytest.mark.gen_test
 async def test_a_hold_with_an_earlier_end_is_announced_in_time() -> None:
-    """It ends after the time of the first warning, and its own warning comes before it."""
+    """The hold ends after the time of the first warning, and its own warning comes before that one."""
     house = House(policy=Policy(hold_life_seconds=280.0, hold_seconds=280.0))
     await house.hold("user:7", 1)
     await house.screenings.ask(ReleaseHolds(1, "user:7", (1,)))
@@ -106,7 +106,7 @@ async def test_a_hold_with_an_earlier_end_is_announced_in_time() -> None:
 @pytest.mark.parametrize("policy", [Policy(hold_seconds=60.0), Policy(expiry_warning_seconds=0.0)])
 @pytest.mark.gen_test
 async def test_no_warning(policy: Policy) -> None:
-    """For a hold whose holder has just been told the deadline, and if they are switched off."""
+    """No warning is sent if the holder was told the deadline just before, or if warnings are off."""
     house = House(policy=policy)
     await house.hold("user:7", 1)
     house.clock.advance(400.0)

@@ -283,7 +283,7 @@ class World:
         self.check_money()
 
     def check_money(self) -> None:
-        """Of each payment that was used, every cent is kept for a ticket or owed, once."""
+        """Every cent of each used payment is kept for a ticket or owed, once."""
         database = self.database
         received: Counter[str] = Counter()
         for event in database.events.values():

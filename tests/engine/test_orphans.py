@@ -114,7 +114,7 @@ def test_a_choice_is_judged_as_if_every_other_one_had_been_tried(
         assert not avoidable(rows_of(layout), other, is_taken)
 
 
-# What alternatives are like
+# Alternatives
 
 
 def named(layout: Layout, ids: Collection[int]) -> str:
@@ -151,7 +151,7 @@ def offered(chosen: str, *rows: str) -> list[str]:
         ("a2 b4", ["....", "###...."], ["a1 b4", "a3 a4", "a1 a2"]),
         # Rows in front and behind count by their distance.
         ("c2", ["....", "....", "....", "....", "...."], ["c1", "b1", "d1"]),
-        # What is near has too few.
+        # The rows nearby have too few seats.
         ("a2", ["...", *["#"] * 8, "..."], ["a1", "a3", "j1"]),
     ],
 )

@@ -156,7 +156,7 @@ class Quantities(RuleBasedStateMachine):
 
     @rule(cents=st.sampled_from(PRICES))
     def change_the_price(self, cents: int) -> None:
-        """As an administrator does: the event is loaded again."""
+        """Change the price as an administrator does: the event is loaded again."""
         if not self.in_flight:
             self.load(cents)
 

@@ -118,7 +118,7 @@ class TestEvents:
 
 
 class TestWatchers:
-    """They are told when sales open and close, by a timer that selling does not depend on."""
+    """Watchers are told when sales open and close, by a timer that selling does not depend on."""
 
     def told(self, hall: Hall, now: float) -> list[str]:
         """Return the causes of the changes that watchers are told at a time."""

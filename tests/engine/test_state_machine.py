@@ -86,7 +86,7 @@ class Model:
         return self.agreed[seat] if seat in self.seats else self.price
 
     def life(self, holder: str, seat: int, now: float) -> tuple[float, float]:
-        """Since when a holder has had a seat again and again, and when that last ended."""
+        """Return since when a holder has held a seat repeatedly, and when the last hold ended."""
         last_holder, began_at, left_at = self.ended.get(seat, (holder, now, now))
         return (began_at, left_at) if last_holder == holder else (now, now)
 
@@ -115,7 +115,7 @@ class Model:
         return sum(self._is_of(holder, state) for state in self.seats.values())
 
     def keeps(self, holder: str) -> int:
-        """The same without what is being given back, or left for another seat."""
+        """Return the same number without seats that are being given back, or left for another seat."""
         kept = (state for state in self.seats.values() if state[0] != "committing" or state[2] is not None)
         return sum(self._is_of(holder, state) for state in kept)
 
@@ -327,7 +327,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
 
     @rule(price=st.sampled_from(PRICES))
     def change_the_price(self, price: int) -> None:
-        """As an administrator does: the screening is loaded again from what is stored."""
+        """Change the price as an administrator does: the screening is loaded again from the database."""
         if self.in_flight or self.awaited:
             return
         before, self.model.price = self.hall, price

@@ -226,7 +226,7 @@ class Waiting(RuleBasedStateMachine):
 
     @rule()
     def load_again(self) -> None:
-        """As another server does after a crash, when everything has been written."""
+        """Load the screening as another server does after a crash, when everything has been written."""
         live = [entry for entry in self.database.waitlist.values() if entry.status in LIVE]
         now = self.hall.now
         self.hall = Hall(

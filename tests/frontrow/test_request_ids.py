@@ -161,7 +161,7 @@ async def test_commands_that_wait_keep_their_own_requests(sale: Sale) -> None:
 
 
 async def test_log_lines_written_meanwhile_have_the_id(sale: Sale, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On the fast path, and on the general one, which requests with a key take."""
+    """Lines have the id on the fast path and on the general one, which requests with a key take."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())

@@ -106,7 +106,7 @@ async def test_holders_are_warned_at_the_sockets_of_all_nodes_before_their_holds
                 while (warning := await receive(holder))["type"] != "hold_expiring":
                     pass
                 assert (warning["screening_id"], warning["seat_ids"]) == (SCREENING, seats)
-            # What happens later comes later, so nobody was warned before it.
+            # Messages come in order, so nobody was warned before this one.
             assert (await nodes.there.user(2).reserve(SCREENING, [FIRST_SEAT + 2])).status == 201
             for connected in (*holders, *others):
                 seen: list[str] = []

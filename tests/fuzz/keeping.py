@@ -11,7 +11,7 @@ from tests.fuzz.targets import TARGETS
 PARSERS = str(Path(__file__).parents[2] / "api")
 
 Step = tuple[str, int, int]
-"""From one line to another of a function."""
+"""Step from one line to another of a function."""
 
 
 def steps_of(target: str, data: bytes) -> set[Step]:

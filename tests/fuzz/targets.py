@@ -249,4 +249,4 @@ TARGETS: Mapping[str, Target] = {
     target.__name__: target
     for target in (head, chunks, frames, deflate, token, claims, cursor, code, forwarded, proxy)
 }
-"""By name. Cookies have no parser here, because no cookie is read."""
+"""Targets by name. Cookies have no parser here, because no cookie is read."""

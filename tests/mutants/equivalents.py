@@ -37,7 +37,7 @@ class Equivalent(NamedTuple):
 
 @cache
 def equivalents() -> tuple[Equivalent, ...]:
-    """All entries."""
+    """Return all entries of the list."""
     return tuple(_read(tomllib.loads(LIST.read_text())))
 
 

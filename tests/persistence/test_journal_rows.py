@@ -49,7 +49,7 @@ STATES = {
 """New states of the seats of an event; their former ones are in some events."""
 
 OF_TICKETS = (TicketsCancelled, TicketsGivenBack, TicketsLapsed, TicketsConfirmed, TicketsIssued)
-"""In the order in which payments are looked for."""
+"""Events about tickets, in the order in which payments are looked for."""
 
 
 def by_hand(event: Any, records: Any) -> str | None:
@@ -138,7 +138,7 @@ def expected(history: History) -> dict[str, Any]:
 
 
 def _paid(payments: list[Any]) -> list[Any]:
-    """Of several that name one payment, the last that vouches for it counts, else the first."""
+    """Return one row per payment: of the last event that vouches for it, else of the first."""
     found: dict[str, Any] = {}
     for order, event, ticket in sorted(payments, key=lambda each: each[0]):
         payment_id = ticket.payment_id

@@ -67,7 +67,7 @@ async def test_a_screening_that_is_slow_alone_gets_more_and_more_time_while_othe
     assert [world.outcomes[key][0] for key in (first, slow, third)] == [None] * 3
     aside = [each for each in database.transactions if each.keys[0][0] == 1]
     tried = [([seq for _, seq in each.keys], each.limit_seconds) for each in aside]
-    # What makes progress goes on at once, and all else after half a second.
+    # Attempts that make progress go on at once, and all others after half a second.
     assert rounded(*[each.at for each in aside][:5]) == [0, 1, 2.5, 2.504, 4.004]
     assert tried[:5] == [([1, 2, 3], 1), ([1, 2, 3], 1), ([1], 1), ([2, 3], 1), ([2], 1)]
     assert tried[5:] == [([2], seconds) for seconds in (2, 4, 8, 16, 30, 30, 30)] + [([3], 30)]

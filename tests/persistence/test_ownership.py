@@ -148,7 +148,7 @@ async def test_an_owner_whose_journal_is_stuck_is_deposed(
             await asyncio.sleep(0.5)
         await hold
         outcome = (await asyncio.gather(booking, return_exceptions=True))[0]
-        # Whether the booking committed before the epoch was raised is up to PostgreSQL; both servers agree.
+        # PostgreSQL decides whether the booking commits before the epoch is raised; both servers agree.
         sold = execute(database_url, "SELECT count(*) FROM tickets WHERE status = 'confirmed'") == [(1,)]
         assert sold is not isinstance(outcome, OwnershipLost)
         assert (await new.seen(hall))[0] == ("booked" if sold else "reserved")

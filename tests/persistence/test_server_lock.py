@@ -156,7 +156,7 @@ async def test_a_connection_that_ends_is_replaced(database_url: str) -> None:
 
 
 async def test_an_abandoned_connection_that_is_still_alive_is_ended(database_url: str) -> None:
-    """For example when PostgreSQL was frozen for a long time and still has the connection that we closed."""
+    """PostgreSQL may have been frozen for a long time, and still have the connection that we closed."""
     async with locks(database_url, 1) as (lock,):
         await lock.take()
         before = await held_by(database_url, lock)

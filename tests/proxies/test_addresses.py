@@ -102,7 +102,7 @@ async def test_requests_are_counted_by_client(behind_proxy) -> None:
     base_url = (await behind_proxy(guest_requests_per_address=3)).base_url
     async with visitor() as proxy:
         sent = [await status_of(proxy, base_url + EVENTS, via(ADA)) for _ in range(5)]
-        # What the client itself writes into the field must not change its address.
+        # Addresses that the client itself writes into the field must not change its address.
         forged = {"X-Forwarded-For": f"{BOB}, {ADA}"}
         sent.append(await status_of(proxy, base_url + EVENTS, forged))
         assert sent == [200, 200, 200, 429, 429, 429]

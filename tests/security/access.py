@@ -233,4 +233,4 @@ def _by_operation() -> Iterator[tuple[str, Access]]:
 
 
 ACCESS: Mapping[str, Access] = dict(_by_operation())
-"""By method and path template."""
+"""Access by method and path template."""

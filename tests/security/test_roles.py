@@ -23,7 +23,7 @@ from tests.security.roles import Role, powers, strangers
 pytestmark = pytest.mark.gen_test(timeout=300)
 
 LAST = ("POST /api/v1/auth/logout", "DELETE /api/public/guests/me", "DELETE /api/v1/users/me")
-"""These end the caller's token or account."""
+"""Operations that end the caller's token or account; they are called last."""
 
 WRONG_PASSWORD = {"current_password": "wrong horse battery", "new_password": "another horse battery"}
 

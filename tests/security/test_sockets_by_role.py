@@ -52,7 +52,7 @@ ANSWERED: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "GetStatistics": {"usual": ("stats", "stats")},
     "Ping": {},
 }
-"""By message and by what it names: the answer to everybody, and to administrators and scanners.
+"""Answers by message and by the object that it names: to everybody, and to administrators and scanners.
 
 A code, or the type of the last message. In the usual screening Ada holds the seat that the messages name."""
 

@@ -47,7 +47,7 @@ def test_issue_forms_ask_something(name: str) -> None:
 
 
 def test_the_commit_hook_refuses_what_lint_refuses(tmp_path: Path) -> None:
-    """In a repository of its own, since this one may be exported without its history."""
+    """The hook runs in a repository of its own, since this one may be exported without its history."""
 
     environment = {**os.environ, "PRE_COMMIT_HOME": str(tmp_path / "cache")}
 

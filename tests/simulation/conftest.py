@@ -5,7 +5,7 @@ import pytest
 from frontrow import shared_counts
 
 _REQUIRED = shared_counts.REQUIRED
-"""As the product has it; `tests.conftest` changes it later for nodes in real time."""
+"""The product's value; `tests.conftest` changes it later for nodes in real time."""
 
 
 @pytest.fixture(autouse=True)

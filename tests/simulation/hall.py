@@ -71,7 +71,7 @@ class Hall:
                 self.paid[payment_id] = PRICES_CENTS[HALL]
                 return BookSeats(HALL, user, (said["seat"],), payment_id, access=access), said
             case "vouch" | "claim":
-                # Whoever claims a payment of somebody else may do so before it comes.
+                # A client may claim a payment of somebody else before it comes.
                 self._provided += action == "vouch"
                 is_early = action == "claim" and rng.random() < 0.5
                 said["payment_id"] = payment_id = f"provider-{self._provided + is_early}"

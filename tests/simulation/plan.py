@@ -15,7 +15,7 @@ SEATS = 8
 """Seats that clients want; a screening has more, which prove at the end that it is on sale."""
 
 PRICES_CENTS = {1: 1250, 2: 1500, 4: 1000}
-"""Of the seats that clients want, by screening."""
+"""Prices of the seats that clients want, by screening."""
 
 EVENT = 3
 TICKET_TYPES = {31: TicketType(31, 500, 4, max_per_order=2), 32: TicketType(32, 800, 3, max_per_order=2)}

@@ -107,7 +107,7 @@ class World:
         self._held: set[tuple[int, int, str | None]] = set()
         self._judging = True
 
-    # What others tell
+    # Reports of the other parts
 
     def trace(self, *words: object) -> None:
         """Note that something has happened."""

@@ -212,7 +212,10 @@ class _Projecting:
                 self._projection.seats[place].append(call)
 
     def _refused_purchase(self, operation: Operation) -> Iterator[tuple[Id, Call]]:
-        """It shows on sockets until the database refuses it, or its owner has lost the screening."""
+        """Yield the calls of a refused purchase.
+
+        Sockets show it until the database refuses it, or its owner has lost the screening.
+        """
         said = list(self._refusals(operation))
         yield from said
         if not said and operation.status in _REFUSED_LATE:

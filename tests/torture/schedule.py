@@ -31,7 +31,7 @@ STATEMENTS = (
     "screening_epochs",
     "SELECT",
 )
-"""At which connections are broken."""
+"""Statements at which connections are broken."""
 
 
 @dataclass(frozen=True)

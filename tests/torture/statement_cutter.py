@@ -24,7 +24,7 @@ _READY_FOR_QUERY = b"Z"
 _ENCRYPTION_REQUESTS = (80877103, 80877104)
 _ENCRYPTION_REFUSED = b"N"
 _KEEPALIVES = ((socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 3))
-"""As the server sets them on its own connections over TCP."""
+"""Keepalive options as the server sets them on its own connections over TCP."""
 
 
 @dataclass

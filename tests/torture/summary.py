@@ -36,7 +36,7 @@ _LOSING = re.compile(
     r"screening (\d+) (?:was taken over by another server|is taken from .*not handed it over)"
     r"|may not have been written"
 )
-"""Of all screenings of a node if it names none."""
+"""Messages of a node that loses a screening, or all of its screenings if the message names none."""
 
 
 def summarise(folder: Path, run: Run, recorder: Recorder, clock: float) -> int:

@@ -34,7 +34,7 @@ def wishes(number: int, seats: int, overlap: float) -> some.SearchStrategy[list[
 
 
 def sequential(wish: Wish) -> Wish:
-    """The same wish, of a client that is alone."""
+    """Return the same request as sent by a client that is alone."""
     return wish._replace(before=0.1, after=0.1, fate="answered")
 
 

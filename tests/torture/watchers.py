@@ -99,7 +99,7 @@ class Watcher:
         if "seq" not in last:
             return True
         if last["type"] == "connection_confirmed":
-            # What follows begins there; 0 announces a snapshot.
+            # The messages that follow begin there; 0 announces a snapshot.
             return True
         self.position = last["epoch"], last["seq"]
         if last["type"] == "state_hash":

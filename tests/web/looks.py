@@ -2,7 +2,7 @@
 
 from tests.web.page import Page
 
-# What sticks out of the window sideways, also in shadow roots.
+# Elements that stick out of the window sideways, also in shadow roots.
 _TOO_WIDE = """
 (() => {
   if (document.documentElement.scrollWidth <= innerWidth) return [];

@@ -12,7 +12,7 @@ TARBALL = NPM_BUILD / NPM_TARBALL
 NPM = NODE.parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
 
 _ENVIRONMENT = {**os.environ, "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}"}
-# What the package depends on.
+# Dependencies of the package.
 _DEPENDENCIES = ("openapi-fetch", "openapi-typescript-helpers")
 
 

@@ -37,8 +37,8 @@ _TEXT = """
   return texts.join('\\n').replace(/\\s+/g, ' ');
 })()
 """
-# Where a click would reach an element: its middle (of its first line), once it stays where it is. Null if
-# something else covers it.
+# Point at which a click would reach an element: its middle (of its first line), once it stays where it is.
+# Null if something else covers it.
 _MIDDLE = """
 async function () {
   const place = () => {
@@ -63,7 +63,7 @@ async function () {
   return null;
 }
 """
-# Whether no animation runs that will end: contrasts are wrong in the middle of one.
+# True if no animation runs that will end: contrasts are wrong in the middle of one.
 _STILL = """
 (() => {
   const roots = [document];
@@ -144,7 +144,7 @@ class Page(Inspected):
         self.console: deque[ConsoleMessage] = deque(maxlen=CONSOLE_LINES)
         devtools.listen(session, self._take_event)
 
-    # What went wrong.
+    # Faults of the page
 
     @property
     def errors(self) -> list[str]:

@@ -20,7 +20,7 @@ from tests.web.browser_install import installed_chromium
 PICTURE = Path(__file__).parents[2] / "docs" / "two-windows.webp"
 
 WIDTH, HEIGHT = 600, 700
-"""Of the content of a window."""
+"""Size of the content of a window, in pixels."""
 _BAR, _MARGIN, _GAP, _RADIUS = 40, 28, 24, 12
 _BACKDROP, _FRAME, _INK, _SOFT = "#e9e5f7", "#ffffff", "#1c1a22", "#8a8596"
 _LIGHTS = ("#f06a5f", "#f0bd4f", "#5fc46b")

@@ -416,7 +416,7 @@ LATER = "{ const now = Date.now.bind(Date); Date.now = () => now() + %d * 60_000
 
 
 async def test_the_time_to_pay(shop: DemoHouse, browser: Browser) -> None:
-    """It can be extended, is shorter after a log-in, and its end is told."""
+    """The time can be extended, is shorter after a log-in, and its end is told."""
     screening, _ = await small_hall(shop)
     page = await browser.open("about:blank")
     await page.resize(320, 640)

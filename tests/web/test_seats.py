@@ -345,7 +345,7 @@ async def test_it_suits_every_page(house: House, browser: Browser) -> None:
     await looks_well("seats-themed", 1280, 800)
     await page.evaluate("hall.texts = { screen: 'Bühne' }")
     await looks_well("seats-texts", 1280, 800)
-    # What a page names wrongly costs it the format, not the hall.
+    # A wrong currency or language costs the page its number format, not the hall.
     await page.evaluate("hall.currency = 'NONSENSE', document.documentElement.lang = 'xx_!!'")
     await page.evaluate("hall.reload()")
     await page.shows("37.50 in all")
@@ -367,7 +367,7 @@ _PIXEL = """
 ROWS, SEATS_PER_ROW = 200, 250
 SEATS_PER_STEP, STEPS, STEP_SECONDS = 50, 20, 0.1
 FRAME_MS = 33
-"""For 30 frames a second."""
+"""Time of a frame at 30 frames a second."""
 MOVING_FRAME_MS = 100
 """Moving draws all visible seats in every frame."""
 LARGE_HALL = f"""

@@ -39,7 +39,7 @@ async def test_seats_that_are_kept_back_are_for_who_has_the_code(house: House, b
         await page.click_on("button", "Give back Row C seat 8")
         await stranger.until(f"{status_of('C', 8)} === 'booked'")
         await page.until(f"{chosen()} && {status_of('C', 8)} === 'available'")
-    # What is kept back later is shown to them as it is, without loading anything again.
+    # Seats that are blocked later are shown to them as such, without loading anything again.
     (next_id,) = await stranger.evaluate(
         "hall.seats.filter((seat) => seat.row === 'C' && seat.number === 9).map((seat) => seat.id)"
     )
