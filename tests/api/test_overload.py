@@ -18,7 +18,7 @@ LONG, SHORT = 5 * LIMIT_SECONDS, TURN_SECONDS
 
 
 def burden(overload: Overload, pressure: float) -> None:
-    """Report turns that are too long until so much is refused, and hardly more."""
+    """Report turns that are too long until a given share is refused, and hardly more."""
     while overload.pressure == 0:
         overload.measured(1.1 * LIMIT_SECONDS, busy_seconds=LIMIT_SECONDS)
     while overload.pressure > pressure + 0.1:
@@ -64,7 +64,7 @@ class Loop:
         self.began, self.used_before = self.seconds, self.used_seconds
 
     def refuses(self, requests: int = 60) -> bool:
-        """Ask for so many looks now. Returns True if the last one is refused."""
+        """Ask for a number of looks now. Returns True if the last one is refused."""
         admitted = [not self.overload.refusing or self.overload.admits(Urgency.LOOK) for _ in range(requests)]
         return not admitted[-1]
 

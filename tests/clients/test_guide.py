@@ -24,7 +24,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def run(block: str, names: dict[str, Any]) -> str:
-    """Run an example, which may await at its top level. Returns what it has printed."""
+    """Run an example, which may await at its top level. Returns its output."""
     code = compile(block, "example", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     printed = StringIO()
     with redirect_stdout(printed):

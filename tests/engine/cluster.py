@@ -130,7 +130,7 @@ def plain(value: Any) -> Any:
 
 
 class SlowStore(MemoryStore):
-    """Returns what it has loaded when the test says so."""
+    """Returns the loaded screening when the test says so."""
 
     go_on: asyncio.Event
 

@@ -72,6 +72,6 @@ class House:
 
 
 async def turns(number: int = 3) -> None:
-    """Let what is ready run."""
+    """Let callbacks and tasks run that are ready."""
     for _ in range(number):
         await asyncio.sleep(0)

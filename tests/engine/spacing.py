@@ -58,7 +58,7 @@ class SpacingPublisher(RecordingPublisher):
         self.violations: list[str] = []
 
     def begin(self, loaded: LoadedScreening) -> None:
-        """Begin anew with what is stored."""
+        """Begin anew with the stored state."""
         blocked: Iterable[int] = (seat_id for block in loaded.blocks for seat_id in block.seat_ids)
         self._taken = {record.seat_id for record in (*loaded.holds, *loaded.tickets)}.union(blocked)
 

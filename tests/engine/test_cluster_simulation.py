@@ -176,7 +176,7 @@ class Simulation:
             await asyncio.sleep(0)
 
     async def finish(self, clients: list[asyncio.Future[None]]) -> None:
-        """Let everything settle, and check what must hold then."""
+        """Let everything settle, and check the invariants."""
         self.stopped = True
         self.cluster.living = list(NAMES)
         await self.cluster.renew()

@@ -250,7 +250,7 @@ class World:
         raise AssertionError(f"{self.busy} were never answered")
 
     async def settle(self) -> None:
-        """Let everybody finish, holds lapse, and the screenings find out what has become of moves."""
+        """Let everybody finish, holds lapse, and the screenings learn the outcomes of moves."""
         for _ in range(3):
             await self.drain()
             self.clock.advance(max(ARRIVAL_SECONDS, HOLD_SECONDS) + 1)

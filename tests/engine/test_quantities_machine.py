@@ -84,7 +84,7 @@ class Quantities(RuleBasedStateMachine):
         self.load(PRICES[0])
 
     def load(self, cents: int) -> None:
-        """Load the event from what is stored, at a price."""
+        """Load the event from the database, at a price."""
         before, self.cents = self.hall, cents
         kind = TicketType(KIND, cents, CAPACITY, PER_ORDER, max_per_user=self.per_type)
         live = (TicketStatus.PENDING, TicketStatus.CONFIRMED)

@@ -181,7 +181,7 @@ async def test_a_step_of_the_clock_is_no_idle_time() -> None:
 
 
 class _Naming(RecordingPublisher):
-    """Keeps which request a log line of that moment would name."""
+    """Records which request a log line would name that is written during each publication."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -140,7 +140,7 @@ class House:
                 await self.ask(rng.choice((WatchSeat(1, holder, seat_id), HoldSeats(1, holder, (seat_id,)))))
 
     async def crowd(self) -> None:
-        """Somebody who has not waited tries to get what is free."""
+        """Try to get free seats for somebody who has not waited."""
         holder, number = f"crowd:{self.rng.randrange(10**6)}", self.rng.randint(1, 3)
         await self.ask(HoldPlaces(2, holder, (PlaceOrder(TYPE.id, number),), 300.0))
         for seat_id in self.rng.choices(range(1, SEATS + 1), k=4):

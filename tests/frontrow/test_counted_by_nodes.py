@@ -1,4 +1,4 @@
-"""Through two nodes' ports: what is counted by key and claimed at one node holds at the other."""
+"""Counts by key and claims made at one node hold at the other, through the ports of two nodes."""
 
 import asyncio
 from collections.abc import AsyncIterator

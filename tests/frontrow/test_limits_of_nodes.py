@@ -26,7 +26,7 @@ WAYS = {
 }
 EXCEEDED = "person_limit_exceeded"
 OTHERS = ("seats_unavailable", "booking_in_progress")
-"""Refusals of requests for a seat that was bought a moment ago."""
+"""Refusals of requests for a seat that has just been bought."""
 
 
 async def selected(node: Node, tab: str, names: list[str]) -> list[str]:

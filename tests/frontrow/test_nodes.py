@@ -104,7 +104,7 @@ class TestCommands:
 
 
 def _hand_over(member: Member) -> None:
-    """Own less and less."""
+    """Report after half a second that the node owns no screenings any more."""
     asyncio.get_running_loop().call_later(0.5, setattr, member, "load", Load(0, 2, 0.0))
 
 

@@ -46,7 +46,7 @@ def worth_keeping(target: str, inputs: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def keep(target: str, kept: Path, found: Path) -> int:
-    """Replace a kept corpus by what is worth keeping of it and of what was found. Returns its size."""
+    """Replace a kept corpus by the useful inputs of it and of those found. Returns its size."""
     paths = [path for folder in (kept, found) for path in folder.iterdir()]
     inputs = list(worth_keeping(target, {path.read_bytes() for path in paths}))
     for path in kept.iterdir():

@@ -44,7 +44,7 @@ PATIENCE_SECONDS = 60
 
 
 class Echo(RequestHandler):
-    """Returns what it was asked."""
+    """Answers with the request that it received."""
 
     SUPPORTED_METHODS = (*RequestHandler.SUPPORTED_METHODS, "PURGE")
 

@@ -193,7 +193,7 @@ def _change(lines: list[str], place: Place) -> tuple[int, str, str, str]:
 
 
 def _difference(before: str, after: str) -> tuple[int, str, str]:
-    """The first line that differs: its offset, and what it was and is."""
+    """Return the first line that differs: its offset, the old text and the new one."""
     old, new = before.splitlines(), after.splitlines()
     offset = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0)
     return offset, old[offset].strip(), new[offset].strip()

@@ -1,4 +1,4 @@
-"""A writer's connection by itself: how it is made, and what becomes of batches that are refused."""
+"""A writer's connection by itself: how it is made, and the fate of refused batches."""
 
 import asyncio
 from typing import Any

@@ -1,1 +1,1 @@
-"""Bugs that are planted in copies of the code, to see whether what is meant to find them does."""
+"""Bugs that are planted in copies of the code, to see whether their finders find them."""

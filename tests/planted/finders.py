@@ -1,4 +1,4 @@
-"""Runs what is meant to find a planted bug, and tells whether it has found it."""
+"""Runs the finder of a planted bug, and tells whether it has found it."""
 
 import os
 import re
@@ -120,7 +120,7 @@ def _processor_seconds() -> float:
 
 
 def _end(process: subprocess.Popen[str]) -> str:
-    """End a process with all that it has started. Returns what it has said."""
+    """End a process and all its children. Returns its output."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     try:

@@ -295,7 +295,7 @@ class World:
                 method(*step.arguments)
 
     async def _ask(self, name: str, command: Command) -> Any:
-        """Ask a node, as a client without a history."""
+        """Ask a node without recording it in the history; None if there is no answer in time."""
         answer: asyncio.Future[Any] = self.loop.create_future()
         server = self.servers[name]
         if not server.serving:

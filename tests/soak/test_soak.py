@@ -76,7 +76,7 @@ SETTINGS = {
 
 
 async def churn(seconds: int, data_directory: Path, figures: Figures) -> None:
-    """Use a server for a while, and judge what it has kept."""
+    """Use a server for a while, and judge its growth."""
     inbox, receiver = Inbox(), Receiver()
     await inbox.open()
     try:

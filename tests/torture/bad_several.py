@@ -1,4 +1,4 @@
-"""More of them: requests on several seats, hashes, and what is a little beyond a bound of times."""
+"""More bad histories: requests on several seats, hashes, and times a little beyond a bound."""
 
 from typing import Any
 

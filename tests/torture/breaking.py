@@ -1,4 +1,4 @@
-"""Known bad histories by name: the kind of what must be found, and who tells the story."""
+"""Known bad histories by name: the kind of finding that must come, and the function that tells the story."""
 
 from collections.abc import Callable
 

@@ -34,7 +34,7 @@ class FakeClock:
         }
 
     def set(self, seconds: float = 0.0) -> None:
-        """Step it to so many seconds after the machine's clock.
+        """Step the clock to a number of seconds after the machine's clock.
 
         Args:
             seconds: may be negative.

@@ -121,7 +121,7 @@ class CounterModel:
         return Counter(counter.left - call.quantity, tuple(held))
 
     def _gave(self, counter: Counter, call: Call) -> Counter:
-        """Releasing what is not held changes nothing."""
+        """Releasing places that are not held changes nothing."""
         known = _held(counter, call)
         return counter if known is None else self._given_back(counter, known)
 

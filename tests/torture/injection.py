@@ -22,7 +22,7 @@ START_AGAIN_SECONDS = 60.0
 """Time for PostgreSQL to start; it may refuse to, e.g. because its former processes are still ending."""
 
 LATE_SECONDS = 5.0
-"""A fault that could not begin so long after the end of the schedule is left out."""
+"""Time after the end of the schedule by which a fault must have begun; otherwise it is left out."""
 
 READY_SECONDS = 20.0
 """Longest wait for a node that was started; other faults may keep it from serving."""

@@ -54,7 +54,7 @@ class _Seat:
 
 
 class Hall:
-    """Serves wishes in order, and writes down what the clients see.
+    """Serves requests in order, and records what the clients see.
 
     Args:
         settings: of the history.
@@ -69,7 +69,7 @@ class Hall:
         self._latest: dict[int, str] = {}
 
     def serve(self, wish: Wish, now: float) -> None:
-        """Let a wish take effect now."""
+        """Let a request take effect now."""
         seat = self._seat(wish.seat, now)
         at = now - wish.before, None if wish.fate != "answered" else now + wish.after
         asked: dict[str, Any] = {}
@@ -146,7 +146,7 @@ class Hall:
 
 
 def told(wishes: Iterable[Wish], pause_seconds: float = 1.0, **settings: Any) -> Story:
-    """Serve wishes one after the other, one every so many seconds."""
+    """Serve requests one after the other, at a fixed interval in seconds."""
     hall = Hall(**settings)
     now = 100.0
     for wish in wishes:

@@ -6,7 +6,7 @@ from tests.torture.stories import Story, payment, refund, ticket
 
 
 def accepted(story: Story, **holds: int) -> None:
-    """Check that a story is right, and what became of the holds in it."""
+    """Check that a story is right, and the fate of its holds."""
     verdict = story.judged()
     assert verdict.clean, verdict
     assert verdict.holds == {name.replace("_", " "): number for name, number in holds.items()}

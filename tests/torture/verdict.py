@@ -281,7 +281,7 @@ def _in_any_order(
     steps_limit: int,
     least: float = 0,
 ) -> tuple[Outcome[Any], Recovering[Any], Sequence[float]]:
-    """Search with as few losses as suffice, at least so many.
+    """Search with as few losses as suffice, but at least `least`.
 
     Returns:
         The outcome; the model and the flashes of the last search.

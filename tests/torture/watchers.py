@@ -14,7 +14,7 @@ from tests.torture.recorder import Recorder
 RETRY_SECONDS = (0.05, 0.5)
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 5.0
-"""After so long without any message a watcher asks with a ping; without an answer it opens a new socket."""
+"""Silence after which a watcher sends a ping; without an answer to that it opens a new socket."""
 
 
 class Watcher:

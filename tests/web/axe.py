@@ -21,7 +21,7 @@ def _source() -> str:
 
 
 async def violations_in(page: Inspected) -> list[str]:
-    """Return what is wrong with a page: one line per rule and element."""
+    """Return the accessibility violations of a page: one line per rule and element."""
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(f"{_source()}; undefined")
     found: list[str] = await page.evaluate(_RUN)

@@ -69,7 +69,7 @@ class Integration(NamedTuple):
         return webhook if webhook["waiting_since"] is None else None
 
     async def log_of(self, webhook: Any, number: int) -> Any:
-        """The log of deliveries if it has so many entries."""
+        """Return the log of deliveries if it has that number of entries."""
         log = await self.deliveries(webhook)
         return log if len(log) == number else None
 

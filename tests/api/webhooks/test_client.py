@@ -1,4 +1,4 @@
-"""Sending webhooks: which connections are made, and what is read of responses."""
+"""Sending webhooks: the connections, and the part of the responses that is read."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""Failing receivers: what is repeated, what waits, what is given up, and what operators see of it."""
+"""Failing receivers: repeated, delayed and abandoned deliveries, and the operators' view of them."""
 
 import asyncio
 import random
