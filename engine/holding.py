@@ -252,7 +252,7 @@ def move_deadlines(state: ScreeningState, seconds: float, now: float) -> Decisio
     state.lives.move(seconds)
     holds = tuple(moved_by(hold, seconds) for hold in state.seats.holds())
     state.seats.move(holds, seconds)
-    state.forget_map()
+    state.forget_map()  # no change shows the new deadlines of pending tickets
     if not holds:
         return Decision(Held(()))
     seats = state.seats.shown_of([hold.seat_id for hold in holds])

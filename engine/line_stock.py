@@ -49,7 +49,7 @@ class Stock(Protocol):
         """
 
     def let_go(self, now: float) -> HoldEvents:
-        """Release everything that is set aside, for everybody."""
+        """Let everybody have all seats and places that are set aside."""
 
 
 class SeatStock:

@@ -4,9 +4,9 @@ While somebody waits, seats that are released, lapse or are cancelled are not fr
 offered to those who wait, strictly in the order of joining: an offer is a hold of `Policy.offer_seconds`. If
 the first one wants more than there is, or adjacent seats where there are none, the freed seats are set aside
 for `Policy.waitlist_patience_seconds`, and nobody overtakes. Seats that were free before may be reserved by
-anybody, and can complete those that are set aside. Seats that have been set aside in vain for that time are
-offered to the next in line for whom they suffice, and are free for everybody if there is none; so a party
-that can never be served does not keep others waiting. The first one stays the first.
+anybody, and can complete those that are set aside. After that time the seats are offered to the next in line
+who wants no more than these, or else become free for everybody: a party that can never be served does not
+keep others waiting. The first one stays the first.
 
 `served` follows every decision that may free seats, in the same step and the same entry of the journal. So
 nothing is ever free in between, neither in memory nor in the database.

@@ -1,4 +1,4 @@
-"""Finds seats of a room that are next to each other, for everything that has to do with seats in a row.
+"""Finds adjacent seats of a room, for all rules and searches that depend on seats in a row.
 
 Seats with the same row label form a run as long as nothing lies between them: no aisle that is drawn there,
 and no gap in which one could walk. Distances are in seat widths and rows, as in `engine.records.Seat`.

@@ -43,7 +43,7 @@ NO_WINDOWS: Mapping[int, Window] = {}
 
 
 class Presale(NamedTuple):
-    """Permission for those with access to a channel to buy before sales open for everybody.
+    """An earlier start of sales for buyers who have access to a channel.
 
     Attributes:
         sales_start: from this time on, in seconds since the epoch.

@@ -241,11 +241,12 @@ class ScreeningState:
         if earlier is None or changes is None:
             return self.seats.views()
         views = {**earlier.views}
-        for view in [view for change in changes for view in change.views]:
-            if view.status == "available" and view.previous_holder is None:
-                views.pop(view.seat_id, None)
-            else:
-                views[view.seat_id] = view
+        for change in changes:
+            for view in change.views:
+                if view.status == "available" and view.previous_holder is None:
+                    views.pop(view.seat_id, None)
+                else:
+                    views[view.seat_id] = view
         return views
 
     def forget_map(self) -> None:

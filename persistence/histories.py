@@ -182,7 +182,7 @@ class Histories:
         return events, await self._read(_SCAN, SCANS_OF_SEAT, bound)
 
     async def of_booking(self, booking_id: int) -> dict[str, list[Record]]:
-        """Return the tickets of a booking, and other records of it, by kind; no tickets if there is none."""
+        """Return the tickets and other records of a booking, by kind; only `tickets`, empty, without any."""
         tickets = await self._read(_TICKET, TICKETS_OF_BOOKING, (booking_id,))
         if not tickets:
             return {"tickets": []}

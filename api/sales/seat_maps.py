@@ -167,10 +167,10 @@ class _EncodedMap:
         self._layout = ref(layout)
         free = layout_fragments.personal if personal else layout_fragments.public
         before: Mapping[int, SeatView] = {}
-        self.fragments = free.copy()
+        fragments = free
         if earlier is not None and earlier._layout() is layout:
-            before = earlier._views
-            self.fragments = earlier.fragments.copy()
+            before, fragments = earlier._views, earlier.fragments
+        self.fragments: list[bytes] = fragments.copy()
         index, owned = layout_fragments.index, False if personal else None
         for seat_id in before.keys() - self._views.keys():
             self.fragments[index[seat_id]] = free[index[seat_id]]

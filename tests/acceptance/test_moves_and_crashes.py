@@ -18,8 +18,6 @@ from tests.database import execute
 
 TICKETS = "/api/v1/tickets"
 
-END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM unnest(%s) AS pid"
-
 _LIVE = "SELECT id, screening_id, seat_id FROM tickets WHERE status IN ('pending', 'confirmed')"
 
 
@@ -37,7 +35,7 @@ class Crash:
 
     def end_sessions(self) -> None:
         """Let PostgreSQL forget the transaction."""
-        execute(self.server.database.url, END_SESSIONS, self.sessions)
+        self.gate.end(self.sessions)
 
     def has_moved(self) -> bool:
         return bool(execute(self.server.database.url, "SELECT 1 FROM ticket_moves"))

@@ -50,6 +50,8 @@ _WAITING_AT_THE_GATE = """
 SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = 0 AND objid = 'gate'::regclass::oid
 """
 
+_END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM unnest(%s) AS pid"
+
 _SESSIONS = "SELECT 1 FROM pg_stat_activity WHERE pid = ANY(%s)"
 
 _WAITING_FOR_A_ROW = """
@@ -85,6 +87,10 @@ class Gate:
     def waiting(self) -> list[int]:
         """Return the process ids of the sessions that wait here."""
         return [pid for (pid,) in execute(self._database_url, _WAITING_AT_THE_GATE)]
+
+    def end(self, sessions: list[int]) -> None:
+        """Let PostgreSQL forget the transactions of some sessions."""
+        execute(self._database_url, _END_SESSIONS, sessions)
 
     def is_reached(self) -> bool:
         """Return whether a transaction waits here."""

@@ -15,7 +15,7 @@ from tests.simulation.loop import Process, VirtualLoop
 from tests.simulation.network import Cable, Nats, VirtualConnection
 
 LIMIT_SECONDS = 3600.0
-"""A test that takes longer in virtual time fails. Heartbeats and pings would keep it going for ever."""
+"""Limit of virtual time after which a test fails; heartbeats and pings would let it run for ever."""
 
 
 def in_virtual_time(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:

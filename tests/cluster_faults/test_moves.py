@@ -15,7 +15,6 @@ from tests.acceptance.client import Answer, Client
 from tests.acceptance.late_writes import late_writes_in
 from tests.acceptance.seeding import SeededScreening, seeded
 from tests.acceptance.server_process import ServerProcess
-from tests.acceptance.test_moves_and_crashes import END_SESSIONS
 from tests.acceptance.test_sticky_refusals import Gate, Repeated, until
 from tests.cluster_faults.nodes import QUICK, Nodes, cluster_of
 from tests.database import execute
@@ -96,7 +95,7 @@ async def _moved(
         sessions = gate.waiting()
         await victim.kill()
         if not commits:
-            execute(url, END_SESSIONS, sessions)
+            gate.end(sessions)
         gate.open()
         await first
     moved = await move.until_answered(buyer)

@@ -24,7 +24,7 @@ from tests.mutants.mutations import Mutation
 KILLED, ALIVE, UNREACHED = "killed", "alive", "unreached"
 
 _PATIENCE_SECONDS = 20
-"""Allowance for a test on top of `_SLOWER` times its former duration: a mutation may loop for ever."""
+"""Seconds a test may take beyond `_SLOWER` times its former duration; then the mutation is taken to loop."""
 _SLOWER = 50
 _MEMORY_BYTES = 4 << 30
 """A mutation may also fill a list for ever."""

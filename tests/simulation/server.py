@@ -172,7 +172,7 @@ class Server:
         return 0 if actor is None else actor.epoch
 
     def oldest_unwritten_at(self) -> float:
-        """Time at which the oldest entry was appended that may not be written yet; now if there is none."""
+        """Time when the oldest entry that may be unwritten was appended; now if all are written."""
         return self.world.loop.time() - self.journal.lag_seconds
 
     def _judged(self, load: Callable[[LoadedScreening], Screening], loaded: LoadedScreening) -> Screening:
